@@ -1,0 +1,16 @@
+//! camloc shows where an ONNX image classifier looks: class activation maps, and boxes and masks
+//! learned from image labels alone.
+//!
+//! Frames flow through the rooms of the house in one direction:
+//!
+//! ```text
+//! source ──frames──► pipeline ──► runtime(explained model) ──maps──► localize ──boxes──► render ──► sink
+//! ```
+//!
+//! [`onnx`] and [`explain`] rewrite a classifier's graph so that it outputs its activation maps next
+//! to its logits; [`runtime`] runs the rewritten graph; [`localize`] turns maps into boxes in source
+//! pixels; [`pipeline`] ties them together. `examples/` shows the library in use without the program.
+
+pub mod frame;
+pub mod maps;
+pub mod view;

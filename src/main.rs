@@ -1,0 +1,3 @@
+//! The `camloc` program.
+
+fn main() {}
