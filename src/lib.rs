@@ -13,4 +13,5 @@
 
 pub mod frame;
 pub mod maps;
+pub mod onnx;
 pub mod view;

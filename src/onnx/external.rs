@@ -1,0 +1,155 @@
+//! External data: weights that a model keeps in other files of its folder.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Component, Path, PathBuf};
+
+use super::load::{MAX_BYTES, OnnxError};
+use super::proto::*;
+use super::tensor;
+
+/// Reads all external data into the model, which has `size` bytes without it.
+pub(super) fn inline(model: &mut ModelProto, file: &str, folder: &Path, size: u64) -> Result<(), OnnxError> {
+    let mut external = External { file: file.into(), folder: folder.into(), total: size };
+    each_tensor(model, &mut |tensor| external.inline(tensor))
+}
+
+/// Refuses a model that has external data.
+pub(super) fn refuse(model: &mut ModelProto, file: &str) -> Result<(), OnnxError> {
+    each_tensor(model, &mut |tensor| match is_external(tensor) {
+        true => {
+            Err(OnnxError::ExternalMissing { file: file.into(), location: entry(tensor, "location").into() })
+        }
+        false => Ok(()),
+    })
+}
+
+fn is_external(tensor: &TensorProto) -> bool {
+    tensor.data_location == Some(DataLocation::External.into())
+}
+
+fn entry<'a>(tensor: &'a TensorProto, key: &str) -> &'a str {
+    tensor.external_data.iter().find(|entry| entry.key() == key).map_or("", |entry| entry.value())
+}
+
+/// Reads external data into tensors.
+struct External {
+    file: String,
+    folder: PathBuf,
+    /// Bytes of the model so far.
+    total: u64,
+}
+
+impl External {
+    fn inline(&mut self, tensor: &mut TensorProto) -> Result<(), OnnxError> {
+        if !is_external(tensor) {
+            return Ok(());
+        }
+        let location = entry(tensor, "location").to_owned();
+        let offset = self.number(tensor, "offset")?.unwrap_or(0);
+        let length = self.number(tensor, "length")?;
+        let mut data = self.open(tensor, &location)?;
+        let read_error = |source| OnnxError::Io { action: "read", file: location.clone(), source };
+        let available = data.metadata().map_err(read_error)?.len();
+        let length = length.or(tensor::byte_len(tensor)).unwrap_or(available.saturating_sub(offset));
+        let needed = offset.saturating_add(length);
+        if needed > available {
+            return Err(OnnxError::ExternalShort {
+                file: self.file.clone(),
+                location,
+                tensor: tensor.name().into(),
+                needed,
+                available,
+            });
+        }
+        self.total = self.total.saturating_add(length);
+        if self.total > MAX_BYTES {
+            return Err(OnnxError::TooLarge { file: self.file.clone(), bytes: self.total });
+        }
+        let mut bytes = vec![0; length as usize];
+        data.seek(SeekFrom::Start(offset)).map_err(read_error)?;
+        data.read_exact(&mut bytes).map_err(read_error)?;
+        tensor.raw_data = Some(bytes);
+        tensor.external_data.clear();
+        tensor.data_location = None;
+        Ok(())
+    }
+
+    fn number(&self, tensor: &TensorProto, key: &str) -> Result<Option<u64>, OnnxError> {
+        match entry(tensor, key) {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| self.malformed(tensor, format!("{key} is {text:?}"))),
+        }
+    }
+
+    fn malformed(&self, tensor: &TensorProto, what: String) -> OnnxError {
+        OnnxError::ExternalMalformed { file: self.file.clone(), tensor: tensor.name().into(), what }
+    }
+
+    /// Opens an external file, if it truly lies within the model's folder: neither the written path
+    /// nor a link may lead out, else a model could read any file of its user.
+    fn open(&self, tensor: &TensorProto, location: &str) -> Result<File, OnnxError> {
+        if location.is_empty() {
+            return Err(self.malformed(tensor, "no location".into()));
+        }
+        let outside = || OnnxError::OutsideFolder { file: self.file.clone(), location: location.into() };
+        let missing = || OnnxError::ExternalMissing { file: self.file.clone(), location: location.into() };
+        let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if !Path::new(location).components().all(inside) {
+            return Err(outside());
+        }
+        let folder = self.folder.canonicalize().map_err(|_| missing())?;
+        let path = folder.join(location).canonicalize().map_err(|_| missing())?;
+        if !path.starts_with(&folder) {
+            return Err(outside());
+        }
+        if !path.is_file() {
+            return Err(missing());
+        }
+        File::open(&path).map_err(|source| OnnxError::Io { action: "read", file: location.into(), source })
+    }
+}
+
+type Visit<'v> = &'v mut dyn FnMut(&mut TensorProto) -> Result<(), OnnxError>;
+
+/// Visits every tensor of a model, wherever it may stand.
+fn each_tensor(model: &mut ModelProto, visit: Visit<'_>) -> Result<(), OnnxError> {
+    for training in &mut model.training_info {
+        for graph in training.initialization.iter_mut().chain(&mut training.algorithm) {
+            each_tensor_of_graph(graph, visit)?;
+        }
+    }
+    for function in &mut model.functions {
+        each_tensor_of_attributes(&mut function.attribute_proto, visit)?;
+        for node in &mut function.node {
+            each_tensor_of_attributes(&mut node.attribute, visit)?;
+        }
+    }
+    model.graph.iter_mut().try_for_each(|graph| each_tensor_of_graph(graph, visit))
+}
+
+fn each_tensor_of_graph(graph: &mut GraphProto, visit: Visit<'_>) -> Result<(), OnnxError> {
+    graph.initializer.iter_mut().try_for_each(&mut *visit)?;
+    graph.sparse_initializer.iter_mut().flat_map(tensors_of_sparse).try_for_each(&mut *visit)?;
+    for node in &mut graph.node {
+        each_tensor_of_attributes(&mut node.attribute, visit)?;
+    }
+    Ok(())
+}
+
+fn each_tensor_of_attributes(attributes: &mut [AttributeProto], visit: Visit<'_>) -> Result<(), OnnxError> {
+    for attribute in attributes {
+        attribute.t.iter_mut().try_for_each(|tensor| visit(tensor))?;
+        attribute.tensors.iter_mut().try_for_each(&mut *visit)?;
+        let sparse = attribute.sparse_tensor.as_deref_mut().into_iter().chain(&mut attribute.sparse_tensors);
+        sparse.flat_map(tensors_of_sparse).try_for_each(&mut *visit)?;
+        for graph in attribute.g.as_deref_mut().into_iter().chain(&mut attribute.graphs) {
+            each_tensor_of_graph(graph, visit)?;
+        }
+    }
+    Ok(())
+}
+
+fn tensors_of_sparse(sparse: &mut SparseTensorProto) -> impl Iterator<Item = &mut TensorProto> {
+    sparse.values.iter_mut().chain(&mut sparse.indices)
+}
