@@ -11,6 +11,7 @@
 //! to its logits; [`runtime`] runs the rewritten graph; [`localize`] turns maps into boxes in source
 //! pixels; [`pipeline`] ties them together. `examples/` shows the library in use without the program.
 
+pub mod assets;
 pub mod frame;
 pub mod maps;
 pub mod onnx;

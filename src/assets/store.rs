@@ -1,0 +1,362 @@
+//! The cache folder.
+//!
+//! ```text
+//! onnxruntime-1.32.0/libonnxruntime.so.1.32.0    one folder an asset and version: whole, or not there
+//! derived/efficientnet-lite0-v2.onnx             files computed from assets
+//! tmp/  locks/                                   work in progress
+//! ```
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use zip::ZipArchive;
+
+use super::manifest::{self, Manifest, Pinned, Wheel};
+use super::pip::{Pip, PipError};
+use super::{Asset, AssetError, Progress, Step};
+
+/// The cache folder, and the means to fill it. Several processes may use one folder at once.
+#[derive(Clone, Debug)]
+pub struct Store {
+    dir: PathBuf,
+    own_runtime: Option<PathBuf>,
+    manifest: &'static Manifest,
+    pip: Pip,
+}
+
+impl Store {
+    /// The store of this user: `CAMLOC_CACHE`, or else `camloc` in the user's cache folder.
+    ///
+    /// Where `CAMLOC_ORT_DYLIB` names a library, that is [`Asset::OnnxRuntime`]. Nothing is created yet.
+    ///
+    /// # Errors
+    /// [`AssetError::NoCacheFolder`] where a user has no home.
+    pub fn open() -> Result<Store, AssetError> {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let user_cache = directories::BaseDirs::new().map(|dirs| dirs.cache_dir().to_path_buf());
+        let mut store = Store::at(cache_folder(set("CAMLOC_CACHE"), user_cache)?);
+        store.own_runtime = set("CAMLOC_ORT_DYLIB").map(PathBuf::from);
+        Ok(store)
+    }
+
+    /// A store in a folder of one's own, whatever the environment says. Nothing is created yet.
+    pub fn at(dir: impl Into<PathBuf>) -> Store {
+        let dir = dir.into();
+        // pip runs in another working directory.
+        let dir = std::path::absolute(&dir).unwrap_or(dir);
+        Store { dir, own_runtime: None, manifest: manifest::built_in(), pip: Pip::default() }
+    }
+
+    /// The cache folder. It may not exist yet.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The asset's file (or folder, as [`Asset`] says), fetched if it is not there yet.
+    ///
+    /// # Errors
+    /// See [`AssetError`]. After an error nothing half-done is left behind.
+    pub fn get(&self, asset: Asset, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, AssetError> {
+        if asset == Asset::OnnxRuntime
+            && let Some(path) = &self.own_runtime
+        {
+            let path = path.clone();
+            return if path.is_file() { Ok(path) } else { Err(AssetError::OwnRuntimeMissing { path }) };
+        }
+        if let Some(found) = self.cached(asset) {
+            return Ok(found);
+        }
+        let (pinned, wheel) = self.pinned(asset)?;
+        let mut report =
+            |step, bytes| progress(Progress { what: &pinned.what, step, bytes, total: wheel.bytes });
+        let _lock =
+            self.lock(asset.key(), || report(Step::Waiting, 0)).map_err(|error| self.failed(error))?;
+        if let Some(found) = self.cached(asset) {
+            return Ok(found);
+        }
+        self.fetch(asset, pinned, wheel, &mut report)?;
+        report(Step::Done, wheel.bytes);
+        Ok(self.place(asset, pinned, wheel))
+    }
+
+    /// The asset's file (or folder), if it is there; never fetches.
+    pub fn cached(&self, asset: Asset) -> Option<PathBuf> {
+        if asset == Asset::OnnxRuntime
+            && let Some(path) = &self.own_runtime
+        {
+            return path.is_file().then(|| path.clone());
+        }
+        let (pinned, wheel) = self.pinned(asset).ok()?;
+        wheel.is_unpacked_in(&self.home(asset, pinned)).then(|| self.place(asset, pinned, wheel))
+    }
+
+    /// A file that is computed once and then kept. `make` writes it to the path it is given.
+    ///
+    /// The name carries a version (`model-v2.onnx`), to be raised whenever `make` would write another file.
+    ///
+    /// # Errors
+    /// Those of `make`, and [`AssetError`] for those of the cache folder.
+    pub fn derived<E: From<AssetError>>(
+        &self,
+        name: &str,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<PathBuf, E> {
+        if let Some(found) = self.derived_if_cached(name) {
+            return Ok(found);
+        }
+        let file = self.derived_place(name);
+        let failed = |error| E::from(self.failed(error));
+        let _lock = self.lock(name, || ()).map_err(failed)?;
+        if !file.is_file() {
+            let workshop = Workshop::new(self.dir.join("tmp").join(name)).map_err(failed)?;
+            let made = workshop.0.join(name);
+            make(&made)?;
+            File::options().append(true).open(&made).and_then(|file| file.sync_all()).map_err(failed)?;
+            keep(&made, &file).map_err(failed)?;
+        }
+        Ok(file)
+    }
+
+    /// The file that [`derived`](Store::derived) keeps under this name, if it is there.
+    pub fn derived_if_cached(&self, name: &str) -> Option<PathBuf> {
+        Some(self.derived_place(name)).filter(|file| file.is_file())
+    }
+
+    fn derived_place(&self, name: &str) -> PathBuf {
+        self.dir.join("derived").join(name)
+    }
+
+    fn pinned(&self, asset: Asset) -> Result<(&'static Pinned, &'static Wheel), AssetError> {
+        let platform = manifest::platform();
+        let pinned = self.manifest.get(asset.key());
+        pinned.and_then(|pinned| Some((pinned, pinned.wheel(&platform)?))).ok_or_else(|| {
+            AssetError::UnsupportedPlatform {
+                what: pinned.map_or_else(|| asset.key().to_owned(), |pinned| pinned.what.clone()),
+                platform,
+                instead: pinned.map(|pinned| pinned.instead.clone()).unwrap_or_default(),
+            }
+        })
+    }
+
+    fn home(&self, asset: Asset, pinned: &Pinned) -> PathBuf {
+        self.dir.join(format!("{}-{}", asset.key(), pinned.version))
+    }
+
+    fn place(&self, asset: Asset, pinned: &Pinned, wheel: &Wheel) -> PathBuf {
+        let home = self.home(asset, pinned);
+        match wheel.members.first() {
+            Some(first) if asset != Asset::SamplePhotos => first.unpacked_in(&home),
+            _ => home,
+        }
+    }
+
+    /// Downloads, checks, unpacks and puts in place. The asset's lock is held.
+    fn fetch(
+        &self,
+        asset: Asset,
+        pinned: &Pinned,
+        wheel: &Wheel,
+        report: &mut dyn FnMut(Step, u64),
+    ) -> Result<(), AssetError> {
+        let failed = |error| self.failed(error);
+        let workshop = Workshop::new(self.dir.join("tmp").join(asset.key())).map_err(failed)?;
+        report(Step::Downloading, 0);
+        let file = self
+            .pip
+            .download(pinned, wheel, &workshop.0, &mut |bytes| {
+                report(Step::Downloading, bytes.min(wheel.bytes))
+            })
+            .map_err(|error| self.pip_failed(pinned, error))?;
+
+        report(Step::Unpacking, wheel.bytes);
+        let got = sha256(&file).map_err(failed)?;
+        if got != wheel.sha256 {
+            return Err(AssetError::WrongHash {
+                what: pinned.what.clone(),
+                expected: wheel.sha256.clone(),
+                got,
+            });
+        }
+        let unpacked = workshop.0.join("unpacked");
+        unpack(&file, wheel, &unpacked, asset == Asset::Ffmpeg).map_err(failed)?;
+        if !wheel.is_unpacked_in(&unpacked) {
+            let (what, instead) = (pinned.what.clone(), pinned.instead.clone());
+            return Err(AssetError::Incomplete { what, file: wheel.file.clone(), instead });
+        }
+        keep(&unpacked, &self.home(asset, pinned)).map_err(failed)
+    }
+
+    fn failed(&self, error: io::Error) -> AssetError {
+        AssetError::in_cache(&self.dir, error)
+    }
+
+    fn pip_failed(&self, pinned: &Pinned, error: PipError) -> AssetError {
+        let (what, instead) = (pinned.what.clone(), pinned.instead.clone());
+        match error {
+            PipError::Absent => AssetError::NoPip { what, instead },
+            PipError::Network(said) => AssetError::Network { what, instead, said },
+            PipError::Failed(said) => AssetError::Pip { what, instead, said },
+            PipError::DiskFull => AssetError::DiskFull { dir: self.dir.clone() },
+            PipError::Io(error) => self.failed(error),
+        }
+    }
+
+    /// Locks a name against other processes, until the file that is returned is dropped.
+    fn lock(&self, name: &str, waiting: impl FnOnce()) -> io::Result<File> {
+        let folder = self.dir.join("locks");
+        fs::create_dir_all(&folder)?;
+        let file = File::options().create(true).truncate(false).write(true).open(folder.join(name))?;
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) => waiting(),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+        }
+        file.lock()?;
+        Ok(file)
+    }
+}
+
+/// A fresh folder for work in progress. A lock makes its path ours; what a killed process left there goes first.
+struct Workshop(PathBuf);
+
+impl Workshop {
+    fn new(folder: PathBuf) -> io::Result<Workshop> {
+        remove(&folder)?;
+        fs::create_dir_all(&folder)?;
+        Ok(Workshop(folder))
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.0) {
+            tracing::warn!(folder = %self.0.display(), %error, "left behind");
+        }
+    }
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Moves what is finished into place, in one step.
+fn keep(finished: &Path, place: &Path) -> io::Result<()> {
+    if place.is_dir() {
+        fs::remove_dir_all(place)?;
+    }
+    if let Some(parent) = place.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::rename(finished, place)
+}
+
+fn sha256(file: &Path) -> io::Result<String> {
+    let mut file = File::open(file)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Takes a wheel's members out of it, those that are there. On disk before this returns.
+fn unpack(file: &Path, wheel: &Wheel, folder: &Path, executable: bool) -> io::Result<()> {
+    fs::create_dir(folder)?;
+    let mut archive = ZipArchive::new(File::open(file)?).map_err(io::Error::other)?;
+    for member in &wheel.members {
+        let Ok(packed) = archive.by_name(&member.path) else { continue };
+        let mut unpacked = File::create(member.unpacked_in(folder))?;
+        io::copy(&mut packed.take(member.bytes), &mut unpacked)?;
+        if executable {
+            make_executable(&unpacked)?;
+        }
+        unpacked.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn make_executable(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn make_executable(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// The cache folder, from the variable and the user's own cache folder.
+fn cache_folder(set: Option<OsString>, user_cache: Option<PathBuf>) -> Result<PathBuf, AssetError> {
+    match (set, user_cache) {
+        (Some(folder), _) => Ok(folder.into()),
+        (None, Some(cache)) => Ok(cache.join("camloc")),
+        (None, None) => Err(AssetError::NoCacheFolder),
+    }
+}
+
+#[cfg(test)]
+mod fetching;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variable_comes_before_the_users_cache_folder() {
+        let user = || Some(PathBuf::from("home/.cache"));
+        assert_eq!(cache_folder(Some("mine".into()), user()).unwrap(), PathBuf::from("mine"));
+        assert_eq!(cache_folder(None, user()).unwrap(), PathBuf::from("home/.cache/camloc"));
+        let nowhere = cache_folder(None, None).unwrap_err().to_string();
+        assert!(nowhere.contains("CAMLOC_CACHE"), "{nowhere}");
+    }
+
+    #[test]
+    fn a_runtime_of_ones_own_is_used_as_it_is_or_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let library = dir.path().join("libonnxruntime.so");
+        let mut store = Store::at(dir.path());
+        store.own_runtime = Some(library.clone());
+        let missing = store.get(Asset::OnnxRuntime, &mut |_| ()).unwrap_err();
+        assert!(matches!(missing, AssetError::OwnRuntimeMissing { .. }));
+        fs::write(&library, "").unwrap();
+        assert_eq!(store.get(Asset::OnnxRuntime, &mut |_| ()).unwrap(), library);
+        assert_eq!(store.cached(Asset::OnnxRuntime), Some(library));
+    }
+
+    #[test]
+    fn a_derived_file_is_made_once_and_never_kept_half_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let failing = store.derived("x-v1", |path| {
+            fs::write(path, "half").unwrap();
+            Err(AssetError::NoCacheFolder)
+        });
+        assert!(matches!(failing, Err(AssetError::NoCacheFolder)));
+
+        let made =
+            store.derived("x-v1", |path| fs::write(path, "whole").map_err(|e| store.failed(e))).unwrap();
+        assert_eq!(fs::read_to_string(&made).unwrap(), "whole");
+        let again = store.derived("x-v1", |_| -> Result<(), AssetError> { panic!("made twice") }).unwrap();
+        assert_eq!(again, made);
+        assert_eq!(fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_derived_file_whose_maker_forgot_to_write_it_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let nothing = Store::at(dir.path()).derived("x-v1", |_| Ok::<(), AssetError>(()));
+        assert!(matches!(nothing, Err(AssetError::Cache { .. })));
+    }
+}
