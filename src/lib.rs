@@ -15,4 +15,5 @@ pub mod assets;
 pub mod frame;
 pub mod maps;
 pub mod onnx;
+pub mod runtime;
 pub mod view;

@@ -1,0 +1,150 @@
+//! Reading the maps of a model that explains itself.
+
+use super::{Options, RuntimeError, Session};
+use crate::maps::ClassMap;
+
+const CLASSES: &str = "camloc.classes";
+const SCORES: &str = "camloc.scores";
+const MAPS: &str = "camloc.maps";
+
+/// A session of a model that [`crate::explain`] has rewritten: it looks at one picture at a time and
+/// says, for K classes, how sure it is and where it looked.
+pub struct ExplainedSession {
+    session: Session,
+}
+
+impl ExplainedSession {
+    /// Loads an explained model from the bytes of its ONNX file; the batch must be 1.
+    pub fn load(model: &[u8], options: &Options) -> Result<ExplainedSession, RuntimeError> {
+        let session = Session::load(model, options)?;
+        read(&session)?;
+        Ok(ExplainedSession { session })
+    }
+
+    /// The values of the image input; see [`Session::input_mut`].
+    pub fn input_mut(&mut self) -> &mut [f32] {
+        self.session.input_mut()
+    }
+
+    /// Chooses the classes to explain; see [`Session::set_targets`].
+    pub fn set_targets(&mut self, classes: &[i64]) -> Result<(), RuntimeError> {
+        self.session.set_targets(classes)
+    }
+
+    /// Runs the model and fills `maps` with its K classes, best first. The buffers in `maps` are reused.
+    pub fn explain(&mut self, maps: &mut Vec<ClassMap>) -> Result<(), RuntimeError> {
+        self.session.run()?;
+        let explained = read(&self.session)?;
+        let area = explained.height * explained.width;
+        maps.resize_with(explained.classes.len(), empty_map);
+        let sources = explained.classes.iter().zip(explained.scores).zip(explained.maps.chunks(area));
+        for (map, ((&class, &score), values)) in maps.iter_mut().zip(sources) {
+            map.class_id = usize::try_from(class)
+                .map_err(|_| RuntimeError::NotExplained(format!("it explains the class {class}")))?;
+            map.score = score;
+            map.height = explained.height;
+            map.width = explained.width;
+            map.values.clear();
+            map.values.extend_from_slice(values);
+        }
+        Ok(())
+    }
+
+    /// The session inside, to read the model's own outputs after [`ExplainedSession::explain`].
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+/// The outputs of an explained model: K classes, K scores, K maps of `height` x `width`.
+struct Explained<'a> {
+    classes: &'a [i64],
+    scores: &'a [f32],
+    maps: &'a [f32],
+    height: usize,
+    width: usize,
+}
+
+fn read(session: &Session) -> Result<Explained<'_>, RuntimeError> {
+    let missing = |error: RuntimeError| RuntimeError::NotExplained(error.to_string());
+    let (_, classes) = session.integers(CLASSES).map_err(missing)?;
+    let (_, scores) = session.floats(SCORES).map_err(missing)?;
+    let (shape, maps) = session.floats(MAPS).map_err(missing)?;
+    match *shape {
+        [1, k, height, width] if k == classes.len() && k == scores.len() && height * width > 0 => {
+            Ok(Explained { classes, scores, maps, height, width })
+        }
+        _ => Err(RuntimeError::NotExplained(format!(
+            "{} classes, {} scores and maps of shape {shape:?} do not belong together",
+            classes.len(),
+            scores.len()
+        ))),
+    }
+}
+
+fn empty_map() -> ClassMap {
+    ClassMap { class_id: 0, score: 0.0, height: 0, width: 0, values: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::onnx::build::{Dim, f32_tensor, graph, i64_tensor, model, node, value_info};
+    use crate::onnx::proto::DataType;
+    use crate::runtime::init_for_tests;
+
+    /// An "explained" model whose maps are the picture itself `[1, 2, 2, 3]`, with fixed classes and scores.
+    fn explained(classes: &[i64]) -> Vec<u8> {
+        let k = i64::try_from(classes.len()).unwrap();
+        let dims = [Dim::Fixed(1), Dim::Fixed(2), Dim::Fixed(2), Dim::Fixed(3)];
+        let fixed = vec![i64_tensor("c", &[1, k], classes), f32_tensor("s", &[1, 2], &[0.75, 0.25])];
+        let outputs = vec![
+            value_info(CLASSES, DataType::Int64, &[Dim::Fixed(1), Dim::Fixed(k)]),
+            value_info(SCORES, DataType::Float, &[Dim::Fixed(1), Dim::Fixed(2)]),
+            value_info(MAPS, DataType::Float, &dims),
+        ];
+        let nodes = vec![
+            node("Identity", "a", &["c"], &[CLASSES], vec![]),
+            node("Identity", "b", &["s"], &[SCORES], vec![]),
+            node("Identity", "m", &["x"], &[MAPS], vec![]),
+        ];
+        let x = value_info("x", DataType::Float, &dims);
+        model(graph("g", vec![x], outputs, fixed, nodes)).encode_to_vec()
+    }
+
+    #[test]
+    fn maps_come_with_their_class_and_reuse_their_buffers() {
+        init_for_tests();
+        let mut session = ExplainedSession::load(&explained(&[282, 7]), &Options::default()).unwrap();
+        let mut maps = Vec::new();
+        session.explain(&mut maps).unwrap();
+        let buffer = maps[1].values.as_ptr();
+        for (value, at) in session.input_mut().iter_mut().zip(0_u8..) {
+            *value = f32::from(at);
+        }
+        session.explain(&mut maps).unwrap();
+        let second = &maps[1];
+        assert_eq!((second.class_id, second.score, second.height, second.width), (7, 0.25, 2, 3));
+        assert_eq!(second.values, [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
+        assert_eq!((maps.len(), maps[0].class_id), (2, 282));
+        assert_eq!(second.values.as_ptr(), buffer);
+    }
+
+    #[test]
+    fn a_model_without_maps_is_refused() {
+        init_for_tests();
+        let Err(error) = ExplainedSession::load(&explained(&[1]), &Options::default()) else {
+            panic!("one class, two maps")
+        };
+        assert!(error.to_string().contains("1 classes, 2 scores"), "{error}");
+        let x = || vec![value_info("x", DataType::Float, &[Dim::Fixed(1)])];
+        let y = vec![value_info("y", DataType::Float, &[Dim::Fixed(1)])];
+        let plain = model(graph("g", x(), y, vec![], vec![node("Relu", "n", &["x"], &["y"], vec![])]));
+        let Err(error) = ExplainedSession::load(&plain.encode_to_vec(), &Options::default()) else {
+            panic!("a plain model")
+        };
+        assert!(error.to_string().contains("camloc export"), "{error}");
+    }
+}

@@ -1,0 +1,310 @@
+//! One model, ready to run again and again on the same buffers.
+
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
+use ort::session::IoBinding;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::value::Tensor;
+
+use super::RuntimeError;
+use super::input::{Input, zeros};
+use super::library::session_builder;
+use super::outputs::Output;
+
+/// The input that says which classes an explained model explains.
+const TARGETS: &str = "camloc.targets";
+
+/// More threads than this gain a small classifier nothing, and take from the rest of the pipeline.
+const MOST_THREADS: usize = 8;
+
+/// How to run a model.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Threads for one run; 0 means as many as this process may use, at most 8.
+    pub threads: usize,
+    /// The shape of the image input, `[N, C, H, W]` or `[N, H, W, C]` as the model has it. `None` takes
+    /// the graph's own, with a batch of 1 where that is open.
+    pub shape: Option<Vec<usize>>,
+}
+
+/// A model in ONNX Runtime, with its input and its outputs allocated once.
+///
+/// Write the picture to [`Session::input_mut`], call [`Session::run`], read [`Session::floats`].
+pub struct Session {
+    session: ort::session::Session,
+    binding: IoBinding,
+    input: Input,
+    targets: Option<Tensor<i64>>,
+    outputs: Vec<Output>,
+}
+
+impl Session {
+    /// Loads a model from the bytes of its ONNX file, and runs it once on zeros.
+    ///
+    /// The model must have one input of f32, f16 or u8; inputs with a default value stay at it.
+    /// Outputs whose shape depends on the picture's content are not supported.
+    pub fn load(model: &[u8], options: &Options) -> Result<Session, RuntimeError> {
+        let mut session = configure(session_builder()?, options)
+            .map_err(RuntimeError::other)?
+            .commit_from_memory(model)
+            .map_err(RuntimeError::refused)?;
+        let input = match session.inputs() {
+            [image] => Input::new(image, options.shape.as_deref())?,
+            others => {
+                let names = others.iter().map(|input| input.name().to_owned()).collect();
+                return Err(RuntimeError::Inputs(names));
+            }
+        };
+        let mut binding = session.create_binding().map_err(RuntimeError::other)?;
+        input.bind(&mut binding).map_err(RuntimeError::other)?;
+        let targets = bind_targets(&session, &mut binding)?;
+        let outputs = Output::bind_all(&mut session, &mut binding)?;
+        Ok(Session { session, binding, input, targets, outputs })
+    }
+
+    /// The shape of the image input.
+    pub fn input_shape(&self) -> &[usize] {
+        self.input.shape()
+    }
+
+    /// The values of the image input, to write before a run; they stay as they are until written again.
+    pub fn input_mut(&mut self) -> &mut [f32] {
+        self.input.values_mut()
+    }
+
+    /// Chooses the classes that the following runs explain, one for each of the model's maps; -1 takes
+    /// the class that ranks there.
+    pub fn set_targets(&mut self, classes: &[i64]) -> Result<(), RuntimeError> {
+        let values = self.targets.as_mut().ok_or(RuntimeError::NoTargets)?.extract_tensor_mut().1;
+        if values.len() != classes.len() {
+            return Err(RuntimeError::TargetCount { expected: values.len(), given: classes.len() });
+        }
+        values.copy_from_slice(classes);
+        Ok(())
+    }
+
+    /// Runs the model on the input.
+    pub fn run(&mut self) -> Result<(), RuntimeError> {
+        self.input.convert();
+        self.session.run_binding(&self.binding).map_err(RuntimeError::run)?;
+        self.outputs.iter_mut().for_each(Output::convert);
+        Ok(())
+    }
+
+    /// Shape and values of the output `name` after the last run; f16 outputs are given as f32.
+    pub fn floats(&self, name: &str) -> Result<(&[usize], &[f32]), RuntimeError> {
+        self.find(name)
+            .and_then(|output| Some((output.shape(), output.floats()?)))
+            .ok_or_else(|| self.no_output(name, "f32"))
+    }
+
+    /// Shape and values of the i64 output `name` after the last run.
+    pub fn integers(&self, name: &str) -> Result<(&[usize], &[i64]), RuntimeError> {
+        self.find(name)
+            .and_then(|output| Some((output.shape(), output.integers()?)))
+            .ok_or_else(|| self.no_output(name, "i64"))
+    }
+
+    /// Names and shapes of the outputs that can be read, in the model's order.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.outputs.iter().map(|output| (output.name(), output.shape()))
+    }
+
+    /// The execution provider that runs the model.
+    pub fn provider(&self) -> &'static str {
+        "CPU"
+    }
+
+    fn find(&self, name: &str) -> Option<&Output> {
+        self.outputs.iter().find(|output| output.name() == name)
+    }
+
+    fn no_output(&self, name: &str, wanted: &'static str) -> RuntimeError {
+        let found = self.outputs.iter().map(Output::describe).collect();
+        RuntimeError::NoOutput { name: name.to_owned(), wanted, found }
+    }
+}
+
+/// Spinning is off: between frames it burns a processor for no gain in latency.
+fn configure(builder: SessionBuilder, options: &Options) -> ort::Result<SessionBuilder> {
+    Ok(builder
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        .with_intra_threads(threads(options))?
+        .with_intra_op_spinning(false)?
+        .with_inter_op_spinning(false)?)
+}
+
+fn threads(options: &Options) -> usize {
+    match options.threads {
+        0 => available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS),
+        threads => threads,
+    }
+}
+
+/// Binds the input `camloc.targets`, where the model has one, to its default of -1: classes by rank.
+fn bind_targets(
+    session: &ort::session::Session,
+    binding: &mut IoBinding,
+) -> Result<Option<Tensor<i64>>, RuntimeError> {
+    let initializers = session.overridable_initializers();
+    let Some(targets) = initializers.iter().find(|initializer| initializer.name() == TARGETS) else {
+        return Ok(None);
+    };
+    let shape: Vec<usize> = targets
+        .dtype()
+        .tensor_shape()
+        .map(|shape| shape.iter().filter_map(|&size| usize::try_from(size).ok()).collect())
+        .unwrap_or_default();
+    let mut tensor = zeros::<i64>(&ort::memory::Allocator::default(), &shape)?;
+    tensor.extract_tensor_mut().1.fill(-1);
+    binding.bind_input(TARGETS, &tensor).map_err(RuntimeError::other)?;
+    Ok(Some(tensor))
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::onnx::build::{Dim, graph, i64_tensor, int, model, node, value_info};
+    use crate::onnx::proto::{DataType, ModelProto, NodeProto};
+    use crate::runtime::init_for_tests;
+
+    /// A model from input `x` to output `y`, both of `element`, made of `nodes`.
+    fn through(element: DataType, dims: &[Dim<'_>], nodes: Vec<NodeProto>) -> ModelProto {
+        let x = value_info("x", element, dims);
+        let y = value_info("y", element, &[Dim::Unknown; 4][..dims.len()]);
+        model(graph("g", vec![x], vec![y], vec![], nodes))
+    }
+
+    fn load(model: &ModelProto, shape: Option<Vec<usize>>) -> Result<Session, RuntimeError> {
+        init_for_tests();
+        Session::load(&model.encode_to_vec(), &Options { threads: 1, shape })
+    }
+
+    /// What a user sees of a load that must fail.
+    fn refusal(model: &ModelProto) -> String {
+        match load(model, None) {
+            Ok(_) => panic!("the model loads"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn identity() -> Vec<NodeProto> {
+        vec![node("Identity", "n", &["x"], &["y"], vec![])]
+    }
+
+    #[test]
+    fn every_run_reads_the_input_anew_and_writes_the_same_buffer() {
+        let twice = through(
+            DataType::Float,
+            &[Dim::Symbol("N"), Dim::Fixed(2)],
+            vec![node("Add", "n", &["x", "x"], &["y"], vec![])],
+        );
+        let mut session = load(&twice, None).unwrap();
+        assert_eq!(session.input_shape(), [1, 2]);
+        let buffer = session.floats("y").unwrap().1.as_ptr();
+        for value in [1.0, -3.5] {
+            session.input_mut().copy_from_slice(&[value, 10.0]);
+            session.run().unwrap();
+            assert_eq!(session.floats("y").unwrap(), (&[1, 2][..], &[2.0 * value, 20.0][..]));
+            assert_eq!(session.floats("y").unwrap().1.as_ptr(), buffer);
+        }
+        assert_eq!(session.outputs().collect::<Vec<_>>(), [("y", &[1, 2][..])]);
+    }
+
+    #[test]
+    fn a_session_can_move_to_the_thread_that_uses_it() {
+        fn moves<T: Send>() {}
+        moves::<Session>();
+        moves::<crate::runtime::ExplainedSession>();
+    }
+
+    #[test]
+    fn half_precision_models_are_fed_and_read_as_f32() {
+        let mut session =
+            load(&through(DataType::Float16, &[Dim::Fixed(1), Dim::Fixed(3)], identity()), None).unwrap();
+        session.input_mut().copy_from_slice(&[0.5, -2.0, 1024.0]);
+        session.run().unwrap();
+        assert_eq!(session.floats("y").unwrap().1, [0.5, -2.0, 1024.0]);
+    }
+
+    #[test]
+    fn byte_models_get_rounded_and_clamped_values() {
+        let cast = node("Cast", "n", &["x"], &["y"], vec![int("to", i64::from(i32::from(DataType::Float)))]);
+        let x = value_info("x", DataType::Uint8, &[Dim::Fixed(1), Dim::Fixed(5)]);
+        let y = value_info("y", DataType::Float, &[Dim::Unknown, Dim::Unknown]);
+        let mut session = load(&model(graph("g", vec![x], vec![y], vec![], vec![cast])), None).unwrap();
+        session.input_mut().copy_from_slice(&[-3.0, 0.4, 127.5, 254.6, 300.0]);
+        session.run().unwrap();
+        assert_eq!(session.floats("y").unwrap().1, [0.0, 0.0, 128.0, 255.0, 255.0]);
+    }
+
+    #[test]
+    fn open_sizes_take_the_shape_asked_for() {
+        let open = [Dim::Symbol("N"), Dim::Fixed(3), Dim::Symbol("H"), Dim::Symbol("W")];
+        let open = through(DataType::Float, &open, identity());
+        let session = load(&open, Some(vec![4, 3, 5, 7])).unwrap();
+        assert_eq!(session.floats("y").unwrap().0, [4, 3, 5, 7]);
+        assert!(refusal(&open).contains("?x3x?x?"), "{}", refusal(&open));
+        let Err(error) = load(&open, Some(vec![1, 1, 5, 7])) else { panic!("one channel of three") };
+        assert!(error.to_string().contains("cannot be fed 1x1x5x7"), "{error}");
+    }
+
+    #[test]
+    fn classes_are_locked_without_a_new_session() {
+        let x = value_info("x", DataType::Float, &[Dim::Fixed(1), Dim::Fixed(1)]);
+        let targets = value_info(TARGETS, DataType::Int64, &[Dim::Fixed(2)]);
+        let out = value_info("chosen", DataType::Int64, &[Dim::Fixed(2)]);
+        let y = value_info("y", DataType::Float, &[Dim::Fixed(1), Dim::Fixed(1)]);
+        let nodes = vec![
+            node("Identity", "a", &["x"], &["y"], vec![]),
+            node("Identity", "b", &[TARGETS], &["chosen"], vec![]),
+        ];
+        let defaults = vec![i64_tensor(TARGETS, &[2], &[-1, -1])];
+        let explained = model(graph("g", vec![x, targets], vec![y, out], defaults, nodes));
+        let mut session = load(&explained, None).unwrap();
+        session.run().unwrap();
+        assert_eq!(session.integers("chosen").unwrap().1, [-1, -1]);
+        session.set_targets(&[281, -1]).unwrap();
+        session.run().unwrap();
+        assert_eq!(session.integers("chosen").unwrap().1, [281, -1]);
+        let error = session.set_targets(&[1]).unwrap_err();
+        assert_eq!(error.to_string(), "this model explains 2 classes at once, 1 were given");
+
+        let mut plain =
+            load(&through(DataType::Float, &[Dim::Fixed(1), Dim::Fixed(1)], identity()), None).unwrap();
+        assert!(matches!(plain.set_targets(&[1]), Err(RuntimeError::NoTargets)));
+    }
+
+    #[test]
+    fn refused_models_say_why_on_one_line() {
+        let dims = [Dim::Fixed(1), Dim::Fixed(1)];
+        let unknown = through(DataType::Float, &dims, vec![node("Frobnicate", "n", &["x"], &["y"], vec![])]);
+        assert_eq!(
+            refusal(&unknown),
+            "ONNX Runtime refuses this model: it has no operator Frobnicate (at opset 17)"
+        );
+        let words = refusal(&through(DataType::Double, &dims, identity()));
+        assert_eq!(words, "the input 'x' wants f64 values, camloc feeds f32, f16 or u8");
+        let two = vec![value_info("x", DataType::Float, &dims), value_info("mask", DataType::Float, &dims)];
+        let y = value_info("y", DataType::Float, &dims);
+        let add = node("Add", "n", &["x", "mask"], &["y"], vec![]);
+        let words = refusal(&model(graph("g", two, vec![y], vec![], vec![add])));
+        assert_eq!(words, "this model needs 2 inputs (x, mask), camloc can feed only one: the image");
+        init_for_tests();
+        for text in [&b"not a model"[..], b""] {
+            let Err(error) = Session::load(text, &Options::default()) else { panic!("{text:?} loads") };
+            assert!(error.to_string().lines().count() == 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_output_is_answered_with_the_ones_there_are() {
+        let session =
+            load(&through(DataType::Float, &[Dim::Fixed(1), Dim::Fixed(3)], identity()), None).unwrap();
+        let error = session.integers("y").unwrap_err().to_string();
+        assert_eq!(error, "this model has no output 'y' of i64 values: it has 'y' (f32 1x3)");
+    }
+}
