@@ -1,0 +1,55 @@
+//! One linear layer on the flattened features (LeNet): every place has weights of its own, so
+//! `map[i, j] = sum_c W[class, c, i, j] * A[c, i, j]`, which HiResCAM (Draelos & Carin 2020) reduces
+//! to. Its sum over all places is the logit less the bias.
+
+use super::cam::class_weights;
+use super::head::{Head, Layout, Linear};
+use super::outputs::{MAPS, as_f32};
+use crate::onnx::build;
+use crate::onnx::graph::Graph;
+
+pub(super) const METHOD: &str = "flatten-linear";
+
+/// Appends `camloc.maps`, f32 `[N, K, h, w]`, for classes `[N, K]`.
+pub(super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Linear, classes: &str) {
+    let features = as_f32(graph, &head.features);
+    let weights = class_weights(graph, linear, classes);
+    let (per_class, one_class) = shapes(graph, &features);
+    let weights = graph.op("Reshape", "camloc.weights", &[&weights, &per_class], vec![]);
+    let features = graph.op("Reshape", "camloc.features", &[&features, &one_class], vec![]);
+    let products = graph.op("Mul", "camloc.products", &[&weights, &features], vec![]);
+    let channel_axis = if head.layout == Layout::Nchw { 2 } else { 4 };
+    sum_away(graph, &products, channel_axis);
+}
+
+/// Targets of reshapes that put an axis of classes before the three axes of the features: of as many
+/// classes as there are (weights), and of one (features).
+fn shapes(graph: &mut Graph<'_>, features: &str) -> (String, String) {
+    let known: Option<Vec<i64>> =
+        graph.shape(features).and_then(|shape| shape.get(1..)?.iter().copied().collect());
+    if let Some(axes) = known {
+        let per_class = graph.add_ints("camloc.weights_shape", &[&[0, 0], &axes[..]].concat());
+        return (per_class, graph.add_ints("camloc.features_shape", &[&[-1, 1], &axes[..]].concat()));
+    }
+    let shape = graph.op("Shape", "camloc.shape", &[features], vec![]);
+    let at = |graph: &mut Graph<'_>, axes: &[i64]| {
+        let axes = graph.add_ints("camloc.axes", axes);
+        graph.op("Gather", "camloc.sizes", &[&shape, &axes], vec![build::int("axis", 0)])
+    };
+    let (batch, axes) = (at(graph, &[0]), at(graph, &[1, 2, 3]));
+    let (kept, one) = (graph.add_ints("camloc.kept", &[0, 0]), graph.add_ints("camloc.one", &[1]));
+    let axis = || vec![build::int("axis", 0)];
+    let per_class = graph.op("Concat", "camloc.weights_shape", &[&kept, &axes], axis());
+    (per_class, graph.op("Concat", "camloc.features_shape", &[&batch, &one, &axes], axis()))
+}
+
+/// The axes of a sum became an input in operator set 13.
+fn sum_away(graph: &mut Graph<'_>, products: &str, axis: i64) {
+    let keep = build::int("keepdims", 0);
+    if graph.opset() < 13 {
+        graph.op("ReduceSum", MAPS, &[products], vec![build::ints("axes", &[axis]), keep]);
+    } else {
+        let axes = graph.add_ints("camloc.sum_axes", &[axis]);
+        graph.op("ReduceSum", MAPS, &[products, &axes], vec![keep]);
+    }
+}

@@ -1,0 +1,394 @@
+//! Finding a classifier's head: what stands between the last feature map and the class scores.
+//!
+//! The search walks back from an output. It passes what changes neither the values nor their order
+//! (reshapes, casts, dropout, a bias), and ends at a linear layer or at a global pooling.
+
+use super::ExplainError;
+use crate::onnx::graph::Graph;
+use crate::onnx::infer::wrap_axis;
+use crate::onnx::proto::NodeProto;
+
+/// A head with a closed form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// The model's output that it was found from.
+    pub output: String,
+    /// Class scores before any softmax, `[N, C]`, perhaps with further axes of size 1.
+    pub logits: String,
+    /// The model's own probabilities, shaped as the logits, if it has them.
+    pub probabilities: Option<String>,
+    /// How many classes, C.
+    pub classes: usize,
+    /// The target layer: the feature map that the maps are made of.
+    pub features: String,
+    /// The order of the feature map's axes.
+    pub layout: Layout,
+    /// How class scores come from features.
+    pub form: Form,
+}
+
+/// The order of a feature map's axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `[N, channels, h, w]`
+    Nchw,
+    /// `[N, h, w, channels]`
+    Nhwc,
+}
+
+/// How class scores come from features.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Form {
+    /// Global average pooling, then a linear layer: class activation maps (Zhou et al. 2016).
+    Pooled(Linear),
+    /// A convolution with a channel for each class, then global average pooling (Lin et al. 2014):
+    /// the features *are* the class maps.
+    ClassMaps,
+    /// A linear layer on the flattened features.
+    Flattened(Linear),
+}
+
+/// A linear layer, `alpha * weight * x + bias`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Linear {
+    /// The weight tensor, `[C, F]` or `[F, C]`, perhaps with further axes of size 1.
+    pub weight: String,
+    /// Which axis of the weight is the classes': 0 or 1.
+    pub class_axis: usize,
+    /// What the product is multiplied with.
+    pub alpha: f32,
+    /// How many features, F, if known.
+    pub features: Option<i64>,
+}
+
+impl Head {
+    /// Rows and columns of the feature map, where they are known without running the model.
+    pub fn map_size(&self, graph: &Graph<'_>) -> Option<(usize, usize)> {
+        let [_, a, b, c] = *graph.shape(&self.features)? else { return None };
+        let (height, width) = match self.layout {
+            Layout::Nchw => (b?, c?),
+            Layout::Nhwc => (a?, b?),
+        };
+        Some((usize::try_from(height).ok()?, usize::try_from(width).ok()?))
+    }
+}
+
+/// The head behind the first output that has one.
+///
+/// # Errors
+///
+/// [`ExplainError::UnsupportedHead`] naming what was found, or [`ExplainError::UnknownClasses`].
+pub fn find(graph: &Graph<'_>) -> Result<Head, ExplainError> {
+    find_from(graph, None)
+}
+
+/// The head behind the named output, or the first output that has one.
+///
+/// # Errors
+///
+/// As [`find`], and [`ExplainError::NoSuchOutput`].
+pub fn find_from(graph: &Graph<'_>, output: Option<&str>) -> Result<Head, ExplainError> {
+    let names: Vec<&str> = graph.outputs().iter().map(|output| output.name()).collect();
+    let wanted = names.iter().filter(|name| output.is_none_or(|wanted| wanted == **name));
+    let mut first_error = None;
+    for name in wanted {
+        match behind(graph, name) {
+            Ok(head) => return Ok(head),
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    Err(first_error.unwrap_or_else(|| ExplainError::NoSuchOutput {
+        output: output.unwrap_or_default().into(),
+        outputs: names.join(", "),
+    }))
+}
+
+/// What changes neither the values nor their order, up to the quantisation of values.
+const TRANSPARENT: &[&str] = &["Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear"];
+/// What changes only the shape, for a tensor that has one value for each channel.
+const RESHAPING: &[&str] = &["Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose"];
+
+fn behind(graph: &Graph<'_>, output: &str) -> Result<Head, ExplainError> {
+    let walk = Walk { graph };
+    let end = walk.back(output, |node| TRANSPARENT.contains(&node.standard_op()) || is_reshaping(node));
+    let (logits, probabilities) = match graph.producer(end).map(|node| (node, node.standard_op())) {
+        Some((node, "Softmax" | "Sigmoid")) => (node.input_at(0).unwrap_or(end), Some(end)),
+        Some((node, "LogSoftmax")) => (node.input_at(0).unwrap_or(end), None),
+        _ => (output, None),
+    };
+    let (features, layout, form) = walk.form(logits).ok_or_else(|| ExplainError::UnsupportedHead {
+        output: output.into(),
+        found: walk.describe(logits),
+    })?;
+    let classes = match &form {
+        Form::Pooled(linear) | Form::Flattened(linear) => walk.size(&linear.weight, linear.class_axis),
+        Form::ClassMaps => walk.channels(features, layout),
+    };
+    let from_output = || match graph.shape(output)? {
+        [_, rest @ ..] => rest.iter().try_fold(1_i64, |product, dim| product.checked_mul((*dim)?)),
+        [] => None,
+    };
+    let classes = classes.or_else(from_output).and_then(|classes| usize::try_from(classes).ok());
+    Ok(Head {
+        output: output.into(),
+        logits: logits.into(),
+        probabilities: probabilities.map(str::to_owned),
+        classes: classes
+            .filter(|&classes| classes > 0)
+            .ok_or(ExplainError::UnknownClasses { output: output.into() })?,
+        features: features.into(),
+        layout,
+        form,
+    })
+}
+
+fn is_reshaping(node: &NodeProto) -> bool {
+    RESHAPING.contains(&node.standard_op())
+}
+
+/// Walks back along a graph.
+struct Walk<'g, 'm> {
+    graph: &'g Graph<'m>,
+}
+
+impl<'g> Walk<'g, '_> {
+    /// The first tensor, walking back, that is not made by a node to pass.
+    fn back(&self, from: &'g str, pass: impl Fn(&NodeProto) -> bool) -> &'g str {
+        let mut tensor = from;
+        // A damaged file may hold a cycle.
+        for _ in self.graph.nodes() {
+            match self.graph.producer(tensor).filter(|node| pass(node)).and_then(|node| self.data(node)) {
+                Some(input) => tensor = input,
+                None => break,
+            }
+        }
+        tensor
+    }
+
+    fn back_transparent(&self, from: &'g str) -> &'g str {
+        self.back(from, |node| TRANSPARENT.contains(&node.standard_op()) || is_unit_pool(node))
+    }
+
+    fn back_reshaping(&self, from: &'g str) -> &'g str {
+        self.back(from, |node| {
+            TRANSPARENT.contains(&node.standard_op()) || is_reshaping(node) || is_unit_pool(node)
+        })
+    }
+
+    /// The input that carries the picture: the first one that is not constant.
+    fn data(&self, node: &'g NodeProto) -> Option<&'g str> {
+        node.input.iter().map(String::as_str).find(|name| !name.is_empty() && !self.graph.is_constant(name))
+    }
+
+    fn is_bias(&self, node: &NodeProto) -> bool {
+        node.standard_op() == "Add" && node.input.iter().any(|input| self.graph.is_constant(input))
+    }
+
+    fn size(&self, tensor: &str, axis: usize) -> Option<i64> {
+        *self.graph.shape(tensor)?.get(axis)?
+    }
+
+    fn channels(&self, tensor: &str, layout: Layout) -> Option<i64> {
+        self.size(tensor, if layout == Layout::Nchw { 1 } else { 3 })
+    }
+
+    /// What the logits are made of.
+    fn form(&self, logits: &'g str) -> Option<(&'g str, Layout, Form)> {
+        let end = self.back(logits, |node| {
+            TRANSPARENT.contains(&node.standard_op()) || is_reshaping(node) || self.is_bias(node)
+        });
+        let node = self.graph.producer(end)?;
+        if let Some(linear) = self.linear(node) {
+            let data = node.input_at(0)?;
+            return match self.pooled(self.back_reshaping(data), linear.features) {
+                Some((features, layout)) => Some((features, layout, Form::Pooled(linear))),
+                None if node.standard_op() == "Conv" => None,
+                None => {
+                    let (features, layout) = self.flattened(data, linear.features)?;
+                    Some((features, layout, Form::Flattened(linear)))
+                }
+            };
+        }
+        let classes = self.graph.shape(logits).and_then(|shape| *shape.get(1)?);
+        let (pooled, layout) = self.pooled(end, classes)?;
+        Some((self.class_maps(pooled)?, layout, Form::ClassMaps))
+    }
+
+    /// Reads a node as a linear layer with constant weights.
+    fn linear(&self, node: &'g NodeProto) -> Option<Linear> {
+        let weight = node.input_at(1).filter(|weight| self.graph.is_constant(weight))?;
+        let (class_axis, alpha) = match node.standard_op() {
+            "Gemm" => (usize::from(node.int_or("transB", 0) == 0), node.float_or("alpha", 1.0)),
+            "MatMul" if self.graph.shape(weight).is_none_or(|shape| shape.len() == 2) => (1, 1.0),
+            "Conv" if self.is_pointwise(node, weight) => (0, 1.0),
+            _ => return None,
+        };
+        Some(Linear { weight: weight.into(), class_axis, alpha, features: self.size(weight, 1 - class_axis) })
+    }
+
+    fn is_pointwise(&self, node: &NodeProto, weight: &str) -> bool {
+        let kernel = self.graph.shape(weight).and_then(|shape| shape.get(2..));
+        let unpadded = node.ints("pads").is_none_or(|pads| pads.iter().all(|&pad| pad == 0));
+        kernel.is_some_and(|kernel| kernel.iter().all(|&size| size == Some(1)))
+            && unpadded
+            && node.int_or("group", 1) == 1
+    }
+
+    /// The feature map `[N, …]` behind a global average pooling that makes `tensor`, which has
+    /// `channels` values for each picture, if that is known.
+    fn pooled(&self, tensor: &'g str, channels: Option<i64>) -> Option<(&'g str, Layout)> {
+        let node = self.graph.producer(tensor)?;
+        let input = node.input_at(0)?;
+        let layout = match node.standard_op() {
+            "GlobalAveragePool" => Layout::Nchw,
+            "AveragePool" if self.covers_map(node, input, channels) => Layout::Nchw,
+            "ReduceMean" => return self.mean(node, input, channels),
+            _ => return None,
+        };
+        self.settle(input, layout, channels)
+    }
+
+    /// Prefers the channels-first tensor where a channels-last one is only its transpose, and checks
+    /// that the feature map has two spatial axes and the right number of channels.
+    fn settle(&self, input: &'g str, layout: Layout, channels: Option<i64>) -> Option<(&'g str, Layout)> {
+        let to_last = self.graph.producer(input).filter(|node| is_transpose(node, &[0, 2, 3, 1]));
+        let (features, layout) = match (layout, to_last.and_then(|node| node.input_at(0))) {
+            (Layout::Nhwc, Some(first)) => (first, Layout::Nchw),
+            _ => (input, layout),
+        };
+        let planar = self.graph.shape(features).is_none_or(|shape| shape.len() == 4);
+        let known = self.channels(features, layout);
+        (planar && known.zip(channels).is_none_or(|(a, b)| a == b)).then_some((features, layout))
+    }
+
+    /// Whether an average pooling has one window, the whole map.
+    fn covers_map(&self, node: &NodeProto, input: &str, channels: Option<i64>) -> bool {
+        let Some(kernel) = node.ints("kernel_shape") else { return false };
+        let padded = node.ints("pads").is_some_and(|pads| pads.iter().any(|&pad| pad != 0));
+        let [_, input_channels, map @ ..] = self.graph.shape(input).unwrap_or_default() else { return false };
+        let known: Option<Vec<i64>> = map.iter().copied().collect();
+        // Of a map of unknown size: if a linear layer takes one value a channel, all was one window.
+        let single = || input_channels.is_some() && *input_channels == channels && !is_unit_pool(node);
+        !padded && known.map_or_else(single, |map| map == kernel)
+    }
+
+    /// A mean over both spatial axes, at once, one after the other, or over both folded into one.
+    fn mean(&self, node: &'g NodeProto, input: &'g str, channels: Option<i64>) -> Option<(&'g str, Layout)> {
+        let rank = self.graph.shape(input).map_or(4, <[_]>::len);
+        let mut axes = self.mean_axes(node, rank)?;
+        let mut features = input;
+        if let [axis] = axes[..] {
+            let inner = self.graph.producer(input)?;
+            features = inner.input_at(0)?;
+            match inner.standard_op() {
+                "ReduceMean" => {
+                    let [first] = self.mean_axes(inner, 4)?[..] else { return None };
+                    let gone = inner.int_or("keepdims", 1) == 0;
+                    let rank = if gone { 3 } else { 4 };
+                    let [axis] = self.mean_axes(node, rank)?[..] else { return None };
+                    axes = vec![first, axis + usize::from(gone && axis >= first)];
+                }
+                "Reshape" | "Flatten" if rank == 3 && axis == 2 => {
+                    let channels = self.channels(features, Layout::Nchw)?;
+                    let folded = self.size(input, 1) == Some(channels);
+                    axes = if folded { vec![2, 3] } else { return None };
+                }
+                _ => return None,
+            }
+        }
+        axes.sort_unstable();
+        match axes[..] {
+            [2, 3] => self.settle(features, Layout::Nchw, channels),
+            [1, 2] => self.settle(features, Layout::Nhwc, channels),
+            _ => None,
+        }
+    }
+
+    fn mean_axes(&self, node: &NodeProto, rank: usize) -> Option<Vec<usize>> {
+        let axes = match (node.ints("axes"), node.input_at(1)) {
+            (Some(axes), _) => axes.to_vec(),
+            (None, Some(axes)) => self.graph.ints(axes)?,
+            (None, None) => return None,
+        };
+        axes.into_iter().map(|axis| wrap_axis(axis, rank)).collect()
+    }
+
+    /// The convolution's own output behind class maps, before a rectifier, which would hide what
+    /// speaks against a class.
+    fn class_maps(&self, pooled: &'g str) -> Option<&'g str> {
+        let tensor = self.back_transparent(pooled);
+        let maps = match self.graph.producer(tensor).map(NodeProto::standard_op) {
+            Some("Relu" | "Clip") => self.back_transparent(self.data(self.graph.producer(tensor)?)?),
+            _ => tensor,
+        };
+        let conv = self.back(maps, |node| self.is_bias(node) || node.standard_op() == "BatchNormalization");
+        (self.graph.producer(conv)?.standard_op() == "Conv").then_some(maps)
+    }
+
+    /// The feature map behind flattened features.
+    fn flattened(&self, data: &'g str, count: Option<i64>) -> Option<(&'g str, Layout)> {
+        let mut tensor = self.back_transparent(data);
+        let rank = |tensor: &str| self.graph.shape(tensor).map(<[_]>::len);
+        for _ in self.graph.nodes() {
+            let node = self.graph.producer(tensor)?;
+            if !matches!(node.standard_op(), "Flatten" | "Reshape") {
+                return None;
+            }
+            tensor = self.back_transparent(node.input_at(0)?);
+            if rank(tensor) == Some(4) {
+                break;
+            }
+        }
+        let shape = self.graph.shape(tensor).filter(|shape| shape.len() == 4)?;
+        let whole = shape[1..].iter().try_fold(1_i64, |product, dim| product.checked_mul((*dim)?));
+        if whole.zip(count).is_some_and(|(whole, count)| whole != count) {
+            return None;
+        }
+        let layout = match self.graph.producer(tensor) {
+            Some(node) if is_transpose(node, &[0, 2, 3, 1]) => Layout::Nhwc,
+            Some(node) if node.standard_op() == "Transpose" && !is_transpose(node, &[0, 3, 1, 2]) => {
+                return None;
+            }
+            _ => Layout::Nchw,
+        };
+        let map = if layout == Layout::Nchw { &shape[2..] } else { &shape[1..3] };
+        // One place is not a map; nor are features of which the channels are unknown.
+        (map != [Some(1), Some(1)] && self.channels(tensor, layout).is_some()).then_some((tensor, layout))
+    }
+
+    /// Names the operators at the end of the graph, last one first.
+    fn describe(&self, logits: &'g str) -> String {
+        const SHOWN: usize = 4;
+        let mut parts = Vec::new();
+        let mut tensor = logits;
+        while parts.len() < SHOWN {
+            tensor = self.back_reshaping(tensor);
+            let Some(node) = self.graph.producer(tensor) else {
+                parts.push(format!("the input {tensor}"));
+                break;
+            };
+            parts.push(match node.name() {
+                "" => format!("{} (tensor {tensor})", node.op_type()),
+                name => format!("{} (node {name})", node.op_type()),
+            });
+            let Some(data) = self.data(node) else { break };
+            tensor = data;
+        }
+        parts.join(" on ")
+    }
+}
+
+fn is_transpose(node: &NodeProto, perm: &[i64]) -> bool {
+    node.standard_op() == "Transpose" && node.ints("perm") == Some(perm)
+}
+
+/// An average pooling of single values, which some exporters leave in place of an adaptive one.
+fn is_unit_pool(node: &NodeProto) -> bool {
+    let ones = |name| node.ints(name).is_none_or(|sizes| sizes.iter().all(|&size| size == 1));
+    let unpadded = node.ints("pads").is_none_or(|pads| pads.iter().all(|&pad| pad == 0));
+    node.standard_op() == "AveragePool"
+        && node.ints("kernel_shape").is_some()
+        && ones("kernel_shape")
+        && ones("strides")
+        && unpadded
+}

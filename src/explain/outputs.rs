@@ -1,0 +1,125 @@
+//! What every method adds: the choice of classes, their scores, and the declaration of all outputs.
+
+use super::head::Head;
+use super::{ExplainError, Request};
+use crate::onnx::build::{self, Dim};
+use crate::onnx::graph::Graph;
+use crate::onnx::proto::{DataType, DimensionValue, TypeValue};
+
+/// The input that locks classes.
+pub(super) const TARGETS: &str = "camloc.targets";
+/// The classes explained.
+pub(super) const CLASSES: &str = "camloc.classes";
+/// Their probabilities.
+pub(super) const SCORES: &str = "camloc.scores";
+/// Their maps.
+pub(super) const MAPS: &str = "camloc.maps";
+
+/// The classes that the branch explains.
+pub(super) struct Choice {
+    /// Tensor of classes, i64 `[N, K]`.
+    pub classes: String,
+    /// How many, K.
+    pub count: usize,
+}
+
+/// Whether a request fits a model.
+pub(super) fn check(graph: &Graph<'_>, request: &Request, classes: usize) -> Result<(), ExplainError> {
+    if let Some(&tensor) = [TARGETS, CLASSES, SCORES, MAPS].iter().find(|name| graph.has_name(name)) {
+        return Err(ExplainError::AlreadyExplained { tensor: tensor.into() });
+    }
+    if let Some(&target) = request.targets.iter().find(|&&target| target >= classes) {
+        return Err(ExplainError::NoSuchClass { target, classes });
+    }
+    match request.top_k == 0 && request.targets.is_empty() {
+        true => Err(ExplainError::NothingAsked),
+        false => Ok(()),
+    }
+}
+
+/// Appends the choice of classes and their scores.
+pub(super) fn choose(graph: &mut Graph<'_>, head: &Head, request: &Request) -> Choice {
+    let targets: Vec<i64> = match request.targets.is_empty() {
+        true => vec![-1; request.top_k.min(head.classes)],
+        false => request.targets.iter().map(|&target| target as i64).collect(),
+    };
+    let count = targets.len();
+    add_targets(graph, &targets);
+
+    let logits = rows(graph, &head.logits, head.classes);
+    // More slots than classes can only be targets; the ranks then repeat the last class.
+    let ranked = count.min(head.classes);
+    let k = graph.add_ints("camloc.k", &[ranked as i64]);
+    let best = graph.fresh_name("camloc.best");
+    let mut ranks = graph.fresh_name("camloc.ranks");
+    let name = graph.fresh_name("camloc.topk");
+    graph.push(build::node("TopK", &name, &[&logits, &k], &[&best, &ranks], vec![]));
+    if ranked < count {
+        let slots: Vec<i64> = (0..count).map(|slot| slot.min(ranked - 1) as i64).collect();
+        let slots = graph.add_ints("camloc.slots", &slots);
+        ranks = graph.op("Gather", "camloc.ranks", &[&ranks, &slots], vec![build::int("axis", 1)]);
+    }
+    let zero = graph.add_ints("camloc.zero", &[0]);
+    let by_rank = graph.op("Less", "camloc.by_rank", &[TARGETS, &zero], vec![]);
+    let classes = graph.op("Where", CLASSES, &[&by_rank, &ranks, TARGETS], vec![]);
+
+    let probabilities = match &head.probabilities {
+        Some(own) => rows(graph, own, head.classes),
+        // One logit is for or against: its probability is not shared out among classes.
+        None if head.classes == 1 => graph.op("Sigmoid", "camloc.probabilities", &[&logits], vec![]),
+        None => graph.op("Softmax", "camloc.probabilities", &[&logits], vec![build::int("axis", 1)]),
+    };
+    graph.op("GatherElements", SCORES, &[&probabilities, &classes], vec![build::int("axis", 1)]);
+    Choice { classes, count }
+}
+
+/// An input that may be left out needs file format 4.
+fn add_targets(graph: &mut Graph<'_>, targets: &[i64]) {
+    graph.raise_ir_version(4);
+    let count = targets.len() as i64;
+    graph.add_initializer(build::i64_tensor(TARGETS, &[count], targets));
+    graph.add_input(build::value_info(TARGETS, DataType::Int64, &[Dim::Fixed(count)]));
+}
+
+/// A tensor of one value for each class as f32 `[N, C]`.
+fn rows(graph: &mut Graph<'_>, tensor: &str, classes: usize) -> String {
+    let tensor = as_f32(graph, tensor);
+    if graph.shape(&tensor).is_some_and(|shape| shape.len() == 2) {
+        return tensor;
+    }
+    let shape = graph.add_ints("camloc.rows_shape", &[-1, classes as i64]);
+    graph.op("Reshape", "camloc.rows", &[&tensor, &shape], vec![])
+}
+
+/// A tensor as f32; itself if it is known to be.
+pub(super) fn as_f32(graph: &mut Graph<'_>, tensor: &str) -> String {
+    match graph.element_type(tensor) {
+        Some(DataType::Float) => tensor.into(),
+        _ => graph.op("Cast", "camloc.f32", &[tensor], vec![build::int("to", DataType::Float as i64)]),
+    }
+}
+
+/// Declares the three outputs.
+pub(super) fn declare(graph: &mut Graph<'_>, head: &Head, choice: &Choice, map_size: Option<(usize, usize)>) {
+    let batch = batch(graph, &head.output);
+    let batch = match &batch {
+        Some(DimensionValue::DimValue(size)) => Dim::Fixed(*size),
+        Some(DimensionValue::DimParam(symbol)) => Dim::Symbol(symbol),
+        None => Dim::Unknown,
+    };
+    let count = Dim::Fixed(choice.count as i64);
+    let [height, width] = match map_size {
+        Some((height, width)) => [Dim::Fixed(height as i64), Dim::Fixed(width as i64)],
+        None => [Dim::Unknown, Dim::Unknown],
+    };
+    graph.add_output(build::value_info(CLASSES, DataType::Int64, &[batch, count]));
+    graph.add_output(build::value_info(SCORES, DataType::Float, &[batch, count]));
+    graph.add_output(build::value_info(MAPS, DataType::Float, &[batch, count, height, width]));
+}
+
+/// The first dimension of an output, as the model declares it.
+fn batch(graph: &Graph<'_>, output: &str) -> Option<DimensionValue> {
+    let output = graph.outputs().iter().find(|value| value.name() == output)?;
+    let Some(TypeValue::TensorType(tensor)) = &output.r#type.as_ref()?.value else { return None };
+    tensor.shape.as_ref()?.dim.first()?.value.clone()
+}
