@@ -15,6 +15,7 @@ pub mod assets;
 pub mod explain;
 pub mod frame;
 pub mod maps;
+pub mod model;
 pub mod onnx;
 pub mod runtime;
 pub mod view;

@@ -1,0 +1,402 @@
+//! A classifier, put together from its graph, its manifest and sensible assumptions.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::ModelError;
+use super::labels::{Labels, from_lines, from_metadata};
+use super::lite0;
+use super::manifest::{FitName, LabelSource, Manifest, PerChannel, Size};
+use super::preprocessing::{Fit, Preprocessing};
+use super::resolve::{preprocessing, scores};
+use super::signature::Signature;
+use crate::assets::{Progress, Store};
+use crate::onnx::load::load;
+use crate::onnx::proto::ModelProto;
+
+/// The key of a model's metadata that holds its manifest, as [`Classifier::manifest`] writes it.
+pub const MANIFEST_KEY: &str = "camloc.manifest";
+
+/// The keys under which exporters leave class names in a model's metadata.
+const LABEL_KEYS: [&str; 3] = ["names", "classes", "labels"];
+
+/// An image classifier, and how to feed it.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    /// The graph, as it is in the file.
+    pub model: ModelProto,
+    /// How a picture becomes its input.
+    pub preprocessing: Preprocessing,
+    /// The names of its classes.
+    pub labels: Labels,
+    /// What to call it: the manifest's title, else the name of the file.
+    pub title: String,
+    /// The name of the image input.
+    pub input: String,
+    /// The name of the output that holds a score for each class.
+    pub output: String,
+    /// What neither the graph nor a manifest says, one phrase each; empty where all is known.
+    pub assumed: Vec<String>,
+}
+
+impl Classifier {
+    /// Opens a model, with the manifest given, else the one beside it (`foo.toml` for `foo.onnx`), else
+    /// the one in its metadata, else none.
+    pub fn open(path: &Path, manifest: Option<&Path>) -> Result<Classifier, ModelError> {
+        let model = load(path)?;
+        let beside = path.with_extension("toml");
+        let file = manifest.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside));
+        let source = match file {
+            Some(file) => Some(Source::read(&file)?),
+            None => Source::embedded(&model, &path.display().to_string())?,
+        };
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+        Classifier::assemble(model, &path.display().to_string(), &name, source)
+    }
+
+    /// camloc's own classifier, EfficientNet-Lite0; it is fetched into `store` the first time.
+    pub fn default_model(
+        store: &Store,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Classifier, ModelError> {
+        // The file says itself how it is fed.
+        Classifier::open(&lite0::file(store, progress)?, None)
+    }
+
+    /// What was assumed of this model, on one line; `None` where nothing was.
+    pub fn assumptions(&self) -> Option<String> {
+        (!self.assumed.is_empty()).then(|| {
+            format!(
+                "{}: assuming {}; a manifest can say otherwise (docs/model-manifest.md)",
+                self.title,
+                self.assumed.join(", ")
+            )
+        })
+    }
+
+    /// A manifest that says all of this, to go into a model's metadata under [`MANIFEST_KEY`].
+    pub fn manifest(&self) -> String {
+        let preprocessing = &self.preprocessing;
+        let (fit, crop, fill) = match preprocessing.fit {
+            Fit::Crop(share) => (FitName::Crop, Some(share), None),
+            Fit::Squash => (FitName::Squash, None, None),
+            Fit::Letterbox(colour) => (FitName::Letterbox, None, Some(colour)),
+        };
+        let names = self.labels.names();
+        Manifest {
+            title: Some(self.title.clone()),
+            size: Some(Size::HeightWidth([preprocessing.height, preprocessing.width])),
+            fit: Some(fit),
+            crop,
+            fill,
+            filter: Some(preprocessing.filter),
+            range: Some(255.0),
+            mean: Some(PerChannel::Each(preprocessing.mean)),
+            std: Some(PerChannel::Each(preprocessing.std)),
+            channels: Some(preprocessing.channels),
+            layout: Some(preprocessing.layout),
+            output: Some(self.output.clone()),
+            labels: (!names.is_empty()).then(|| LabelSource::List(names.to_vec())),
+        }
+        .to_toml()
+    }
+
+    fn assemble(
+        model: ModelProto,
+        file: &str,
+        name: &str,
+        source: Option<Source>,
+    ) -> Result<Classifier, ModelError> {
+        let signature = Signature::of(&model, file)?;
+        let mut assumed = Vec::new();
+        let manifest = source.as_ref().map(|source| source.manifest.clone()).unwrap_or_default();
+        let contradiction = |said: &str| ModelError::Contradiction {
+            manifest: source.as_ref().map_or(file, |source| &source.name).to_owned(),
+            said: said.to_owned(),
+            input: signature.input.clone(),
+            shape: signature.shape_text(),
+        };
+        let preprocessing = preprocessing(&signature, &manifest, source.is_some(), &mut assumed)
+            .map_err(|said| contradiction(&said))?;
+        let (output, classes) = scores(&signature, manifest.output.as_deref(), file)?;
+        let labels = match &source {
+            Some(source) => source.labels(classes)?,
+            None => None,
+        };
+        let labels = match labels {
+            Some(labels) => labels,
+            None => guessed_labels(&model, classes, &mut assumed),
+        };
+        let title = manifest.title.unwrap_or_else(|| name.to_owned());
+        Ok(Classifier { model, preprocessing, labels, title, input: signature.input, output, assumed })
+    }
+}
+
+/// A manifest and where it came from.
+struct Source {
+    manifest: Manifest,
+    /// For messages.
+    name: String,
+    /// Where its files are; a manifest within a model names none.
+    folder: Option<PathBuf>,
+}
+
+impl Source {
+    fn read(path: &Path) -> Result<Source, ModelError> {
+        let name = path.display().to_string();
+        let manifest = Manifest::parse(&read(path)?, &name)?;
+        Ok(Source { manifest, name, folder: Some(path.parent().unwrap_or(Path::new("")).to_owned()) })
+    }
+
+    fn embedded(model: &ModelProto, file: &str) -> Result<Option<Source>, ModelError> {
+        let Some(text) = metadata(model, MANIFEST_KEY) else { return Ok(None) };
+        let name = format!("the manifest within {file}");
+        Ok(Some(Source { manifest: Manifest::parse(text, &name)?, name, folder: None }))
+    }
+
+    /// The labels that the manifest gives, checked against the number of classes.
+    fn labels(&self, classes: Option<usize>) -> Result<Option<Labels>, ModelError> {
+        let (names, origin) = match (&self.manifest.labels, &self.folder) {
+            (None, _) => return Ok(None),
+            (Some(LabelSource::List(names)), _) => (names.clone(), self.name.clone()),
+            (Some(LabelSource::File(file)), Some(folder)) => {
+                let path = folder.join(file);
+                let text = read(&path)?;
+                let list = text.trim_start().starts_with(['[', '{']);
+                (if list { from_metadata(&text) } else { from_lines(&text) }, path.display().to_string())
+            }
+            // A model from elsewhere must not choose files of this machine to read.
+            (Some(LabelSource::File(_)), None) => {
+                let reason = "labels must be a list here, not a file".to_owned();
+                return Err(ModelError::Value { manifest: self.name.clone(), reason });
+            }
+        };
+        match classes {
+            Some(classes) if classes != names.len() => {
+                Err(ModelError::LabelCount { labels: origin, found: names.len(), classes })
+            }
+            _ => Ok(Some(Labels::new(names))),
+        }
+    }
+}
+
+/// Labels from the model's metadata, else ImageNet's where the number of classes is ImageNet's.
+fn guessed_labels(model: &ModelProto, classes: Option<usize>, assumed: &mut Vec<String>) -> Labels {
+    for text in LABEL_KEYS.iter().filter_map(|key| metadata(model, key)) {
+        let names = from_metadata(text);
+        if !names.is_empty() && classes.is_none_or(|classes| classes == names.len()) {
+            return Labels::new(names);
+        }
+    }
+    match classes {
+        Some(1000) => {
+            assumed.push("ImageNet's 1000 labels".to_owned());
+            Labels::imagenet()
+        }
+        Some(1001) => {
+            assumed.push("ImageNet's labels after a background class".to_owned());
+            Labels::imagenet_with_background()
+        }
+        _ => Labels::numbered(classes),
+    }
+}
+
+fn metadata<'a>(model: &'a ModelProto, key: &str) -> Option<&'a str> {
+    model.metadata_props.iter().find(|entry| entry.key() == key).map(|entry| entry.value())
+}
+
+fn read(path: &Path) -> Result<String, ModelError> {
+    fs::read_to_string(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::write;
+
+    use super::*;
+    use crate::model::preprocessing::{Channels, Filter, Layout};
+    use crate::model::resolve::IMAGENET;
+    use crate::onnx::build::{Dim, graph, i64_tensor, model, node, value_info};
+    use crate::onnx::load::save;
+    use crate::onnx::proto::{DataType, StringStringEntryProto};
+
+    const ANY: Dim<'_> = Dim::Unknown;
+
+    /// A model from an image of these sizes to scores of these sizes. What it computes does not matter.
+    fn image_model(element: DataType, image: &[Dim<'_>], scores: &[Dim<'_>]) -> ModelProto {
+        let inputs = vec![value_info("image", element, image)];
+        let outputs = vec![
+            value_info("features", DataType::Float, &[ANY; 4]),
+            value_info("logits", DataType::Float, scores),
+            value_info("camloc.maps", DataType::Float, &[ANY; 4]),
+        ];
+        model(graph("g", inputs, outputs, vec![], vec![node("Relu", "n", &["image"], &["logits"], vec![])]))
+    }
+
+    fn sizes<const N: usize>(sizes: [i64; N]) -> [Dim<'static>; N] {
+        sizes.map(|size| if size < 0 { ANY } else { Dim::Fixed(size) })
+    }
+
+    /// The model as a file beside the given other files, opened without naming a manifest.
+    fn open(model: &ModelProto, beside: &[(&str, &str)]) -> Result<Classifier, ModelError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.onnx");
+        save(model, &path).unwrap();
+        for (name, text) in beside {
+            write(folder.path().join(name), text).unwrap();
+        }
+        Classifier::open(&path, None)
+    }
+
+    /// What a user sees, with the folder taken out.
+    fn refusal(model: &ModelProto, beside: &[(&str, &str)]) -> String {
+        let words = open(model, beside).unwrap_err().to_string();
+        assert_eq!(words.lines().count(), 1, "{words}");
+        words
+            .split(' ')
+            .map(|word| word.rsplit(std::path::MAIN_SEPARATOR).next().unwrap_or(word))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn usual() -> ModelProto {
+        image_model(DataType::Float, &sizes([-1, 3, -1, -1]), &sizes([-1, 10]))
+    }
+
+    fn with_metadata(mut model: ModelProto, key: &str, value: &str) -> ModelProto {
+        let entry = StringStringEntryProto { key: Some(key.to_owned()), value: Some(value.to_owned()) };
+        model.metadata_props.push(entry);
+        model
+    }
+
+    #[test]
+    fn without_a_manifest_the_usual_is_assumed_and_said() {
+        let classifier = open(&usual(), &[]).unwrap();
+        let preprocessing = &classifier.preprocessing;
+        assert_eq!((preprocessing.width, preprocessing.height), (224, 224));
+        assert_eq!((preprocessing.mean, preprocessing.fit), (IMAGENET.0, Fit::Crop(0.875)));
+        assert_eq!((classifier.input.as_str(), classifier.output.as_str()), ("image", "logits"));
+        assert_eq!(classifier.labels.name(7), "class 7");
+        assert_eq!(
+            classifier.assumptions().unwrap(),
+            "m: assuming an input of 224x224 pixels, ImageNet's RGB mean and std, a centre crop of 0.875, \
+             bilinear; a manifest can say otherwise (docs/model-manifest.md)"
+        );
+    }
+
+    #[test]
+    fn the_graph_says_layout_size_and_channels() {
+        let keras =
+            open(&image_model(DataType::Float, &sizes([-1, 96, 80, 3]), &sizes([-1, 2])), &[]).unwrap();
+        assert_eq!(keras.preprocessing.input_shape(1), [1, 96, 80, 3]);
+        let gray = open(&image_model(DataType::Float, &sizes([1, 1, 28, 20]), &sizes([1, 10])), &[]).unwrap();
+        assert_eq!((gray.preprocessing.channels, gray.preprocessing.layout), (Channels::Gray, Layout::Nchw));
+        assert_eq!((gray.preprocessing.height, gray.preprocessing.width), (28, 20));
+        assert_eq!((gray.preprocessing.mean, gray.preprocessing.std), ([0.0; 3], [255.0; 3]));
+        let bytes =
+            open(&image_model(DataType::Uint8, &sizes([1, 32, 32, 3]), &sizes([1, 10])), &[]).unwrap();
+        assert_eq!((bytes.preprocessing.mean, bytes.preprocessing.std), ([0.0; 3], [1.0; 3]));
+    }
+
+    #[test]
+    fn labels_follow_the_number_of_classes() {
+        let classes = |count| image_model(DataType::Float, &sizes([1, 3, 8, 8]), &sizes([1, count]));
+        assert_eq!(open(&classes(1000), &[]).unwrap().labels, Labels::imagenet());
+        assert_eq!(open(&classes(1001), &[]).unwrap().labels, Labels::imagenet_with_background());
+        let named = with_metadata(classes(2), "names", "{0: 'cat', 1: 'dog'}");
+        assert_eq!(open(&named, &[]).unwrap().labels.name(1), "dog");
+        let wrong = with_metadata(classes(3), "names", "{0: 'cat', 1: 'dog'}");
+        assert_eq!(open(&wrong, &[]).unwrap().labels, Labels::numbered(Some(3)));
+        let old = image_model(DataType::Float, &sizes([1, 3, 8, 8]), &sizes([1, 1000, 1, 1]));
+        assert_eq!(open(&old, &[]).unwrap().labels, Labels::imagenet());
+    }
+
+    #[test]
+    fn a_manifest_beside_the_model_is_followed() {
+        let manifest = "title = 'Cats'\nsize = [60, 50]\nfit = 'squash'\nfilter = 'bicubic'\n\
+                        mean = [104, 117, 123]\nchannels = 'bgr'\nlabels = 'cats.txt'\n";
+        let cats: String = (0..10).map(|id| format!("cat {id}\n")).collect();
+        let classifier = open(&usual(), &[("m.toml", manifest), ("cats.txt", &cats)]).unwrap();
+        assert_eq!((classifier.title.as_str(), classifier.assumptions()), ("Cats", None));
+        let expected = Preprocessing {
+            width: 50,
+            height: 60,
+            fit: Fit::Squash,
+            filter: Filter::Bicubic,
+            channels: Channels::Bgr,
+            layout: Layout::Nchw,
+            mean: [104.0, 117.0, 123.0],
+            std: [1.0; 3],
+        };
+        assert_eq!(classifier.preprocessing, expected);
+        assert_eq!(classifier.labels.find("cat 3"), Ok(3));
+    }
+
+    #[test]
+    fn a_manifest_travels_within_the_model() {
+        let cats: String = (0..10).map(|id| format!("cat {id}\n")).collect();
+        let manifest = "size = 60\nfit = 'letterbox'\nfill = [1, 2, 3]\nrange = 1\nmean = [0.4, 0.5, 0.6]\n\
+                        labels = 'cats.txt'\n";
+        let first = open(&usual(), &[("m.toml", manifest), ("cats.txt", &cats)]).unwrap();
+        let again = open(&with_metadata(usual(), MANIFEST_KEY, &first.manifest()), &[]).unwrap();
+        assert_eq!((&again.preprocessing, &again.labels), (&first.preprocessing, &first.labels));
+        assert_eq!((again.title, again.output, again.assumed.len()), (first.title, first.output, 0));
+        let spying = with_metadata(usual(), MANIFEST_KEY, "labels = '/etc/hostname'");
+        assert!(refusal(&spying, &[]).ends_with("labels must be a list here, not a file"));
+    }
+
+    #[test]
+    fn a_manifest_that_contradicts_the_graph_is_refused() {
+        let fixed = image_model(DataType::Float, &sizes([1, 3, 224, 224]), &sizes([1, 10]));
+        for (manifest, said) in [
+            ("size = 227", "size = [227, 227]"),
+            ("layout = 'nhwc'", "layout = \"nhwc\""),
+            ("channels = 'gray'", "1 channels"),
+        ] {
+            let expected = format!("m.toml says {said}, but the model's input 'image' is 1x3x224x224");
+            assert_eq!(refusal(&fixed, &[("m.toml", manifest)]), expected);
+        }
+        let words = refusal(&fixed, &[("m.toml", "labels = 'l.txt'"), ("l.txt", "cat\ndog\n")]);
+        assert_eq!(words, "l.txt has 2 labels, but the model has 10 classes");
+        let words = refusal(&fixed, &[("m.toml", "labels = 'none.txt'")]);
+        assert_eq!(words, "cannot read none.txt: check the path and its permissions");
+        let words = refusal(&fixed, &[("m.toml", "output = 'probs'")]);
+        assert_eq!(words, "m.onnx has no output 'probs', it has 'features', 'logits'");
+    }
+
+    #[test]
+    fn models_without_one_image_input_are_refused() {
+        let video = image_model(DataType::Float, &sizes([1, 3, 16, 224, 224]), &sizes([1, 10]));
+        let words = refusal(&video, &[]);
+        assert!(words.starts_with("the input 'image' of m.onnx is 1x3x16x224x224, not an image"), "{words}");
+        let four = image_model(DataType::Float, &sizes([1, 4, 224, 224]), &sizes([1, 10]));
+        assert!(refusal(&four, &[]).contains("1 or 3 channels"));
+        let mut two = usual();
+        let inputs = &mut two.graph.as_mut().unwrap().input;
+        inputs.push(value_info("mask", DataType::Float, &sizes([1, 1])));
+        assert!(refusal(&two, &[]).starts_with("m.onnx takes 2 inputs (image, mask), an image classifier"));
+        // With a default value, the same input is no obstacle.
+        two.graph.as_mut().unwrap().initializer.push(i64_tensor("mask", &[1, 1], &[0]));
+        assert!(open(&two, &[]).is_ok());
+        two.graph.as_mut().unwrap().output.clear();
+        assert!(refusal(&two, &[]).starts_with("m.onnx has no output"));
+    }
+
+    #[test]
+    fn wrong_files_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("gone.onnx");
+        assert!(Classifier::open(&missing, None).unwrap_err().to_string().contains("gone.onnx"));
+        let text = folder.path().join("text.onnx");
+        for content in ["", "This is not a model."] {
+            write(&text, content).unwrap();
+            let words = Classifier::open(&text, None).unwrap_err().to_string();
+            assert!(words.contains("text.onnx") && words.lines().count() == 1, "{words}");
+        }
+        let gone = folder.path().join("gone.toml");
+        let real = folder.path().join("m.onnx");
+        save(&usual(), &real).unwrap();
+        let words = Classifier::open(&real, Some(&gone)).unwrap_err().to_string();
+        assert!(words.contains("gone.toml"), "{words}");
+    }
+}

@@ -1,0 +1,107 @@
+//! What can be wrong with a classifier, in words for users.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::lite0::Lite0Error;
+use crate::onnx::load::OnnxError;
+
+/// An error of the room `model`.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// The file is missing, or no ONNX model; the message is `onnx`'s own.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    /// The default model cannot be had; the message is `lite0`'s own.
+    #[error(transparent)]
+    Lite0(#[from] Lite0Error),
+    /// No input, or several inputs without default values.
+    #[error("{file} takes {} inputs ({}), an image classifier takes one: the image", .names.len(), .names.join(", "))]
+    Inputs {
+        /// The model.
+        file: String,
+        /// The inputs without default values.
+        names: Vec<String>,
+    },
+    /// The input does not look like an image.
+    #[error(
+        "the input '{input}' of {file} is {shape}, not an image: camloc feeds [N, C, H, W] or [N, H, W, C] with 1 or 3 channels"
+    )]
+    NoImage {
+        /// The model.
+        file: String,
+        /// The input.
+        input: String,
+        /// Its shape, `?` for open sizes.
+        shape: String,
+    },
+    /// The output is not there.
+    #[error("{file} has no output '{output}', it has {}", found.join(", "))]
+    NoOutput {
+        /// The model.
+        file: String,
+        /// What the manifest says.
+        output: String,
+        /// The outputs there are.
+        found: Vec<String>,
+    },
+    /// A file beside the model cannot be read.
+    #[error("cannot read {}: check the path and its permissions", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The manifest is not TOML, or a value is of the wrong type.
+    #[error("{manifest}{}: {reason}", line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    Syntax {
+        /// The manifest.
+        manifest: String,
+        /// The line, from 1, where known.
+        line: Option<usize>,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The manifest has a key that means nothing.
+    #[error("{manifest} has an unknown key '{key}', did you mean '{nearest}'?")]
+    UnknownKey {
+        /// The manifest.
+        manifest: String,
+        /// The key.
+        key: String,
+        /// The most similar key there is.
+        nearest: &'static str,
+    },
+    /// A value in the manifest makes no sense.
+    #[error("{manifest}: {reason}")]
+    Value {
+        /// The manifest.
+        manifest: String,
+        /// What is wrong, and what to write.
+        reason: String,
+    },
+    /// The manifest and the graph contradict each other.
+    #[error("{manifest} says {said}, but the model's input '{input}' is {shape}")]
+    Contradiction {
+        /// The manifest.
+        manifest: String,
+        /// What the manifest says.
+        said: String,
+        /// The input.
+        input: String,
+        /// Its shape, `?` for open sizes.
+        shape: String,
+    },
+    /// Names and classes do not match.
+    #[error("{labels} has {found} labels, but the model has {classes} classes")]
+    LabelCount {
+        /// The labels file, or the manifest.
+        labels: String,
+        /// How many names.
+        found: usize,
+        /// How many outputs.
+        classes: usize,
+    },
+}
