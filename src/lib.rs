@@ -14,6 +14,7 @@
 pub mod assets;
 pub mod explain;
 pub mod frame;
+pub mod localize;
 pub mod maps;
 pub mod model;
 pub mod onnx;
