@@ -18,5 +18,6 @@ pub mod localize;
 pub mod maps;
 pub mod model;
 pub mod onnx;
+pub mod render;
 pub mod runtime;
 pub mod view;
