@@ -20,4 +20,5 @@ pub mod model;
 pub mod onnx;
 pub mod render;
 pub mod runtime;
+pub mod source;
 pub mod view;

@@ -1,0 +1,222 @@
+//! What ffmpeg says on stderr while it decodes, read line by line.
+
+use std::io::{BufRead, BufReader, Read};
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+/// What the log says before the first frame.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Header {
+    pub(super) size: (u32, u32),
+    pub(super) fps: Option<f64>,
+    pub(super) duration: Option<Duration>,
+    pub(super) video: bool,
+    pub(super) audio: bool,
+}
+
+/// What the log said in all.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    pub(super) header: Header,
+    /// The first few errors.
+    pub(super) errors: Vec<String>,
+    /// Whether an error said that the input ended too early.
+    pub(super) cut: bool,
+    /// Whether ffmpeg's exit status was an error.
+    pub(super) failed: bool,
+}
+
+impl Log {
+    const KEEP: usize = 16;
+
+    /// Reads ffmpeg's log to its end; tells the header with the first frame, and of each frame.
+    pub(super) fn read(stderr: impl Read, header_to: &Sender<Header>, marks: &Sender<Mark>) -> Log {
+        let mut log = Log::default();
+        let (mut in_output, mut announced) = (false, false);
+        let (mut lines, mut line) = (BufReader::new(stderr), Vec::new());
+        while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            match LogLine::parse(&String::from_utf8_lossy(&line)) {
+                LogLine::Frame { time, width, height } => {
+                    if !announced {
+                        log.header.size = (width, height);
+                        announced = header_to.send(log.header.clone()).is_ok();
+                    }
+                    let _ = marks.send(Mark { time, size: (width, height) });
+                }
+                LogLine::Error(text) => log.add_error(text),
+                LogLine::Output => in_output = true,
+                LogLine::Duration(duration) => log.header.duration = Some(duration),
+                LogLine::Audio if !in_output => log.header.audio = true,
+                LogLine::Video { fps } if !in_output && !log.header.video => {
+                    log.header.video = true;
+                    log.header.fps = fps;
+                }
+                _ => {}
+            }
+            line.clear();
+        }
+        log
+    }
+
+    fn add_error(&mut self, text: &str) {
+        tracing::debug!("ffmpeg: {text}");
+        self.cut |= ["partial file", "prematurely", "truncated"].iter().any(|sign| text.contains(sign));
+        if self.errors.len() < Log::KEEP {
+            self.errors.push(text.to_owned());
+        }
+    }
+
+    /// The first error, which is the cause of the others, without the repeated name of the input.
+    pub(super) fn reason(&self, argument: &str) -> String {
+        let Some(first) = self.errors.iter().find(|e| !e.contains(argument) || e.contains(": ")) else {
+            return "ffmpeg ended without a reason".into();
+        };
+        if first.contains("moov atom not found") {
+            return "its index is missing, so it is no MP4 or was cut short while recording".into();
+        }
+        first.replace(&format!("{argument}: "), "").replace("Error opening input: ", "")
+    }
+}
+
+/// When and how large the next frame on stdout is.
+pub(super) struct Mark {
+    pub(super) time: Option<f64>,
+    pub(super) size: (u32, u32),
+}
+
+/// A line of ffmpeg's log (`-loglevel level+info`, filter `showinfo`).
+#[derive(Debug, PartialEq)]
+enum LogLine<'a> {
+    /// A frame follows on stdout: its time in seconds (if any) and size.
+    Frame { time: Option<f64>, width: u32, height: u32 },
+    /// The input's declared duration.
+    Duration(Duration),
+    /// A stream of moving pictures, with its declared rate.
+    Video { fps: Option<f64> },
+    /// A stream of sound.
+    Audio,
+    /// Streams listed from here on are ffmpeg's output, not the input's.
+    Output,
+    /// An error or fatal error, without ffmpeg's prefixes.
+    Error(&'a str),
+    /// Anything else.
+    Other,
+}
+
+impl LogLine<'_> {
+    /// Reads one line.
+    fn parse(line: &str) -> LogLine<'_> {
+        if let Some((_, info)) = line.split_once(" pts_time:") {
+            return frame(info).unwrap_or(LogLine::Other);
+        }
+        let (level, text) = split_level(line.trim_end());
+        match level {
+            "error" | "fatal" | "panic" => LogLine::Error(text),
+            "info" if text.starts_with("Output #") => LogLine::Output,
+            "info" => stream(text.trim_start()),
+            _ => LogLine::Other,
+        }
+    }
+}
+
+/// The level and the text of `[context @ 0x…] [level] text`; the context may be missing.
+fn split_level(line: &str) -> (&str, &str) {
+    let mut rest = line;
+    let mut level = "";
+    while let Some((tag, text)) = rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        rest = text.trim_start_matches(' ');
+        level = tag;
+        if !tag.contains(" @ ") {
+            break;
+        }
+    }
+    (level, rest)
+}
+
+/// `0.04 pos: 123 fmt:yuv420p sar:1/1 s:640x360 i:P …`, from after `pts_time:`.
+fn frame(info: &str) -> Option<LogLine<'static>> {
+    let mut words = info.split_whitespace();
+    let time = words.next()?.parse().ok().filter(|t: &f64| t.is_finite());
+    let size = words.find_map(|word| word.strip_prefix("s:"))?;
+    let (width, height) = size.split_once('x')?;
+    Some(LogLine::Frame { time, width: width.parse().ok()?, height: height.parse().ok()? })
+}
+
+/// `Duration: …` or `Stream #0:0…: Video: …` of the input.
+fn stream(text: &str) -> LogLine<'_> {
+    if let Some(rest) = text.strip_prefix("Duration: ") {
+        return rest.split(',').next().and_then(duration).map_or(LogLine::Other, LogLine::Duration);
+    }
+    if !text.starts_with("Stream #") {
+        return LogLine::Other;
+    }
+    if text.contains(": Audio: ") {
+        LogLine::Audio
+    } else if text.contains(": Video: ") && !text.contains("(attached pic)") {
+        let fps = text.split(", ").find_map(|part| part.split_once(" fps")?.0.parse().ok());
+        LogLine::Video { fps: fps.filter(|f: &f64| f.is_finite() && *f > 0.0) }
+    } else {
+        LogLine::Other
+    }
+}
+
+/// `00:01:02.50` as a duration.
+fn duration(text: &str) -> Option<Duration> {
+    let mut seconds = 0.0;
+    for part in text.split(':') {
+        seconds = seconds * 60.0 + part.parse::<f64>().ok()?;
+    }
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_showinfo_line_gives_time_and_size_in_old_and_new_ffmpeg() {
+        let old = "[Parsed_showinfo_0 @ 0x5] [info] n:   1 pts:   1024 pts_time:0.1     pos:     8414 fmt:yuv420p sar:1/1 s:320x240 i:P iskey:0 type:B ";
+        let new = "[Parsed_showinfo_0 @ 0x7] [info] n:   1 pts:   1024 pts_time:0.1     duration:   1024 duration_time:0.1     fmt:yuv420p cl:left sar:1/1 s:320x240 i:P iskey:0 type:B ";
+        let frame = LogLine::Frame { time: Some(0.1), width: 320, height: 240 };
+        assert_eq!(LogLine::parse(old), frame);
+        assert_eq!(LogLine::parse(new), frame);
+        let without = new.replace("pts_time:0.1 ", "pts_time:NOPTS ");
+        assert_eq!(LogLine::parse(&without), LogLine::Frame { time: None, width: 320, height: 240 });
+    }
+
+    #[test]
+    fn the_input_is_told_from_covers_sound_and_output() {
+        let video = "[info]   Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31637661), yuv420p(progressive), 320x240 [SAR 1:1 DAR 4:3], 169 kb/s, 29.97 fps, 29.97 tbr, 10240 tbn (default)";
+        assert_eq!(LogLine::parse(video), LogLine::Video { fps: Some(29.97) });
+        let cover = "[info]   Stream #0:1[0x0]: Video: mjpeg (Baseline), yuvj444p, 64x64, 90k tbr, 90k tbn (attached pic)";
+        assert_eq!(LogLine::parse(cover), LogLine::Other);
+        let sound =
+            "[info]   Stream #0:1[0x2](und): Audio: aac (LC), 44100 Hz, mono, fltp, 69 kb/s (default)";
+        assert_eq!(LogLine::parse(sound), LogLine::Audio);
+        let line = "[info]   Duration: 01:02:03.50, start: 0.000000, bitrate: 173 kb/s";
+        assert_eq!(LogLine::parse(line), LogLine::Duration(Duration::from_millis(3_723_500)));
+        assert_eq!(LogLine::parse("[info]   Duration: N/A, bitrate: N/A"), LogLine::Other);
+        assert_eq!(LogLine::parse("[info] Output #0, rawvideo, to 'pipe:':"), LogLine::Output);
+    }
+
+    #[test]
+    fn errors_lose_their_prefixes() {
+        let line = "[mov,mp4,m4a @ 0x55] [error] moov atom not found";
+        assert_eq!(LogLine::parse(line), LogLine::Error("moov atom not found"));
+        assert_eq!(LogLine::parse("[fatal] Stream map '' matches no streams."), {
+            LogLine::Error("Stream map '' matches no streams.")
+        });
+        assert_eq!(LogLine::parse("[in#0 @ 0x1] [warning] hm"), LogLine::Other);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line in "\\PC{0,60}", time in "\\PC{0,8}", size in "[0-9x:]{0,24}") {
+            LogLine::parse(&line);
+            LogLine::parse(&format!("[a @ b] [info] n: 0 pts_time:{time} s:{size}"));
+            LogLine::parse(&format!("[info]  Duration: {size},"));
+        }
+    }
+}
