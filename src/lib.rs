@@ -20,5 +20,6 @@ pub mod model;
 pub mod onnx;
 pub mod render;
 pub mod runtime;
+pub mod sink;
 pub mod source;
 pub mod view;

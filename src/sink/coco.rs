@@ -1,0 +1,212 @@
+//! The result of a run as a COCO file: [`CocoSink`]. `docs/json.md` tells which keys it has.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::json::rounded;
+use super::output::{Part, folder_of};
+use super::{Finished, Shown, Sink, SinkError};
+use crate::localize::Detection;
+
+/// Writes images, annotations and categories as the COCO tools read them.
+///
+/// Images go to the file as they come and annotations to a second one that is appended at the end, so that memory
+/// stays flat however long the run.
+#[derive(Debug)]
+pub struct CocoSink {
+    out: BufWriter<Part>,
+    annotations: BufWriter<File>,
+    /// The classes seen, by class index.
+    categories: BTreeMap<usize, String>,
+    frames: u64,
+    detections: u64,
+}
+
+impl CocoSink {
+    /// A new COCO file; it appears under its name when it is finished.
+    pub fn create(path: &Path) -> Result<CocoSink, SinkError> {
+        let mut out = BufWriter::new(Part::create(path)?);
+        let annotations = tempfile::tempfile_in(folder_of(path)).map_err(|e| SinkError::writing(path, e))?;
+        let opening = out.write_all(br#"{"info":{"description":"camloc","version":"1"},"images":["#);
+        opening.map_err(|e| SinkError::writing(path, e))?;
+        Ok(CocoSink {
+            out,
+            annotations: BufWriter::new(annotations),
+            categories: BTreeMap::new(),
+            frames: 0,
+            detections: 0,
+        })
+    }
+
+    fn image(&mut self, shown: &Shown<'_>) -> io::Result<()> {
+        separate(&mut self.out, self.frames)?;
+        // The tools take id 0 for "no match", so ids count from 1.
+        self.frames += 1;
+        let (width, height) = shown.frame.picture.size();
+        let file_name = match shown.still {
+            true => shown.source.to_string_lossy().into_owned(),
+            false => format!("{}-{:06}.cam.jpg", shown.stem(), shown.frame.seq),
+        };
+        let image = json!({ "id": self.frames, "file_name": file_name, "width": width, "height": height,
+            "frame": shown.frame.seq, "time_s": shown.frame.time.as_micros() as f64 / 1e6 });
+        serde_json::to_writer(&mut self.out, &image)?;
+        for found in shown.detections {
+            separate(&mut self.annotations, self.detections)?;
+            self.detections += 1;
+            let annotation = Annotation::new(self.detections, self.frames, found);
+            serde_json::to_writer(&mut self.annotations, &annotation)?;
+            let label = || shown.label(found.class_id).into_owned();
+            self.categories.entry(found.class_id).or_insert_with(label);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.out.write_all(br#"],"annotations":["#)?;
+        self.annotations.flush()?;
+        let annotations = self.annotations.get_mut();
+        annotations.rewind()?;
+        io::copy(annotations, &mut self.out)?;
+        self.out.write_all(br#"],"categories":"#)?;
+        let categories: Vec<_> =
+            self.categories.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect();
+        serde_json::to_writer(&mut self.out, &categories)?;
+        self.out.write_all(b"}\n")?;
+        self.out.flush()
+    }
+
+    fn failed(&self, source: io::Error) -> SinkError {
+        SinkError::writing(self.out.get_ref().target(), source)
+    }
+}
+
+impl Sink for CocoSink {
+    fn wants_picture(&self) -> bool {
+        false
+    }
+
+    fn write(&mut self, shown: &Shown<'_>) -> Result<(), SinkError> {
+        self.image(shown).map_err(|source| self.failed(source))
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Finished, SinkError> {
+        self.end().map_err(|source| self.failed(source))?;
+        let frames = self.frames;
+        // Flushed above, so nothing is left in the buffer that is dropped here.
+        let (part, _) = self.out.into_parts();
+        Ok(Finished { path: Some(part.finish()?), frames })
+    }
+}
+
+fn separate(out: &mut impl Write, before: u64) -> io::Result<()> {
+    if before > 0 { out.write_all(b",\n") } else { Ok(()) }
+}
+
+#[derive(Serialize)]
+struct Annotation {
+    id: u64,
+    image_id: u64,
+    category_id: usize,
+    /// x, y, width, height.
+    bbox: [u32; 4],
+    /// One polygon: x0, y0, x1, y1, …
+    segmentation: [Vec<f32>; 1],
+    area: f32,
+    score: f64,
+    iscrowd: u8,
+}
+
+impl Annotation {
+    fn new(id: u64, image_id: u64, found: &Detection) -> Annotation {
+        let b = found.bbox;
+        let corners = [(b.x0, b.y0), (b.x1, b.y0), (b.x1, b.y1), (b.x0, b.y1)];
+        // Two points are no polygon for the tools: the box stands in.
+        let (polygon, area) = if found.outline.len() >= 3 {
+            (found.outline.iter().flat_map(|&(x, y)| [tenth(x), tenth(y)]).collect(), found.area)
+        } else {
+            (corners.iter().flat_map(|&(x, y)| [x as f32, y as f32]).collect(), b.area() as f32)
+        };
+        Annotation {
+            id,
+            image_id,
+            category_id: found.class_id,
+            bbox: [b.x0, b.y0, b.x1.saturating_sub(b.x0), b.y1.saturating_sub(b.y0)],
+            segmentation: [polygon],
+            area: tenth(area),
+            score: rounded(found.score),
+            iscrowd: 0,
+        }
+    }
+}
+
+/// Tenths of a pixel are finer than any map.
+fn tenth(value: f32) -> f32 {
+    (value * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::localize::BoundingBox;
+    use crate::sink::testing::{cat, frame, names, write};
+
+    #[test]
+    fn the_file_is_what_coco_tools_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("found.json");
+        let mut sink = CocoSink::create(&path).unwrap();
+        let narrow = Detection {
+            class_id: 0,
+            bbox: BoundingBox { x0: 3, y0: 2, x1: 4, y1: 6 },
+            outline: vec![(3.5, 2.0), (3.5, 6.0)],
+            ..cat()
+        };
+        write(&mut sink, &frame(0, Duration::ZERO, (16, 8), [0; 3]), &[cat(), narrow], Some("a.jpg"))
+            .unwrap();
+        write(&mut sink, &frame(1, Duration::ZERO, (9, 9), [0; 3]), &[], Some("b.jpg")).unwrap();
+        write(&mut sink, &frame(2, Duration::from_millis(66), (8, 8), [0; 3]), &[cat()], None).unwrap();
+        assert_eq!(Box::new(sink).finish().unwrap().frames, 3);
+
+        let coco: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let images = coco["images"].as_array().unwrap();
+        assert_eq!(images.len(), 3);
+        assert_eq!(
+            (&images[0]["id"], &images[0]["width"], &images[0]["height"]),
+            (&json!(1), &json!(16), &json!(8))
+        );
+        assert_eq!(
+            (&images[0]["file_name"], &images[2]["file_name"]),
+            (&json!("a.jpg"), &json!("clip-000002.cam.jpg"))
+        );
+
+        let annotations = coco["annotations"].as_array().unwrap();
+        let ids: Vec<_> = annotations.iter().map(|a| (a["id"].clone(), a["image_id"].clone())).collect();
+        assert_eq!(ids, [(json!(1), json!(1)), (json!(2), json!(1)), (json!(3), json!(3))]);
+        assert_eq!(annotations[0]["bbox"], json!([2, 1, 8, 6]));
+        assert_eq!(annotations[0]["segmentation"], json!([[2.0, 1.0, 10.0, 1.0, 10.0, 7.0]]));
+        assert_eq!(annotations[0]["area"], 24.0);
+        // Two points are no polygon: the box stands in for them.
+        assert_eq!(annotations[1]["segmentation"], json!([[3.0, 2.0, 4.0, 2.0, 4.0, 6.0, 3.0, 6.0]]));
+        assert_eq!(annotations[1]["area"], 4.0);
+        assert_eq!(coco["categories"], json!([{ "id": 0, "name": "dog" }, { "id": 1, "name": "cat" }]));
+    }
+
+    #[test]
+    fn a_run_without_frames_is_an_empty_data_set_and_an_abandoned_one_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("found.json");
+        drop(CocoSink::create(&path).unwrap());
+        assert!(names(folder.path()).is_empty());
+        Box::new(CocoSink::create(&path).unwrap()).finish().unwrap();
+        let coco: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        assert_eq!((&coco["images"], &coco["annotations"]), (&json!([]), &json!([])));
+    }
+}

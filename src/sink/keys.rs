@@ -1,0 +1,212 @@
+//! Keys of the window: what they are called, what they mean, and which count when held ([`Keyboard`]).
+
+use std::collections::HashSet;
+
+use minifb::{InputCallback, Key};
+
+/// What the person at the window asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// End the run.
+    Quit,
+    /// Hold the picture, or go on.
+    Pause,
+    /// Show or hide heat.
+    Heatmap,
+    /// Show or hide boxes.
+    Boxes,
+    /// Look for the next class.
+    NextClass,
+    /// Look for the class before.
+    PreviousClass,
+    /// Raise the threshold: smaller boxes.
+    ThresholdUp,
+    /// Lower the threshold: larger boxes.
+    ThresholdDown,
+    /// Hide more of the picture under the heat.
+    OpacityUp,
+    /// Hide less of the picture under the heat.
+    OpacityDown,
+    /// Save the picture.
+    Snapshot,
+    /// Show or hide the table of keys.
+    Help,
+}
+
+/// The keys and what they do, for help texts.
+pub const KEYS: &[(&str, &str)] = &[
+    ("q, Esc", "quit"),
+    ("Space", "pause, go on"),
+    ("h", "heatmap on, off"),
+    ("b", "boxes on, off"),
+    ("n, p", "next, previous class"),
+    ("+, -", "threshold up, down"),
+    ("[, ]", "heatmap fainter, stronger"),
+    ("s", "save the picture"),
+    ("?, F1", "this help"),
+];
+
+impl Command {
+    /// What a typed character means, whatever the layout of the keyboard.
+    fn typed(character: char) -> Option<Command> {
+        Some(match character.to_ascii_lowercase() {
+            'q' => Command::Quit,
+            ' ' => Command::Pause,
+            'h' => Command::Heatmap,
+            'b' => Command::Boxes,
+            'n' => Command::NextClass,
+            'p' => Command::PreviousClass,
+            '+' | '=' => Command::ThresholdUp,
+            '-' => Command::ThresholdDown,
+            ']' => Command::OpacityUp,
+            '[' => Command::OpacityDown,
+            's' => Command::Snapshot,
+            '?' => Command::Help,
+            _ => return None,
+        })
+    }
+
+    /// What a key without a character means.
+    fn pressed(key: Key) -> Option<Command> {
+        match key {
+            Key::Escape => Some(Command::Quit),
+            Key::F1 => Some(Command::Help),
+            _ => None,
+        }
+    }
+
+    /// Whether holding the key goes on and on, as for values; a switch would flicker.
+    fn repeats(self) -> bool {
+        use Command::{NextClass, OpacityDown, OpacityUp, PreviousClass, ThresholdDown, ThresholdUp};
+        matches!(self, NextClass | PreviousClass | ThresholdUp | ThresholdDown | OpacityUp | OpacityDown)
+    }
+}
+
+/// Collects commands from the window's events: a key's state comes first, then the character that it types, and
+/// both again while the key is held.
+#[derive(Debug, Default)]
+pub(super) struct Keyboard {
+    held: HashSet<Key>,
+    /// Whether the latest press came of holding the key.
+    repeated: bool,
+    commands: Vec<Command>,
+}
+
+impl Keyboard {
+    /// The commands since the last call, in order.
+    pub(super) fn take(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.commands)
+    }
+
+    /// Forgets what is held: another window will see it released.
+    pub(super) fn let_go(&mut self) {
+        self.held.clear();
+        self.repeated = false;
+    }
+
+    fn add(&mut self, command: Option<Command>) {
+        let counts = |command: &Command| !self.repeated || command.repeats();
+        self.commands.extend(command.filter(counts));
+    }
+}
+
+impl InputCallback for Keyboard {
+    fn set_key_state(&mut self, key: Key, down: bool) {
+        if down {
+            self.repeated = !self.held.insert(key);
+            self.add(Command::pressed(key));
+        } else if self.held.remove(&key) {
+            self.repeated = false;
+        }
+    }
+
+    fn add_char(&mut self, character: u32) {
+        self.add(char::from_u32(character).and_then(Command::typed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Presses a key `times` as the window system tells of it when it is held, and releases it.
+    fn stroke(keyboard: &mut Keyboard, key: Key, character: Option<char>, times: usize) {
+        for _ in 0..times {
+            keyboard.set_key_state(key, true);
+            if let Some(character) = character {
+                keyboard.add_char(character as u32);
+            }
+        }
+        keyboard.set_key_state(key, false);
+    }
+
+    fn commands(key: Key, character: Option<char>, times: usize) -> Vec<Command> {
+        let mut keyboard = Keyboard::default();
+        stroke(&mut keyboard, key, character, times);
+        keyboard.take()
+    }
+
+    #[test]
+    fn every_key_of_the_table_does_what_the_table_says() {
+        let expected = [
+            ("q", Command::Quit),
+            ("Esc", Command::Quit),
+            ("Space", Command::Pause),
+            ("h", Command::Heatmap),
+            ("b", Command::Boxes),
+            ("n", Command::NextClass),
+            ("p", Command::PreviousClass),
+            ("+", Command::ThresholdUp),
+            ("-", Command::ThresholdDown),
+            ("[", Command::OpacityDown),
+            ("]", Command::OpacityUp),
+            ("s", Command::Snapshot),
+            ("?", Command::Help),
+            ("F1", Command::Help),
+        ];
+        let names: Vec<&str> = KEYS.iter().flat_map(|(keys, _)| keys.split(", ")).collect();
+        assert_eq!(names, expected.map(|(name, _)| name));
+        for (name, command) in expected {
+            let typed = match name {
+                "Esc" => commands(Key::Escape, Some('\u{1b}'), 1),
+                "F1" => commands(Key::F1, None, 1),
+                "Space" => commands(Key::Space, Some(' '), 1),
+                character => commands(Key::Unknown, character.chars().next(), 1),
+            };
+            assert_eq!(typed, [command], "{name}");
+        }
+    }
+
+    #[test]
+    fn characters_count_and_not_where_they_are_on_the_keyboard() {
+        // A keypad's plus, a German plus, and an American plus without shift.
+        assert_eq!(commands(Key::NumPadPlus, Some('+'), 1), [Command::ThresholdUp]);
+        assert_eq!(commands(Key::RightBracket, Some('+'), 1), [Command::ThresholdUp]);
+        assert_eq!(commands(Key::Equal, Some('='), 1), [Command::ThresholdUp]);
+        // Caps lock is no other key; control characters and dead keys are none of ours.
+        assert_eq!(commands(Key::Q, Some('Q'), 1), [Command::Quit]);
+        assert_eq!(commands(Key::Q, Some('\u{11}'), 1), []);
+        assert_eq!(commands(Key::LeftShift, None, 3), []);
+    }
+
+    #[test]
+    fn a_held_key_goes_on_for_values_only() {
+        assert_eq!(commands(Key::Minus, Some('-'), 4), [Command::ThresholdDown; 4]);
+        assert_eq!(commands(Key::Space, Some(' '), 4), [Command::Pause]);
+        assert_eq!(commands(Key::F1, None, 4), [Command::Help]);
+        let mut keyboard = Keyboard::default();
+        stroke(&mut keyboard, Key::H, Some('h'), 3);
+        stroke(&mut keyboard, Key::H, Some('h'), 1);
+        assert_eq!(keyboard.take(), [Command::Heatmap; 2]);
+        assert_eq!(keyboard.take(), []);
+    }
+
+    #[test]
+    fn a_key_released_in_another_window_is_not_held() {
+        let mut keyboard = Keyboard::default();
+        keyboard.set_key_state(Key::H, true);
+        keyboard.let_go();
+        stroke(&mut keyboard, Key::H, Some('h'), 1);
+        assert_eq!(keyboard.take(), [Command::Heatmap]);
+    }
+}

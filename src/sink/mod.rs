@@ -1,0 +1,98 @@
+//! Where results go: a [`Window`], a video, pictures, JSON lines, a COCO file.
+//!
+//! Everything but the window is a [`Sink`]. Files appear under their names only when they are complete: they
+//! grow beside their place under a hidden name and are renamed in [`Sink::finish`]; a sink dropped without
+//! `finish` leaves nothing behind, and an existing file is replaced only by a complete one.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use crate::frame::{Frame, Picture};
+use crate::localize::Detection;
+
+mod coco;
+mod encoder;
+mod error;
+mod formats;
+mod images;
+mod json;
+mod keys;
+mod matroska;
+mod output;
+mod screen;
+mod video;
+mod window;
+mod yuv420;
+
+pub use coco::CocoSink;
+pub use error::SinkError;
+pub use images::{ImagesSink, snapshot};
+pub use json::JsonSink;
+pub use keys::{Command, KEYS};
+pub use output::check_outputs;
+pub use video::{VideoOptions, VideoSink};
+pub use window::{Panels, Window};
+
+/// One frame and what was found in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The frame as it came from the source.
+    pub frame: &'a Frame,
+    /// The frame with heat and boxes drawn over it, of the frame's size, where a sink asked for it
+    /// ([`Sink::wants_picture`]).
+    pub overlay: Option<&'a Picture>,
+    /// What was found, the surest first.
+    pub detections: &'a [Detection],
+    /// Names of the model's classes by class index; may be shorter than the model's outputs.
+    pub labels: &'a [String],
+    /// The photo, video or camera the frame comes from.
+    pub source: &'a Path,
+    /// Whether the frame is all of its source, a photo, rather than one of many.
+    pub still: bool,
+}
+
+impl<'a> Shown<'a> {
+    /// The picture to show: the overlay, or else the plain frame.
+    pub fn picture(&self) -> &'a Picture {
+        self.overlay.unwrap_or(&self.frame.picture)
+    }
+
+    /// The name of a class, `class 7` where it has none.
+    pub fn label(&self, class_id: usize) -> Cow<'a, str> {
+        match self.labels.get(class_id) {
+            Some(label) => Cow::Borrowed(label),
+            None => Cow::Owned(format!("class {class_id}")),
+        }
+    }
+
+    /// The source's name without its extension.
+    fn stem(&self) -> Cow<'a, str> {
+        self.source.file_stem().unwrap_or(self.source.as_os_str()).to_string_lossy()
+    }
+}
+
+/// Something that takes the frames of a run, in order.
+pub trait Sink: Send {
+    /// Whether the sink needs [`Shown::overlay`]; where none does, nothing need be drawn.
+    fn wants_picture(&self) -> bool;
+
+    /// Takes one frame.
+    ///
+    /// After an error the sink is of no more use: drop it.
+    fn write(&mut self, shown: &Shown<'_>) -> Result<(), SinkError>;
+
+    /// Completes what was written, also when a run ends early.
+    fn finish(self: Box<Self>) -> Result<Finished, SinkError>;
+}
+
+/// What a sink has written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The file, or the folder of several; `None` for standard output.
+    pub path: Option<PathBuf>,
+    /// Number of frames written.
+    pub frames: u64,
+}
+
+#[cfg(test)]
+mod testing;

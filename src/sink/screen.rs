@@ -1,0 +1,169 @@
+//! From a picture to the pixels of a window: [`Screen`].
+
+use fast_image_resize::images::{TypedCroppedImageMut, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+
+use crate::frame::Picture;
+
+/// Beside and around the picture.
+const GROUND: u8 = 0x14;
+
+/// The longer side of a new window, in pixels: no less and no more.
+const SIDES: (f64, f64) = (640.0, 1280.0);
+
+/// The size of a new window for pictures of this size: of their aspect, neither tiny nor larger than most screens.
+pub(super) fn initial_size(width: u32, height: u32) -> (u32, u32) {
+    let (width, height) = (f64::from(width.max(1)), f64::from(height.max(1)));
+    let longer = width.max(height);
+    let scale = longer.clamp(SIDES.0, SIDES.1) / longer;
+    // Even a picture of one line gets a window that can be seen.
+    let side = |length: f64| (length * scale).round().max(64.0) as u32;
+    (side(width), side(height))
+}
+
+/// Where a picture is enlarged or reduced, drawn upon, and packed for the window system.
+///
+/// Allocates nothing while sizes stay.
+#[derive(Debug)]
+pub(super) struct Screen {
+    canvas: Picture,
+    pixels: Vec<u32>,
+    resizer: Resizer,
+}
+
+impl Default for Screen {
+    fn default() -> Screen {
+        let canvas = Picture::black(0, 0);
+        Screen { canvas, pixels: Vec::new(), resizer: Resizer::new() }
+    }
+}
+
+impl Screen {
+    /// Width and height of the canvas.
+    pub(super) fn size(&self) -> (u32, u32) {
+        self.canvas.size()
+    }
+
+    /// Puts the picture in the middle of a canvas of this size, as large as fits, and returns the canvas.
+    pub(super) fn place(&mut self, picture: Option<&Picture>, size: (u32, u32)) -> &mut Picture {
+        if self.canvas.size() != size {
+            self.canvas = Picture::black(size.0, size.1);
+        }
+        // Panels may have been drawn on the ground, so it is painted every time; it is small or quick.
+        self.paint_ground(picture.map(Picture::size));
+        if let Some(picture) = picture {
+            self.fit(picture);
+        }
+        &mut self.canvas
+    }
+
+    /// The canvas as minifb wants it: `0RGB`, a `u32` a pixel.
+    pub(super) fn pixels(&mut self) -> &[u32] {
+        let rgb = self.canvas.rgb();
+        self.pixels.resize(rgb.len() / 3, 0);
+        let pack = |rgb: &[u8; 3]| u32::from_be_bytes([0, rgb[0], rgb[1], rgb[2]]);
+        // Four at a time compile to vector instructions, twice as fast as one by one.
+        let (fours, rest) = self.pixels.as_chunks_mut::<4>();
+        let (rgb_fours, rgb_rest) = rgb.as_chunks::<12>();
+        for (pixels, rgb) in fours.iter_mut().zip(rgb_fours) {
+            let (rgb, _) = rgb.as_chunks::<3>();
+            *pixels = std::array::from_fn(|i| pack(&rgb[i]));
+        }
+        for (pixel, rgb) in rest.iter_mut().zip(rgb_rest.as_chunks::<3>().0) {
+            *pixel = pack(rgb);
+        }
+        &self.pixels
+    }
+
+    fn paint_ground(&mut self, picture: Option<(u32, u32)>) {
+        let whole = picture.is_some_and(|picture| fitted(picture, self.canvas.size()) == self.canvas.size());
+        if !whole {
+            self.canvas.rgb_mut().fill(GROUND);
+        }
+    }
+
+    fn fit(&mut self, picture: &Picture) {
+        let (width, height) = self.canvas.size();
+        if picture.size() == (width, height) {
+            self.canvas.rgb_mut().copy_from_slice(picture.rgb());
+            return;
+        }
+        let (fit_width, fit_height) = fitted(picture.size(), (width, height));
+        let (left, top) = ((width - fit_width) / 2, (height - fit_height) / 2);
+        // Linear between the nearest pixels; only a reduction to less than half would skip some, so it weighs them
+        // all, which takes half as long again.
+        let algorithm = if picture.width() > 2 * fit_width || picture.height() > 2 * fit_height {
+            ResizeAlg::Convolution(FilterType::Bilinear)
+        } else {
+            ResizeAlg::Interpolation(FilterType::Bilinear)
+        };
+        let options = ResizeOptions::new().resize_alg(algorithm);
+        let source = TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.rgb());
+        let canvas = TypedImage::<U8x3>::from_buffer(width, height, self.canvas.rgb_mut());
+        // Both buffers are as long as their sizes say and the fitted rectangle lies inside; an empty picture, which
+        // fails here, leaves the ground.
+        if let (Ok(source), Ok(mut canvas)) = (source, canvas)
+            && let Ok(mut place) =
+                TypedCroppedImageMut::from_ref(&mut canvas, left, top, fit_width, fit_height)
+        {
+            let _ = self.resizer.resize_typed(&source, &mut place, &options);
+        }
+    }
+}
+
+/// The largest size of the picture's aspect that fits into the canvas.
+fn fitted((width, height): (u32, u32), (canvas_width, canvas_height): (u32, u32)) -> (u32, u32) {
+    let (width, height) = (f64::from(width.max(1)), f64::from(height.max(1)));
+    let scale = (f64::from(canvas_width) / width).min(f64::from(canvas_height) / height);
+    let side = |length: f64, limit: u32| ((length * scale).round() as u32).clamp(1.min(limit), limit);
+    (side(width, canvas_width), side(height, canvas_height))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GREY: u32 = 0x14_14_14;
+
+    fn shown(picture: (u32, u32), size: (u32, u32)) -> Vec<u32> {
+        let pixels = [255, 128, 0].repeat((picture.0 * picture.1) as usize);
+        let picture = Picture::from_rgb(picture.0, picture.1, pixels).unwrap();
+        let mut screen = Screen::default();
+        screen.place(Some(&picture), size);
+        screen.pixels().to_vec()
+    }
+
+    #[test]
+    fn the_picture_fills_the_window_and_keeps_its_aspect() {
+        for (picture, size) in [((8, 4), (8, 4)), ((80, 40), (8, 4)), ((2, 1), (8, 4))] {
+            assert!(shown(picture, size).iter().all(|&pixel| pixel == 0xff_80_00));
+        }
+        let wide = shown((8, 4), (8, 8));
+        assert!(wide[..16].iter().chain(&wide[48..]).all(|&pixel| pixel == GREY));
+        assert!(wide[16..48].iter().all(|&pixel| pixel == 0xff_80_00));
+        let tall = shown((2, 8), (8, 8));
+        assert_eq!(&tall[..8], &[GREY, GREY, GREY, 0xff_80_00, 0xff_80_00, GREY, GREY, GREY]);
+    }
+
+    #[test]
+    fn odd_sizes_do_no_harm() {
+        shown((1, 3000), (5, 5));
+        shown((3000, 1), (1, 1));
+        shown((7, 7), (1, 900));
+        let mut screen = Screen::default();
+        screen.place(Some(&Picture::black(0, 0)), (3, 2));
+        assert_eq!(screen.pixels(), [GREY; 6]);
+        screen.place(None, (2, 2));
+        assert_eq!(screen.pixels(), [GREY; 4]);
+    }
+
+    #[test]
+    fn a_new_window_suits_the_picture_and_the_screen() {
+        assert_eq!(initial_size(1280, 720), (1280, 720));
+        assert_eq!(initial_size(3840, 2160), (1280, 720));
+        assert_eq!(initial_size(224, 224), (640, 640));
+        assert_eq!(initial_size(1080, 1920), (720, 1280));
+        assert_eq!(initial_size(10_000, 1), (1280, 64));
+    }
+}

@@ -1,0 +1,210 @@
+//! The window on the screen: [`Window`].
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use minifb::{InputCallback, Key, ScaleMode, WindowOptions};
+
+use super::keys::{Command, KEYS, Keyboard};
+use super::screen::{Screen, initial_size};
+use super::{SinkError, snapshot};
+use crate::frame::Picture;
+use crate::render::{Hud, TextRenderer};
+
+/// How long a notice stays.
+const NOTICE: Duration = Duration::from_secs(3);
+
+/// A window that was covered by another does not hear of it, so it is drawn again this often.
+const REFRESH: Duration = Duration::from_millis(250);
+
+/// What the window says over the picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Panels {
+    /// Figures in the lower left corner, a name and a value each; of more than 16, the first 16.
+    pub figures: Vec<(String, String)>,
+    /// A word in the upper right corner, for example `paused`.
+    pub badge: Option<String>,
+    /// A message in the middle, for example that the camera is gone.
+    pub message: Option<String>,
+    /// The table of keys.
+    pub help: bool,
+}
+
+/// A window that shows pictures and hears keys. Lives on the main thread.
+///
+/// It keeps the latest picture, so that it can be drawn again at any time: after a change of size, or of a panel while
+/// no new picture comes.
+pub struct Window {
+    window: minifb::Window,
+    keyboard: Rc<RefCell<Keyboard>>,
+    text: TextRenderer,
+    screen: Screen,
+    picture: Option<Picture>,
+    panels: Panels,
+    notice: Option<(String, Instant)>,
+    /// Whether the panels have changed since they were drawn.
+    stale: bool,
+    drawn: Instant,
+    /// Whether keys came here when last asked.
+    active: bool,
+}
+
+impl Window {
+    /// Opens a window for pictures of `width` x `height` pixels; its text is written with `text`.
+    ///
+    /// The window has the picture's aspect, its longer side 640 to 1280 pixels, and can be resized.
+    pub fn open(title: &str, (width, height): (u32, u32), text: TextRenderer) -> Result<Window, SinkError> {
+        let (width, height) = initial_size(width, height);
+        // The window's title ends at a NUL for the window system, and minifb refuses one.
+        let title = title.replace('\0', " ");
+        let options = WindowOptions { resize: true, scale_mode: ScaleMode::UpperLeft, ..Default::default() };
+        let mut window = minifb::Window::new(&title, width as usize, height as usize, options)
+            .map_err(|error| SinkError::NoDisplay { reason: display_reason(&error) })?;
+        // The frames set the pace; minifb would sleep in every update.
+        window.set_target_fps(0);
+        let keyboard = Rc::new(RefCell::new(Keyboard::default()));
+        window.set_input_callback(Box::new(Ears(Rc::clone(&keyboard))));
+        Ok(Window {
+            window,
+            keyboard,
+            text,
+            screen: Screen::default(),
+            picture: None,
+            panels: Panels::default(),
+            notice: None,
+            stale: true,
+            drawn: Instant::now(),
+            active: false,
+        })
+    }
+
+    /// Shows a picture, which replaces the one before.
+    pub fn show(&mut self, picture: Picture) -> Result<(), SinkError> {
+        self.picture = Some(picture);
+        self.draw()
+    }
+
+    /// The panels, to be changed; what was changed is drawn with the next [`Window::show`] or [`Window::pump`].
+    pub fn panels(&mut self) -> &mut Panels {
+        self.stale = true;
+        &mut self.panels
+    }
+
+    /// Shows a word in place of the badge for three seconds, for example that a picture was saved.
+    pub fn notify(&mut self, notice: impl Into<String>) {
+        self.notice = Some((notice.into(), Instant::now() + NOTICE));
+        self.stale = true;
+    }
+
+    /// Hears the window's events, draws it anew where that is due, and returns what was asked for.
+    ///
+    /// To be called at least every 20 ms or so. A closed window asks to [`Command::Quit`].
+    pub fn pump(&mut self) -> Result<Vec<Command>, SinkError> {
+        self.window.update();
+        if self.notice.as_ref().is_some_and(|(_, end)| *end < Instant::now()) {
+            self.notice = None;
+            self.stale = true;
+        }
+        let size = self.size();
+        if self.stale || self.screen.size() != size || self.drawn.elapsed() > REFRESH {
+            self.draw()?;
+        }
+        let mut keyboard = self.keyboard.borrow_mut();
+        // Without a window manager a window is never active, so only a loss counts.
+        let active = self.window.is_active();
+        if self.active && !active {
+            keyboard.let_go();
+        }
+        self.active = active;
+        let mut commands = keyboard.take();
+        if !self.window.is_open() {
+            commands.push(Command::Quit);
+        }
+        Ok(commands)
+    }
+
+    /// Saves the picture that is shown, without panels and at its own resolution, as the next free
+    /// `camloc-0001.png` in `folder`; `None` before the first picture.
+    pub fn snapshot(&self, folder: &Path) -> Result<Option<PathBuf>, SinkError> {
+        self.picture.as_ref().map(|picture| snapshot(picture, folder)).transpose()
+    }
+
+    fn size(&self) -> (u32, u32) {
+        let (width, height) = self.window.get_size();
+        (width as u32, height as u32)
+    }
+
+    fn draw(&mut self) -> Result<(), SinkError> {
+        let size = self.size();
+        // A minimised window may have no pixels.
+        if size.0 == 0 || size.1 == 0 {
+            return Ok(());
+        }
+        let canvas = self.screen.place(self.picture.as_ref(), size);
+        let notice = self.notice.as_ref().map(|(notice, _)| notice.as_str());
+        self.panels.draw(notice, &mut Hud::new(canvas, &mut self.text));
+        let pixels = self.screen.pixels();
+        self.stale = false;
+        self.drawn = Instant::now();
+        self.window
+            .update_with_buffer(pixels, size.0 as usize, size.1 as usize)
+            .map_err(|source| SinkError::Window { source })
+    }
+}
+
+impl Panels {
+    fn draw(&self, notice: Option<&str>, hud: &mut Hud<'_>) {
+        let mut rows = [("", ""); 16];
+        let count = self.figures.len().min(rows.len());
+        for (row, (name, value)) in rows.iter_mut().zip(&self.figures) {
+            *row = (name, value);
+        }
+        hud.figures(&rows[..count]);
+        if let Some(word) = notice.or(self.badge.as_deref()) {
+            hud.badge(word);
+        }
+        if self.help {
+            hud.table("Keys", KEYS);
+        } else if let Some(message) = &self.message {
+            hud.message(message);
+        }
+    }
+}
+
+impl fmt::Debug for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Window")
+            .field("size", &self.size())
+            .field("panels", &self.panels)
+            .finish_non_exhaustive()
+    }
+}
+
+/// minifb's callback; the keyboard is ours, too.
+struct Ears(Rc<RefCell<Keyboard>>);
+
+impl InputCallback for Ears {
+    fn add_char(&mut self, character: u32) {
+        self.0.borrow_mut().add_char(character);
+    }
+
+    fn set_key_state(&mut self, key: Key, down: bool) {
+        self.0.borrow_mut().set_key_state(key, down);
+    }
+}
+
+/// Why there is no window, as the person who sees it may know the cause.
+fn display_reason(error: &minifb::Error) -> String {
+    if cfg!(all(unix, not(target_os = "macos"))) {
+        match std::env::var("DISPLAY") {
+            Ok(display) if display.is_empty() => "DISPLAY is empty".to_owned(),
+            Ok(display) => format!("DISPLAY={display}: {error}"),
+            Err(_) => "DISPLAY is not set".to_owned(),
+        }
+    } else {
+        error.to_string()
+    }
+}
