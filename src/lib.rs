@@ -18,6 +18,7 @@ pub mod localize;
 pub mod maps;
 pub mod model;
 pub mod onnx;
+pub mod pipeline;
 pub mod render;
 pub mod runtime;
 pub mod sink;

@@ -1,0 +1,133 @@
+//! What the person at the window may change while frames flow.
+
+use std::sync::{Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::render::Style;
+use crate::sink::Command;
+
+/// The state that the window's keys change and the drawing stage follows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Look {
+    /// What is drawn.
+    pub style: Style,
+    /// A pixel belongs to the object above this share of the peak (0..1).
+    pub threshold: f32,
+    /// `None` shows the classes asked for; `Some(rank)` only the one of this rank, from 0.
+    pub rank: Option<usize>,
+    /// The picture stands still.
+    pub paused: bool,
+    /// The table of keys is shown.
+    pub help: bool,
+}
+
+impl Look {
+    /// Follows a key, where `classes` are explained. What is not about the look changes nothing.
+    pub fn follow(&mut self, command: Command, classes: usize) {
+        match command {
+            Command::Pause => self.paused = !self.paused,
+            Command::Heatmap => self.style.heatmap = !self.style.heatmap,
+            Command::Boxes => {
+                self.style.boxes = !self.style.boxes;
+                self.style.labels = self.style.boxes;
+            }
+            Command::NextClass => self.rank = step(self.rank, 1, classes),
+            Command::PreviousClass => self.rank = step(self.rank, -1, classes),
+            Command::ThresholdUp => self.threshold = nudge(self.threshold, 1.0),
+            Command::ThresholdDown => self.threshold = nudge(self.threshold, -1.0),
+            Command::OpacityUp => self.style.opacity = nudge(self.style.opacity, 1.0),
+            Command::OpacityDown => self.style.opacity = nudge(self.style.opacity, -1.0),
+            Command::Help => self.help = !self.help,
+            Command::Quit | Command::Snapshot => {}
+        }
+    }
+}
+
+/// Goes around: all that was asked for, the best class, the second, … the last, and all again.
+fn step(rank: Option<usize>, by: isize, classes: usize) -> Option<usize> {
+    let places = classes as isize + 1;
+    let place = rank.map_or(0, |rank| rank as isize + 1);
+    ((place + by).rem_euclid(places) as usize).checked_sub(1)
+}
+
+/// One press of a key is 5 %; rounded, so that a hundred presses up and down end where they began.
+fn nudge(share: f32, by: f32) -> f32 {
+    ((share * 20.0).round() + by).clamp(0.0, 20.0) / 20.0
+}
+
+/// A [`Look`] shared by the window and the drawing stage.
+#[derive(Debug)]
+pub struct Controls {
+    look: Mutex<Look>,
+    changed: (Sender<()>, Receiver<()>),
+}
+
+impl Controls {
+    /// Controls that begin with `look`.
+    pub fn new(look: Look) -> Controls {
+        Controls { look: Mutex::new(look), changed: bounded(1) }
+    }
+
+    /// The present look.
+    pub fn look(&self) -> Look {
+        self.look.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the look and wakes the drawing stage.
+    pub fn change(&self, edit: impl FnOnce(&mut Look)) {
+        edit(&mut self.look.lock().unwrap_or_else(PoisonError::into_inner));
+        // A wake-up that is already waiting is enough.
+        let _ = self.changed.0.try_send(());
+    }
+
+    /// Receives a message after each change.
+    pub fn changes(&self) -> &Receiver<()> {
+        &self.changed.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look() -> Look {
+        Look { style: Style::default(), threshold: 0.2, rank: None, paused: false, help: false }
+    }
+
+    #[test]
+    fn next_goes_through_every_class_and_comes_back_to_all() {
+        let mut look = look();
+        let mut ranks = Vec::new();
+        for _ in 0..4 {
+            look.follow(Command::NextClass, 3);
+            ranks.push(look.rank);
+        }
+        assert_eq!(ranks, [Some(0), Some(1), Some(2), None]);
+        look.follow(Command::PreviousClass, 3);
+        assert_eq!(look.rank, Some(2));
+    }
+
+    #[test]
+    fn the_threshold_stays_between_nothing_and_everything() {
+        let mut look = look();
+        for _ in 0..40 {
+            look.follow(Command::ThresholdUp, 1);
+        }
+        assert_eq!(look.threshold, 1.0);
+        for _ in 0..40 {
+            look.follow(Command::ThresholdDown, 1);
+        }
+        assert_eq!(look.threshold, 0.0);
+    }
+
+    #[test]
+    fn a_change_wakes_the_drawing_stage_once() {
+        let controls = Controls::new(look());
+        controls.change(|look| look.follow(Command::Pause, 1));
+        controls.change(|look| look.follow(Command::Heatmap, 1));
+        assert!(controls.changes().try_recv().is_ok());
+        assert!(controls.changes().try_recv().is_err());
+        assert!(controls.look().paused && !controls.look().style.heatmap);
+    }
+}

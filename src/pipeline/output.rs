@@ -1,0 +1,203 @@
+//! The end of the pipeline: sinks and the window, on the caller's thread.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::stages::Drawn;
+use super::{Controls, News, PipelineError, Stage, Stats, Summary};
+use crate::sink::{Command, Finished, Shown, Sink, SinkError, Window};
+use crate::source::{Notice, Stop};
+
+/// How often the window looks at its keys while no frame comes.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How often the HUD's figures change: faster is unreadable, and each new text must be shaped.
+const FIGURES: Duration = Duration::from_millis(250);
+
+/// Where results go.
+#[derive(Default)]
+pub struct Output {
+    /// Files and streams; each gets every frame, in order.
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// The window, if there is one.
+    pub window: Option<Window>,
+    /// Whether the window shows a file at the file's own pace.
+    pub paced: bool,
+}
+
+/// What the outputs need to know of the run around them.
+pub(super) struct Around<'a> {
+    pub(super) labels: &'a [String],
+    /// The photos that are the frames, if they are photos.
+    pub(super) photos: Arc<[PathBuf]>,
+    /// The video or camera that the frames come from.
+    pub(super) source: PathBuf,
+    /// Model, method and provider, for the HUD.
+    pub(super) model: String,
+    /// How many classes are explained.
+    pub(super) classes: usize,
+    pub(super) controls: &'a Controls,
+    pub(super) stop: &'a Stop,
+    pub(super) stats: &'a Stats,
+}
+
+impl Output {
+    /// Whether anything has to be drawn.
+    pub fn wants_picture(&self) -> bool {
+        self.window.is_some() || self.sinks.iter().any(|sink| sink.wants_picture())
+    }
+
+    /// Takes frames until there are no more.
+    pub(super) fn run(
+        &mut self,
+        drawn: &Receiver<Drawn>,
+        notices: &Receiver<Notice>,
+        around: &Around,
+        observe: &mut dyn FnMut(News),
+    ) -> Result<Summary, PipelineError> {
+        let mut summary = Summary::default();
+        let mut began = None;
+        let mut last = Instant::now();
+        let mut figures_due = last;
+        loop {
+            for notice in notices.try_iter() {
+                summary.skipped += u64::from(matches!(notice, Notice::Skipped(_)));
+                self.announce(&notice);
+                observe(News::Notice(&notice));
+            }
+            match drawn.recv_timeout(TICK) {
+                Ok(frame) => {
+                    if self.paced && !frame.again {
+                        self.wait_until_due(frame.frame.time, &mut began, around)?;
+                    }
+                    let arrived = frame.frame.arrived;
+                    if !frame.again {
+                        summary.frames += 1;
+                    }
+                    if let Some(window) = &mut self.window
+                        && (frame.again || figures_due <= Instant::now())
+                    {
+                        window.panels().figures = figures(around);
+                        figures_due = Instant::now() + FIGURES;
+                    }
+                    around.stats.time(Stage::Write, || self.take(frame, around))?;
+                    around.stats.show(arrived.elapsed(), last.elapsed());
+                    last = Instant::now();
+                    observe(News::Done(summary.frames));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.follow_keys(around)?;
+        }
+        for notice in notices.try_iter() {
+            summary.skipped += u64::from(matches!(notice, Notice::Skipped(_)));
+            observe(News::Notice(&notice));
+        }
+        Ok(summary)
+    }
+
+    /// Closes every sink. Files that are complete stay also when a later one fails.
+    pub(super) fn finish(&mut self) -> Result<Vec<Finished>, SinkError> {
+        let finished: Vec<_> = self.sinks.drain(..).map(Sink::finish).collect();
+        finished.into_iter().collect()
+    }
+
+    fn take(&mut self, frame: Drawn, around: &Around) -> Result<(), SinkError> {
+        let Drawn { frame, overlay, detections, again } = frame;
+        let photo = usize::try_from(frame.seq).ok().and_then(|seq| around.photos.get(seq));
+        let shown = Shown {
+            frame: &frame,
+            overlay: overlay.as_ref(),
+            detections: &detections,
+            labels: around.labels,
+            source: photo.map_or(around.source.as_path(), PathBuf::as_path),
+            still: photo.is_some(),
+        };
+        if !again {
+            self.sinks.iter_mut().try_for_each(|sink| sink.write(&shown))?;
+        }
+        if let (Some(window), Some(overlay)) = (&mut self.window, overlay) {
+            let look = around.controls.look();
+            let panels = window.panels();
+            panels.badge = look.paused.then(|| "paused".to_owned());
+            panels.help = look.help;
+            window.show(overlay)?;
+        }
+        Ok(())
+    }
+
+    /// Does what the keys ask for.
+    fn follow_keys(&mut self, around: &Around) -> Result<(), SinkError> {
+        let Some(window) = &mut self.window else { return Ok(()) };
+        for command in window.pump()? {
+            match command {
+                Command::Quit => around.stop.stop(),
+                Command::Snapshot => {
+                    // The picture is the user's to lose: a full disk must not end the show.
+                    let said = match window.snapshot(Path::new(".")) {
+                        Ok(Some(path)) => format!("saved {}", path.display()),
+                        Ok(None) => "nothing to save yet".to_owned(),
+                        Err(error) => error.to_string(),
+                    };
+                    window.notify(said);
+                }
+                command => {
+                    around.controls.change(|look| look.follow(command, around.classes));
+                    window.panels().help = around.controls.look().help;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the window what the source says; what is still true stays there.
+    fn announce(&mut self, notice: &Notice) {
+        let Some(window) = &mut self.window else { return };
+        match notice {
+            Notice::Stalled { .. } | Notice::Gone { .. } => {
+                window.panels().message = Some(notice.to_string())
+            }
+            Notice::Resumed { .. } => window.panels().message = None,
+            Notice::OtherFormat { .. } | Notice::BrokenFrame { .. } | Notice::Skipped(_) => {
+                window.notify(notice.to_string());
+            }
+        }
+    }
+
+    /// Lets the window live until it is time for a frame of a file.
+    fn wait_until_due(
+        &mut self,
+        time: Duration,
+        began: &mut Option<Instant>,
+        around: &Around,
+    ) -> Result<(), SinkError> {
+        let start = *began.get_or_insert_with(|| Instant::now() - time);
+        let due = start + time;
+        while Instant::now() < due && !around.stop.is_stopped() {
+            self.follow_keys(around)?;
+            std::thread::sleep((due - Instant::now().min(due)).min(TICK));
+        }
+        // A pause or a slow model is not made up for by haste.
+        *began = Some(Instant::now() - time);
+        Ok(())
+    }
+}
+
+/// The rows of the HUD.
+fn figures(around: &Around) -> Vec<(String, String)> {
+    let row = |name: &str, value: String| (name.to_owned(), value);
+    let mut rows = vec![
+        row("fps", format!("{:.1}", around.stats.fps())),
+        row("latency", format!("{:.0} ms", 1e3 * around.stats.latency().as_secs_f64())),
+        row("model", around.model.clone()),
+        row("dropped", around.stats.dropped().to_string()),
+    ];
+    if let Some(rank) = around.controls.look().rank {
+        rows.push(row("class", format!("{} of {}", rank + 1, around.classes)));
+    }
+    rows
+}

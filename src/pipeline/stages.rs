@@ -1,0 +1,207 @@
+//! The threads upstream of the outputs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, never, select};
+
+use super::{Controls, Explainer, PipelineError, Stage, Stats};
+use crate::frame::{Frame, Picture, PicturePool};
+use crate::localize::{Detection, Localizer};
+use crate::maps::ClassMap;
+use crate::model::Labels;
+use crate::render::{Mark, Renderer, Scene};
+use crate::source::{Event, FrameSource, Notice, Stop};
+use crate::view::View;
+
+/// How often a paused stage looks whether it should end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The first failure of any stage; what fails afterwards fails because of it.
+#[derive(Default)]
+pub(super) struct Failure(Mutex<Option<PipelineError>>);
+
+impl Failure {
+    pub(super) fn note(&self, error: PipelineError) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    pub(super) fn into_result(self) -> Result<(), PipelineError> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+}
+
+/// A frame and what the model says of it.
+pub(super) struct Explained {
+    frame: Arc<Frame>,
+    view: View,
+    maps: Vec<ClassMap>,
+}
+
+/// A frame's results, ready to be shown or written.
+pub(super) struct Drawn {
+    pub(super) frame: Arc<Frame>,
+    pub(super) overlay: Option<Picture>,
+    pub(super) detections: Vec<Detection>,
+    /// The same frame in another look: for the window only.
+    pub(super) again: bool,
+}
+
+/// Reads frames until the source ends. `waiting` is the far end of `to_infer` where the source is live:
+/// old frames are taken back through it. A file has `None` and waits for its turn.
+pub(super) fn capture(
+    mut source: Box<dyn FrameSource>,
+    to_infer: Sender<Frame>,
+    waiting: Option<Receiver<Frame>>,
+    notices: Sender<Notice>,
+    stop: &Stop,
+    stats: &Stats,
+) -> Result<(), PipelineError> {
+    let mut expected = 0;
+    while !stop.is_stopped() {
+        match stats.time(Stage::Capture, || source.next()) {
+            Ok(Event::Frame(frame)) => {
+                if waiting.is_some() {
+                    stats.drop_frames(frame.seq.saturating_sub(expected));
+                }
+                expected = frame.seq + 1;
+                let sent = match &waiting {
+                    Some(waiting) => send_newest(&to_infer, waiting, frame, stats),
+                    None => to_infer.send(frame).is_ok(),
+                };
+                if !sent {
+                    break;
+                }
+            }
+            // Nobody listens any more only when the run is over.
+            Ok(Event::Notice(notice)) => drop(notices.send(notice)),
+            Ok(Event::End) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Hands over a live frame; a frame that still waits is older and gives way.
+fn send_newest(to_infer: &Sender<Frame>, waiting: &Receiver<Frame>, mut frame: Frame, stats: &Stats) -> bool {
+    loop {
+        match to_infer.try_send(frame) {
+            Ok(()) => return true,
+            Err(TrySendError::Disconnected(_)) => return false,
+            Err(TrySendError::Full(back)) => frame = back,
+        }
+        if waiting.try_recv().is_ok() {
+            stats.drop_frames(1);
+        }
+    }
+}
+
+pub(super) fn infer(
+    mut explainer: Explainer,
+    frames: Receiver<Frame>,
+    to_draw: Sender<Explained>,
+    stats: &Stats,
+) -> Result<(), PipelineError> {
+    for frame in frames {
+        let mut maps = Vec::new();
+        let view = explainer.explain_timed(&frame.picture, &mut maps, stats)?;
+        if to_draw.send(Explained { frame: Arc::new(frame), view, maps }).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// From maps to boxes to a picture.
+pub(super) struct Draw<'a> {
+    pub(super) localizer: Localizer,
+    pub(super) renderer: Option<Renderer>,
+    pub(super) top_k: usize,
+    pub(super) labels: &'a Labels,
+    pub(super) controls: &'a Controls,
+    pub(super) pool: PicturePool,
+}
+
+impl Draw<'_> {
+    /// Draws each frame as it comes; while paused, the last one again whenever its look changes.
+    pub(super) fn run(
+        mut self,
+        explained: Receiver<Explained>,
+        to_show: Sender<Drawn>,
+        stop: &Stop,
+        stats: &Stats,
+    ) {
+        let nothing = never();
+        let mut last: Option<Explained> = None;
+        loop {
+            let paused = last.is_some() && self.controls.look().paused;
+            let again = select! {
+                recv(if paused { &nothing } else { &explained }) -> next => match next {
+                    Ok(next) => { last = Some(next); false }
+                    Err(_) => break,
+                },
+                recv(self.controls.changes()) -> _ => true,
+                default(LOOK) => {
+                    if paused && stop.is_stopped() {
+                        break;
+                    }
+                    continue;
+                }
+            };
+            let Some(frame) = &last else { continue };
+            if to_show.send(self.draw(frame, again, stats)).is_err() {
+                break;
+            }
+        }
+    }
+
+    fn draw(&mut self, item: &Explained, again: bool, stats: &Stats) -> Drawn {
+        let look = self.controls.look();
+        let maps = match look.rank {
+            Some(rank) => item.maps.get(rank..=rank).unwrap_or_default(),
+            None => &item.maps[..self.top_k.min(item.maps.len())],
+        };
+        let mut detections = Vec::new();
+        let size = item.frame.picture.size();
+        stats.time(Stage::Localize, || {
+            self.localizer.settings.threshold = look.threshold;
+            self.localizer.locate(maps, item.view, size, &mut detections);
+        });
+        let overlay = self.renderer.as_mut().map(|renderer| {
+            stats.time(Stage::Render, || {
+                let mut picture = self.pool.picture(size.0, size.1);
+                let tags: Vec<String> = detections.iter().map(|d| tag(self.labels, d)).collect();
+                let marks: Vec<Mark> =
+                    detections.iter().zip(&tags).map(|(d, tag)| mark(d, tag, maps)).collect();
+                let heat: Vec<&ClassMap> = maps.iter().collect();
+                let scene = Scene {
+                    source: &item.frame.picture,
+                    view: item.view,
+                    heat: &heat,
+                    marks: &marks,
+                    time: item.frame.time,
+                };
+                renderer.draw(&scene, &look.style, &mut picture);
+                picture
+            })
+        });
+        Drawn { frame: item.frame.clone(), overlay, detections, again }
+    }
+}
+
+/// What stands beside a box: `tiger cat 83 %`.
+fn tag(labels: &Labels, detection: &Detection) -> String {
+    format!("{} {:.0} %", labels.name(detection.class_id), 100.0 * detection.score)
+}
+
+/// A detection as the renderer wants it; a class keeps its rank's colour.
+fn mark<'a>(detection: &'a Detection, text: &'a str, maps: &[ClassMap]) -> Mark<'a> {
+    let bbox = detection.bbox;
+    Mark {
+        bbox: (bbox.x0, bbox.y0, bbox.x1, bbox.y1),
+        peak: detection.peak,
+        outline: &detection.outline,
+        class_slot: maps.iter().position(|map| map.class_id == detection.class_id).unwrap_or_default(),
+        text,
+    }
+}
