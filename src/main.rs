@@ -1,3 +1,9 @@
-//! The `camloc` program.
+//! The `camloc` program: parses, assembles the library's parts, and reports.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,137 @@
+//! Arguments that several commands share. Each group lays itself over the settings, so that a command
+//! sees one plain value: command line, then environment, then the settings file, then the defaults.
+
+use std::path::PathBuf;
+
+use super::settings::Settings;
+
+/// Which model explains which classes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Model")]
+pub(super) struct ModelArgs {
+    /// An ONNX image classifier [default: EfficientNet-Lite0]
+    #[arg(long, env = "CAMLOC_MODEL", value_name = "FILE.onnx")]
+    model: Option<PathBuf>,
+    /// How the model wants its pictures [default: NAME.toml beside the model, if there]
+    #[arg(long, env = "CAMLOC_MANIFEST", value_name = "FILE.toml", requires = "model")]
+    manifest: Option<PathBuf>,
+    /// Explain this many classes in one pass, best first
+    #[arg(long, env = "CAMLOC_TOP_K", value_name = "K")]
+    top_k: Option<usize>,
+    /// Lock on this class; give it again for more
+    #[arg(long = "class", env = "CAMLOC_CLASS", value_name = "NAME|ID", value_delimiter = ',')]
+    classes: Vec<String>,
+    /// How pictures are fitted to the model's input: model, crop, squash or letterbox
+    #[arg(long, env = "CAMLOC_FIT", value_name = "RULE")]
+    fit: Option<String>,
+    /// Threads of one forward pass [default: one for each physical core]
+    #[arg(long, env = "CAMLOC_THREADS", value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl ModelArgs {
+    pub(super) fn apply(self, settings: &mut Settings) {
+        let model = &mut settings.model;
+        if let Some(path) = self.model {
+            model.path = path.to_string_lossy().into_owned();
+            model.manifest.clear();
+        }
+        if let Some(path) = self.manifest {
+            model.manifest = path.to_string_lossy().into_owned();
+        }
+        if !self.classes.is_empty() {
+            model.classes = self.classes;
+        }
+        set(&mut model.top_k, self.top_k);
+        set(&mut model.fit, self.fit);
+        set(&mut model.threads, self.threads);
+    }
+}
+
+/// From map to boxes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Boxes")]
+pub(super) struct LocalizeArgs {
+    /// Normalisation of the map: max, ivr, pas, wsol, pytorch-grad-cam or torch-cam
+    #[arg(long, env = "CAMLOC_PRESET", value_name = "NAME")]
+    preset: Option<String>,
+    /// A pixel belongs to the object above this share of the map's peak
+    #[arg(long, env = "CAMLOC_THRESHOLD", value_name = "0..1")]
+    threshold: Option<f32>,
+    /// Box every component of the map, or the largest only: all, largest
+    #[arg(long, env = "CAMLOC_COMPONENTS", value_name = "WHICH")]
+    components: Option<String>,
+    /// Drop components smaller than this share of what the model saw
+    #[arg(long, env = "CAMLOC_MIN_AREA", value_name = "0..1")]
+    min_area: Option<f32>,
+    /// Drop classes less probable than this
+    #[arg(long, env = "CAMLOC_MIN_SCORE", value_name = "0..1")]
+    min_score: Option<f32>,
+}
+
+impl LocalizeArgs {
+    pub(super) fn apply(self, settings: &mut Settings) {
+        let localize = &mut settings.localize;
+        set(&mut localize.preset, self.preset);
+        set(&mut localize.threshold, self.threshold);
+        set(&mut localize.components, self.components);
+        set(&mut localize.min_area, self.min_area);
+        set(&mut localize.min_score, self.min_score);
+    }
+}
+
+/// What is drawn.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Overlay")]
+pub(super) struct OverlayArgs {
+    /// How much of the photo the hottest place hides
+    #[arg(long, env = "CAMLOC_OPACITY", value_name = "0..1")]
+    opacity: Option<f32>,
+    /// turbo, jet, viridis, inferno or magma
+    #[arg(long, env = "CAMLOC_COLORMAP", value_name = "NAME")]
+    colormap: Option<String>,
+    /// Draw no heatmap
+    #[arg(long)]
+    no_heatmap: bool,
+    /// Draw no boxes
+    #[arg(long)]
+    no_boxes: bool,
+}
+
+impl OverlayArgs {
+    pub(super) fn apply(self, settings: &mut Settings) {
+        let overlay = &mut settings.overlay;
+        set(&mut overlay.opacity, self.opacity);
+        set(&mut overlay.colormap, self.colormap);
+        overlay.heatmap &= !self.no_heatmap;
+        overlay.boxes &= !self.no_boxes;
+    }
+}
+
+/// The three groups, for the commands that have all of them.
+#[derive(Debug, clap::Args)]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    localize: LocalizeArgs,
+    #[command(flatten)]
+    overlay: OverlayArgs,
+}
+
+impl ExplainArgs {
+    /// The settings with these arguments on top.
+    pub(super) fn over(self, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        self.model.apply(&mut settings);
+        self.localize.apply(&mut settings);
+        self.overlay.apply(&mut settings);
+        settings
+    }
+}
+
+fn set<T>(setting: &mut T, argument: Option<T>) {
+    if let Some(value) = argument {
+        *setting = value;
+    }
+}

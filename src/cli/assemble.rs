@@ -1,0 +1,186 @@
+//! From settings to the library's parts, ready to run.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result, anyhow};
+use camloc::assets::{self, Asset, Progress, Step, Store};
+use camloc::explain::Request;
+use camloc::frame::Picture;
+use camloc::localize::{self, Localizer};
+use camloc::model::{Classifier, Fit, Labels};
+use camloc::pipeline::{Explainer, Look};
+use camloc::render::{HeatScale, Renderer, Style, TextRenderer};
+use camloc::runtime::{self, Options};
+use camloc::source::{Stop, read_photo};
+
+use super::report::Report;
+use super::settings::{Localize, Overlay, Settings};
+use super::usage;
+
+/// The cache of pinned downloads.
+pub(super) fn store() -> Result<Store> {
+    Ok(Store::open()?)
+}
+
+/// Fetches an asset unless it is there.
+pub(super) fn fetch(store: &Store, asset: Asset, report: &Report) -> Result<PathBuf> {
+    Ok(fetching(report, |progress| store.get(asset, progress))?)
+}
+
+/// Does `work` under a progress bar that shows what is being downloaded, if anything is.
+fn fetching<T>(report: &Report, work: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {
+    let mut bar = None;
+    work(&mut |Progress { what, step, bytes, total }| {
+        let bar = bar.get_or_insert_with(|| report.bytes(what, Some(total)));
+        match step {
+            Step::Waiting => bar.set_message(format!("{what} (another camloc is at it)")),
+            Step::Downloading => bar.set_position(bytes),
+            Step::Unpacking => bar.set_message(format!("{what} (unpacking)")),
+            Step::Done => bar.finish_and_clear(),
+        }
+    })
+}
+
+/// Loads ONNX Runtime.
+pub(super) fn library(store: &Store, report: &Report) -> Result<PathBuf> {
+    let path = fetch(store, Asset::OnnxRuntime, report)?;
+    runtime::init(&path)?;
+    Ok(path)
+}
+
+/// The default model, imported on first use.
+pub(super) fn default_classifier(store: &Store, report: &Report) -> Result<Classifier> {
+    Ok(fetching(report, |progress| Classifier::default_model(store, progress))?)
+}
+
+/// The ffmpeg on PATH, or the pinned one.
+pub(super) fn ffmpeg(store: &Store, report: &Report) -> Result<PathBuf> {
+    assets::ffmpeg_on_path().map_or_else(|| fetch(store, Asset::Ffmpeg, report), Ok)
+}
+
+/// The sample photos, in the order of their names.
+pub(super) fn sample_photos(store: &Store, report: &Report) -> Result<Vec<Picture>> {
+    let folder = fetch(store, Asset::SamplePhotos, report)?;
+    let names = ["chelsea.png", "coffee.png", "rocket.jpg"];
+    names.iter().map(|name| Ok(read_photo(&folder.join(name))?)).collect()
+}
+
+/// The classifier that the settings name, with what had to be assumed about it said in one line.
+pub(super) fn classifier(settings: &Settings, store: &Store, report: &Report) -> Result<Classifier> {
+    let model = &settings.model;
+    let mut classifier = if model.path.is_empty() {
+        default_classifier(store, report)?
+    } else {
+        let manifest = (!model.manifest.is_empty()).then(|| Path::new(&model.manifest));
+        Classifier::open(Path::new(&model.path), manifest)?
+    };
+    match model.fit.as_str() {
+        "model" => {}
+        "crop" => classifier.preprocessing.fit = Fit::Crop(0.875),
+        "squash" => classifier.preprocessing.fit = Fit::Squash,
+        "letterbox" => classifier.preprocessing.fit = Fit::Letterbox([0, 0, 0]),
+        other => {
+            return Err(usage(anyhow!("no resize rule \"{other}\": use model, crop, squash or letterbox")));
+        }
+    }
+    if let Some(line) = classifier.assumptions() {
+        report.note(line);
+    }
+    Ok(classifier)
+}
+
+/// Loads ONNX Runtime and the model, explained for at least `classes` classes.
+pub(super) fn explainer(
+    settings: &Settings,
+    store: &Store,
+    report: &Report,
+    classes: usize,
+) -> Result<Explainer> {
+    library(store, report)?;
+    let classifier = classifier(settings, store, report)?;
+    let targets = targets(&settings.model.classes, &classifier.labels)?;
+    let top_k = if targets.is_empty() { settings.model.top_k.max(classes) } else { targets.len() };
+    let request = Request { top_k, targets, ..Request::default() };
+    let options = Options { threads: settings.model.threads, ..Options::default() };
+    Ok(Explainer::new(classifier, &request, &options)?)
+}
+
+/// The ids of the classes to lock on.
+fn targets(classes: &[String], labels: &Labels) -> Result<Vec<usize>> {
+    classes.iter().map(|text| labels.find(text.trim()).map_err(usage)).collect()
+}
+
+/// How maps become boxes. A class that the user locked on is boxed whatever its score, and next to others.
+pub(super) fn localizer(settings: &Settings) -> Result<Localizer> {
+    let Localize { preset, threshold, components, min_area, min_score } = &settings.localize;
+    let locked = !settings.model.classes.is_empty();
+    let share = |name: &str, value: f32| match value {
+        0.0..=1.0 => Ok(value),
+        _ => Err(usage(anyhow!("{name} is a share from 0 to 1, not {value}"))),
+    };
+    let settings = localize::Settings {
+        preset: parse("preset", preset)?,
+        threshold: share("the threshold", *threshold)?,
+        components: parse("components", components)?,
+        min_area: share("min_area", *min_area)?,
+        min_score: if locked { 0.0 } else { share("min_score", *min_score)? },
+        merge_overlap: if locked { None } else { localize::Settings::default().merge_overlap },
+    };
+    Ok(Localizer::new(settings))
+}
+
+/// What is drawn, as the settings say.
+pub(super) fn look(settings: &Settings) -> Result<Look> {
+    let Overlay { heatmap, boxes, opacity, colormap } = &settings.overlay;
+    if !(0.0..=1.0).contains(opacity) {
+        return Err(usage(anyhow!("the opacity is a share from 0 to 1, not {opacity}")));
+    }
+    let style = Style {
+        heatmap: *heatmap,
+        boxes: *boxes,
+        labels: *boxes,
+        opacity: *opacity,
+        colormap: parse("colormap", colormap)?,
+        ..Style::default()
+    };
+    Ok(Look { style, threshold: settings.localize.threshold, rank: None, paused: false, help: false })
+}
+
+/// A renderer that can write every label, with pinned fonts for scripts that this machine has none for.
+pub(super) fn renderer(scale: HeatScale, labels: &Labels, store: &Store, report: &Report) -> Renderer {
+    let mut text = TextRenderer::new();
+    let missing = text.missing(&labels.names().concat());
+    let mut fonts: Vec<Asset> = missing.into_iter().filter_map(assets::font_for).collect();
+    fonts.sort_unstable_by_key(|font| format!("{font:?}"));
+    fonts.dedup();
+    for font in fonts {
+        let added = fetch(store, font, report)
+            .and_then(|path| text.add_font_file(&path).context("the pinned font is unreadable"));
+        if let Err(error) = added {
+            report.note(format_args!("some labels are shown as character codes: {error}"));
+        }
+    }
+    Renderer::new(scale, text)
+}
+
+fn parse<T: FromStr>(key: &str, text: &str) -> Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| usage(anyhow!("{key}: {error}")))
+}
+
+/// Ctrl-C stops the run in good order; a second one ends the program at once.
+pub(super) fn stop_on_ctrl_c() -> Result<Stop> {
+    let stop = Stop::new();
+    let handle = stop.clone();
+    ctrlc::set_handler(move || {
+        if handle.is_stopped() {
+            std::process::exit(130);
+        }
+        handle.stop();
+    })
+    .context("Ctrl-C can't be watched")?;
+    Ok(stop)
+}

@@ -1,0 +1,330 @@
+//! `camloc bench`: what the pipeline costs on this machine, as ratios to the bare forward pass.
+//!
+//! Everything is measured in one run, in rounds that interleave what is compared, and reported as medians:
+//! machines drift, ratios drift less. CPU time is that of camloc's own process; ffmpeg is another process.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use camloc::assets::Store;
+use camloc::explain::{self, Request};
+use camloc::frame::PicturePool;
+use camloc::model::Classifier;
+use camloc::pipeline::{Output, Stage, Stats};
+use camloc::render::HeatScale;
+use camloc::runtime::{Options, Session};
+use camloc::sink::{Finished, JsonSink, Shown, Sink, SinkError, VideoOptions, VideoSink};
+use camloc::source::{FrameSource, PanSource, PanWish, Stop, VideoSource};
+use cpu_time::ProcessTime;
+use serde::Serialize;
+
+use super::arguments::ExplainArgs;
+use super::run::Job;
+use super::settings::Settings;
+use super::{Context, assemble};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Write the figures as one JSON object; `-` is standard output
+    #[arg(long, value_name = "FILE|-")]
+    json: Option<PathBuf>,
+    /// Frames of the 720p test video
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    frames: u64,
+    /// Rounds; medians are taken over them
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    rounds: usize,
+    #[command(flatten)]
+    explain: ExplainArgs,
+}
+
+/// The figures, in milliseconds a frame unless their name says otherwise.
+#[derive(Debug, Serialize)]
+struct Figures {
+    model: String,
+    threads: usize,
+    forward_cpu_ms: f64,
+    forward_wall_ms: f64,
+    explained_cpu_ms: f64,
+    /// CPU of the explained forward pass over the plain one.
+    cam_branch_ratio: f64,
+    video_json_cpu_ms: f64,
+    video_json_wall_ms: f64,
+    /// CPU of 720p H.264 to JSON over the bare forward pass.
+    video_json_ratio: f64,
+    video_overlay_cpu_ms: f64,
+    video_overlay_wall_ms: f64,
+    /// CPU of 720p H.264 to an overlaid mp4 over the bare forward pass.
+    video_overlay_ratio: f64,
+    /// From a frame's arrival to its pixels handed over, at 30 frames a second of 720p.
+    live_latency_ms: f64,
+    /// The explained forward pass at that pace: between two frames caches cool down and threads fall asleep.
+    live_forward_ms: f64,
+    live_dropped: u64,
+    /// Resident memory at the end.
+    rss_mb: f64,
+}
+
+/// Size of the test video and the live picture.
+const SIZE: (u32, u32) = (1280, 720);
+const FPS: u32 = 30;
+/// Forward passes a round.
+const PASSES: usize = 40;
+/// Seconds of the live measurement.
+const LIVE_SECONDS: u64 = 5;
+
+pub(super) fn run(args: Args, context: &Context) -> Result<()> {
+    let settings = args.explain.over(&context.settings);
+    let store = assemble::store()?;
+    let report = &context.report;
+    assemble::library(&store, report)?;
+    let folder =
+        tempfile::tempdir().context("the test video has no place: the temporary folder can't be written")?;
+    let bench = Bench { settings, store, context, folder: folder.path(), frames: args.frames };
+    report.note("making a 720p test video");
+    let clip = bench.make_clip()?;
+    report.note(format_args!("measuring in {} rounds; leave the machine alone", args.rounds));
+    let figures = bench.measure(&clip, args.rounds.max(1))?;
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&figures)?;
+        match path.to_str() {
+            Some("-") => println!("{text}"),
+            _ => std::fs::write(path, text + "\n")
+                .with_context(|| format!("{} can't be written", path.display()))?,
+        }
+    }
+    if args.json.as_deref() != Some(Path::new("-")) {
+        print(&figures);
+    }
+    Ok(())
+}
+
+struct Bench<'a> {
+    settings: Settings,
+    store: Store,
+    context: &'a Context,
+    folder: &'a Path,
+    frames: u64,
+}
+
+/// CPU and wall time a frame.
+#[derive(Clone, Copy)]
+struct Cost {
+    cpu_ms: f64,
+    wall_ms: f64,
+}
+
+impl Bench<'_> {
+    /// The demo's pan over the sample photos as H.264, so that decoding costs what a real video's does.
+    fn make_clip(&self) -> Result<PathBuf> {
+        let path = self.folder.join("pan.mp4");
+        let ffmpeg = assemble::ffmpeg(&self.store, &self.context.report)?;
+        let mut pan = self.pan(false, Some(self.frames))?;
+        let mut sink = Box::new(VideoSink::create(&path, VideoOptions { ffmpeg, sound: None })?);
+        while let camloc::source::Event::Frame(frame) = pan.next()? {
+            let shown = Shown {
+                frame: &frame,
+                overlay: None,
+                detections: &[],
+                labels: &[],
+                source: Path::new("pan"),
+                still: false,
+            };
+            sink.write(&shown)?;
+        }
+        sink.finish()?;
+        Ok(path)
+    }
+
+    fn pan(&self, live: bool, frames: Option<u64>) -> Result<PanSource> {
+        let photos = assemble::sample_photos(&self.store, &self.context.report)?;
+        let wish = PanWish { size: SIZE, fps: f64::from(FPS), frames, live };
+        Ok(PanSource::new(photos, wish, &PicturePool::new(4), &Stop::new()))
+    }
+
+    fn measure(&self, clip: &Path, rounds: usize) -> Result<Figures> {
+        let quiet = super::report::Report::new(true);
+        let classifier = assemble::classifier(&self.settings, &self.store, &quiet)?;
+        let title = classifier.title.clone();
+        let (mut plain, mut explained) = self.sessions(classifier)?;
+        let mut rows = Vec::new();
+        for _ in 0..rounds {
+            let (forward, with_maps) = passes(&mut plain, &mut explained)?;
+            let json = self.video(clip, false)?;
+            let overlay = self.video(clip, true)?;
+            rows.push([forward, with_maps, json, overlay]);
+        }
+        let live = self.live()?;
+        let cpu = |i: usize| median(rows.iter().map(|row| row[i].cpu_ms));
+        let wall = |i: usize| median(rows.iter().map(|row| row[i].wall_ms));
+        let over_forward = |i: usize| median(rows.iter().map(|row| row[i].cpu_ms / row[0].cpu_ms));
+        Ok(Figures {
+            model: title,
+            threads: self.settings.model.threads,
+            forward_cpu_ms: cpu(0),
+            forward_wall_ms: wall(0),
+            explained_cpu_ms: cpu(1),
+            cam_branch_ratio: over_forward(1),
+            video_json_cpu_ms: cpu(2),
+            video_json_wall_ms: wall(2),
+            video_json_ratio: over_forward(2),
+            video_overlay_cpu_ms: cpu(3),
+            video_overlay_wall_ms: wall(3),
+            video_overlay_ratio: over_forward(3),
+            live_latency_ms: 1e3 * live.latency().as_secs_f64(),
+            live_forward_ms: 1e3 * live.stages()[Stage::Forward as usize].recent.as_secs_f64(),
+            live_dropped: live.dropped(),
+            rss_mb: memory_stats::memory_stats().map_or(0.0, |memory| memory.physical_mem as f64 / 1e6),
+        })
+    }
+
+    /// The plain model and the explained one, on the same threads.
+    fn sessions(&self, mut classifier: Classifier) -> Result<(Session, Session)> {
+        let options = Options { threads: self.settings.model.threads, ..Options::default() };
+        let plain = Session::load(&camloc::onnx::load::encode(&classifier.model)?, &options)?;
+        explain::explain(
+            &mut classifier.model,
+            &Request { top_k: self.settings.model.top_k, ..Request::default() },
+        )?;
+        let explained = Session::load(&camloc::onnx::load::encode(&classifier.model)?, &options)?;
+        Ok((plain, explained))
+    }
+
+    /// Whole pipeline over the test video.
+    fn video(&self, clip: &Path, overlay: bool) -> Result<Cost> {
+        let report = super::report::Report::new(true);
+        let ffmpeg = assemble::ffmpeg(&self.store, &report)?;
+        let stop = Stop::new();
+        let explainer = assemble::explainer(&self.settings, &self.store, &report, 1)?;
+        let sink: Box<dyn Sink> = if overlay {
+            let options = VideoOptions { ffmpeg: ffmpeg.clone(), sound: None };
+            Box::new(VideoSink::create(&self.folder.join("out.mp4"), options)?)
+        } else {
+            Box::new(JsonSink::open(&self.folder.join("out.jsonl"), false)?)
+        };
+        let (cpu, wall) = (ProcessTime::now(), Instant::now());
+        let source = VideoSource::open(&ffmpeg, clip.as_os_str(), &PicturePool::new(8), &stop)?;
+        let job =
+            self.job(Box::new(source), Output { sinks: vec![sink], ..Output::default() }, stop, explainer)?;
+        let frames = job.run(&self.quiet_context())?.frames.max(1);
+        Ok(per_frame(cpu.elapsed(), wall.elapsed(), frames))
+    }
+
+    /// A live picture, drawn as for a window.
+    fn live(&self) -> Result<Arc<Stats>> {
+        let report = super::report::Report::new(true);
+        let explainer = assemble::explainer(&self.settings, &self.store, &report, 1)?;
+        let source = self.pan(true, Some(LIVE_SECONDS * u64::from(FPS)))?;
+        let output = Output { sinks: vec![Box::new(Eyes)], ..Output::default() };
+        let job = self.job(Box::new(source), output, Stop::new(), explainer)?;
+        let stats = job.stats.clone();
+        job.run(&self.quiet_context())?;
+        Ok(stats)
+    }
+
+    fn job(
+        &self,
+        source: Box<dyn FrameSource>,
+        output: Output,
+        stop: Stop,
+        explainer: camloc::pipeline::Explainer,
+    ) -> Result<Job> {
+        Ok(Job {
+            settings: self.settings.clone(),
+            store: assemble::store()?,
+            source,
+            output,
+            stop,
+            scale: HeatScale::live(),
+            unit: "frames",
+            stats: Arc::default(),
+            explainer: Some(explainer),
+        })
+    }
+
+    fn quiet_context(&self) -> Context {
+        Context {
+            settings: self.settings.clone(),
+            report: super::report::Report::new(true),
+            stats: self.context.stats,
+        }
+    }
+}
+
+/// A round of forward passes, plain and explained in turn, so that both see the same machine.
+fn passes(plain: &mut Session, explained: &mut Session) -> Result<(Cost, Cost)> {
+    let mut costs = [Vec::new(), Vec::new()];
+    for _ in 0..PASSES {
+        for (session, costs) in [&mut *plain, &mut *explained].into_iter().zip(&mut costs) {
+            let (cpu, wall) = (ProcessTime::now(), Instant::now());
+            session.run()?;
+            costs.push(per_frame(cpu.elapsed(), wall.elapsed(), 1));
+        }
+    }
+    let middle = |costs: &[Cost]| Cost {
+        cpu_ms: median(costs.iter().map(|cost| cost.cpu_ms)),
+        wall_ms: median(costs.iter().map(|cost| cost.wall_ms)),
+    };
+    Ok((middle(&costs[0]), middle(&costs[1])))
+}
+
+fn per_frame(cpu: Duration, wall: Duration, frames: u64) -> Cost {
+    let per = |time: Duration| 1e3 * time.as_secs_f64() / frames as f64;
+    Cost { cpu_ms: per(cpu), wall_ms: per(wall) }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Stands where the window stands, and wants to see the overlay.
+#[derive(Debug)]
+struct Eyes;
+
+impl Sink for Eyes {
+    fn wants_picture(&self) -> bool {
+        true
+    }
+
+    fn write(&mut self, _: &Shown<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Finished, SinkError> {
+        Ok(Finished { path: None, frames: 0 })
+    }
+}
+
+fn print(figures: &Figures) {
+    let Figures { model, .. } = figures;
+    println!("{model}, CPU-ms and wall-ms a frame, ratios of CPU to the bare forward pass");
+    let row = |what: &str, cpu: f64, wall: f64, ratio: f64| {
+        println!("{what:<34} {cpu:8.2} {wall:8.2}  {ratio:6.3} x")
+    };
+    row("forward pass", figures.forward_cpu_ms, figures.forward_wall_ms, 1.0);
+    println!(
+        "{:<34} {:8.2} {:>8}  {:6.3} x",
+        "forward pass with maps", figures.explained_cpu_ms, "", figures.cam_branch_ratio
+    );
+    row(
+        "720p H.264 to JSON",
+        figures.video_json_cpu_ms,
+        figures.video_json_wall_ms,
+        figures.video_json_ratio,
+    );
+    row(
+        "720p H.264 to overlaid mp4",
+        figures.video_overlay_cpu_ms,
+        figures.video_overlay_wall_ms,
+        figures.video_overlay_ratio,
+    );
+    println!(
+        "live 720p: {:.1} ms from arrival to drawn pixels ({:.1} of them forward pass), {} dropped",
+        figures.live_latency_ms, figures.live_forward_ms, figures.live_dropped
+    );
+    println!("memory {:.0} MB", figures.rss_mb);
+}

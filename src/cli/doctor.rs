@@ -1,0 +1,120 @@
+//! `camloc doctor`: what camloc needs, what was found, and how to get the rest.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+use camloc::assets::{self, Asset, Store};
+use camloc::{runtime, source};
+
+use super::Context;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+/// One thing that was looked for.
+struct Finding {
+    what: &'static str,
+    /// What was found, or what to do about it.
+    detail: std::result::Result<String, String>,
+    /// Nothing works without it.
+    vital: bool,
+}
+
+pub(super) fn run(_args: Args, _context: &Context) -> Result<()> {
+    let store = Store::open();
+    let mut findings =
+        vec![finding("camloc", true, Ok(format!("{} on {}", env!("CARGO_PKG_VERSION"), platform())))];
+    match &store {
+        Ok(store) => {
+            findings.push(finding("cache", true, Ok(store.dir().display().to_string())));
+            findings.extend(library(store));
+            findings.push(finding("default model", false, cached(store, Asset::Lite0Weights)));
+            findings.push(finding("sample photos", false, cached(store, Asset::SamplePhotos)));
+            findings.push(finding("ffmpeg", false, ffmpeg(store)));
+        }
+        Err(error) => findings.push(finding("cache", true, Err(error.to_string()))),
+    }
+    findings.push(finding("cameras", false, cameras()));
+    findings.push(finding("display", false, display()));
+    for Finding { what, detail, .. } in &findings {
+        let (mark, detail) = match detail {
+            Ok(detail) => ("ok", detail),
+            Err(remedy) => ("--", remedy),
+        };
+        println!("{mark}  {what:<16} {detail}");
+    }
+    match findings.iter().find(|finding| finding.vital && finding.detail.is_err()) {
+        Some(broken) => bail!("camloc can't work yet: see \"{}\" above", broken.what),
+        None => Ok(()),
+    }
+}
+
+fn finding(what: &'static str, vital: bool, detail: std::result::Result<String, String>) -> Finding {
+    Finding { what, detail, vital }
+}
+
+fn platform() -> String {
+    format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// ONNX Runtime, its version and its providers. Missing is no failure: it is fetched when first needed.
+fn library(store: &Store) -> Vec<Finding> {
+    const WHAT: &str = "ONNX Runtime";
+    let Some(path) = store.cached(Asset::OnnxRuntime) else {
+        let named = std::env::var_os("CAMLOC_ORT_DYLIB");
+        let detail = match &named {
+            Some(path) => format!("CAMLOC_ORT_DYLIB names {}, which is not there", path.display()),
+            None => {
+                "not fetched yet: `camloc setup` fetches it, or set CAMLOC_ORT_DYLIB to your own".to_owned()
+            }
+        };
+        return vec![finding(WHAT, named.is_some(), Err(detail))];
+    };
+    if let Err(error) = runtime::init(&path) {
+        return vec![finding(WHAT, true, Err(error.to_string()))];
+    }
+    let version = runtime::version().unwrap_or_else(|error| error.to_string());
+    let providers = runtime::providers().map(|names| names.join(", ")).map_err(|error| error.to_string());
+    vec![
+        finding(WHAT, true, Ok(format!("{version} at {}", path.display()))),
+        finding("providers", true, providers),
+    ]
+}
+
+fn cached(store: &Store, asset: Asset) -> std::result::Result<String, String> {
+    let path = store.cached(asset).map(|path| path.display().to_string());
+    path.ok_or_else(|| "not fetched yet: `camloc setup` fetches it".to_owned())
+}
+
+fn ffmpeg(store: &Store) -> std::result::Result<String, String> {
+    let path = assets::ffmpeg_on_path().or_else(|| store.cached(Asset::Ffmpeg));
+    let path = path.ok_or("none on PATH: install ffmpeg, or `camloc setup` fetches one (for videos)")?;
+    let output =
+        Command::new(&path).arg("-version").output().map_err(|e| format!("{}: {e}", path.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text.split_whitespace().nth(2).unwrap_or("of unknown version");
+    Ok(format!("{version} at {}", path.display()))
+}
+
+fn cameras() -> std::result::Result<String, String> {
+    let cameras = source::camera::list().map_err(|error| error.to_string())?;
+    if cameras.is_empty() {
+        return Err(
+            "none found: plug one in, and see that you may use it (on Linux the group `video`)".to_owned()
+        );
+    }
+    let names: Vec<String> =
+        cameras.iter().map(|camera| format!("{}: {}", camera.index, camera.name)).collect();
+    Ok(names.join("; "))
+}
+
+/// Whether a window can be opened at all.
+pub(super) fn display() -> std::result::Result<String, String> {
+    if cfg!(any(target_os = "macos", windows)) {
+        return Ok("native".to_owned());
+    }
+    match std::env::var("DISPLAY") {
+        Ok(name) if !name.is_empty() => Ok(name),
+        _ => Err("no DISPLAY: windows can't open here; files and JSON work".to_owned()),
+    }
+}

@@ -1,0 +1,105 @@
+//! `camloc image`: photos in, overlays and boxes out.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use camloc::pipeline::Output;
+use camloc::render::HeatScale;
+use camloc::sink::{Finished, ImagesSink, Shown, Sink, SinkError};
+use camloc::source::{FrameSource, ImageSource};
+
+use super::arguments::ExplainArgs;
+use super::run::{Job, ResultArgs};
+use super::{Context, assemble};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Photos, folders of photos, or `-` for a photo on standard input
+    #[arg(required = true)]
+    photos: Vec<PathBuf>,
+    /// Write overlays into this folder; a name that ends in .png or .jpg is the file for a single photo
+    #[arg(short, long, value_name = "DIR|FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultArgs,
+    #[command(flatten)]
+    explain: ExplainArgs,
+}
+
+pub(super) fn run(args: Args, context: &Context) -> Result<()> {
+    let settings = args.explain.over(&context.settings);
+    let stop = assemble::stop_on_ctrl_c()?;
+    let source = ImageSource::open(&args.photos, &stop)?;
+    let photos = source.info().photos.clone();
+    // Standard input and standard output are both `-`, and not one file.
+    let inputs: Vec<&Path> =
+        photos.iter().map(PathBuf::as_path).filter(|path| *path != Path::new("-")).collect();
+    // Without any output named, the overlays are what was wanted.
+    let here = (!args.results.any()).then(|| PathBuf::from("."));
+    let mut sinks = Vec::new();
+    if let Some(path) = args.output.or(here) {
+        let is_file = path
+            .extension()
+            .is_some_and(|e| ["png", "jpg", "jpeg"].iter().any(|known| e.eq_ignore_ascii_case(known)));
+        let target: &[&Path] = if is_file { &[&path] } else { &[] };
+        sinks = args.results.open(photos.len() > 1, target, &inputs)?;
+        let overlays = if is_file { ImagesSink::to_file(&path)? } else { ImagesSink::to_folder(&path)? };
+        sinks.push(Box::new(overlays));
+    } else {
+        sinks.extend(args.results.open(photos.len() > 1, &[], &inputs)?);
+    }
+    if !args.results.on_stdout() {
+        sinks.push(Box::new(Lines { frames: 0 }));
+    }
+    let job = Job {
+        settings,
+        store: assemble::store()?,
+        source: Box::new(source),
+        output: Output { sinks, ..Output::default() },
+        stop,
+        scale: HeatScale::still(),
+        unit: "photos",
+        stats: Arc::default(),
+        explainer: None,
+    };
+    let summary = job.run(context)?;
+    if summary.skipped > 0 {
+        return Err(super::Reported.into());
+    }
+    if summary.interrupted {
+        bail!("stopped after {} of {} photos; their results are written", summary.frames, photos.len());
+    }
+    Ok(())
+}
+
+/// Says on standard output what was found, for a person.
+#[derive(Debug)]
+struct Lines {
+    frames: u64,
+}
+
+impl Sink for Lines {
+    fn wants_picture(&self) -> bool {
+        false
+    }
+
+    fn write(&mut self, shown: &Shown<'_>) -> Result<(), SinkError> {
+        self.frames += 1;
+        let mut out = std::io::stdout().lock();
+        let source = shown.source.display();
+        let mut say = |line: String| writeln!(out, "{source}: {line}").map_err(|_| SinkError::StdoutClosed);
+        if shown.detections.is_empty() {
+            return say("nothing found".to_owned());
+        }
+        shown.detections.iter().try_for_each(|found| {
+            let (label, score, at) = (shown.label(found.class_id), 100.0 * found.score, found.bbox);
+            say(format!("{label} {score:.0} % at {},{} to {},{}", at.x0, at.y0, at.x1, at.y1))
+        })
+    }
+
+    fn finish(self: Box<Self>) -> Result<Finished, SinkError> {
+        Ok(Finished { path: None, frames: self.frames })
+    }
+}

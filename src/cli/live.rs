@@ -1,0 +1,89 @@
+//! `camloc live`: a camera in, a window out.
+
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
+use camloc::frame::PicturePool;
+use camloc::pipeline::Output;
+use camloc::render::{HeatScale, TextRenderer};
+use camloc::sink::{VideoOptions, VideoSink, Window};
+use camloc::source::{CameraSource, CameraWish, FrameSource};
+
+use super::arguments::ExplainArgs;
+use super::run::{Job, ResultArgs};
+use super::settings::Camera;
+use super::{Context, assemble, usage};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Camera: an index or a device path [default: 0]; `camloc doctor` lists them
+    #[arg(env = "CAMLOC_CAMERA")]
+    camera: Option<String>,
+    /// Wanted picture size; the nearest that the camera offers is taken
+    #[arg(long, env = "CAMLOC_SIZE", value_name = "WIDTHxHEIGHT")]
+    size: Option<String>,
+    /// Wanted frames a second
+    #[arg(long, env = "CAMLOC_FPS", value_name = "N")]
+    fps: Option<f64>,
+    /// End with an error when the camera is unplugged, instead of waiting for it
+    #[arg(long)]
+    no_reconnect: bool,
+    /// Show no window
+    #[arg(long)]
+    no_window: bool,
+    /// Also record the overlaid video
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    results: ResultArgs,
+    #[command(flatten)]
+    explain: ExplainArgs,
+}
+
+/// Frames that the camera, the model, the renderer and the window hold at one time.
+const FRAMES: usize = 6;
+
+pub(super) fn run(args: Args, context: &Context) -> Result<()> {
+    let mut settings = args.explain.over(&context.settings);
+    let camera = &mut settings.camera;
+    args.camera.into_iter().for_each(|device| camera.device = device);
+    args.size.into_iter().for_each(|size| camera.size = size);
+    args.fps.into_iter().for_each(|fps| camera.fps = fps);
+    camera.reconnect &= !args.no_reconnect;
+    let wish = wish(&settings.camera)?;
+
+    let store = assemble::store()?;
+    let stop = assemble::stop_on_ctrl_c()?;
+    let source = CameraSource::open(&settings.camera.device, &wish, &PicturePool::new(FRAMES), &stop)?;
+    let mut sinks = args.results.open(false, args.output.as_deref().as_slice(), &[])?;
+    if let Some(path) = &args.output {
+        let ffmpeg = assemble::ffmpeg(&store, &context.report)?;
+        sinks.push(Box::new(VideoSink::create(path, VideoOptions { ffmpeg, sound: None })?));
+    }
+    let size = source.info().size.unwrap_or((1280, 720));
+    let window = (!args.no_window).then(|| Window::open("camloc", size, TextRenderer::new())).transpose()?;
+    let job = Job {
+        settings,
+        store,
+        source: Box::new(source),
+        output: Output { sinks, window, paced: false },
+        stop,
+        scale: HeatScale::live(),
+        unit: "frames",
+        stats: Arc::default(),
+        explainer: None,
+    };
+    job.run(context)?;
+    Ok(())
+}
+
+fn wish(camera: &Camera) -> Result<CameraWish> {
+    let size = camera.size.split_once(['x', 'X']).and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    let size = size.filter(|&(w, h)| w > 0 && h > 0).ok_or_else(|| {
+        usage(anyhow!("the camera's size is WIDTHxHEIGHT such as 1280x720, not \"{}\"", camera.size))
+    })?;
+    if !(camera.fps.is_finite() && camera.fps > 0.0) {
+        return Err(usage(anyhow!("the camera's frames a second are a number above 0, not {}", camera.fps)));
+    }
+    Ok(CameraWish { size: Some(size), fps: Some(camera.fps), reconnect: camera.reconnect })
+}

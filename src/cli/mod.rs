@@ -1,0 +1,139 @@
+//! The commands, one file each. They only parse, assemble and report; the work is the library's.
+
+mod arguments;
+mod assemble;
+mod bench;
+mod demo;
+mod doctor;
+mod image;
+mod live;
+mod models;
+mod report;
+mod run;
+mod settings;
+mod setup;
+mod video;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use settings::Settings;
+
+/// Shows where an ONNX image classifier looks: live from a camera, in videos and in photos.
+#[derive(Debug, Parser)]
+#[command(name = "camloc", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Settings file (TOML); config/camloc.toml in the source documents every key
+    #[arg(long, global = true, env = "CAMLOC_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say more: causes of errors and what happens; -vv for every detail
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Print errors only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Print the time of every stage at the end
+    #[arg(long, global = true)]
+    stats: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Pan over real photos as a camera would and show what the default model sees
+    Demo(demo::Args),
+    /// Show a camera live, with heatmap and boxes
+    Live(live::Args),
+    /// Process a video file or stream
+    Video(video::Args),
+    /// Process photos, folders of photos, or `-` for a photo on standard input
+    Image(image::Args),
+    /// List the models that are at hand and how to bring your own
+    Models(models::Args),
+    /// Check what camloc needs: what was found, what is missing and how to get it
+    Doctor(doctor::Args),
+    /// Measure the pipeline on this machine against the bare forward pass
+    Bench(bench::Args),
+    /// Fetch everything camloc may need now, so that later runs need no network
+    Setup,
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// What every command gets: the settings below its own arguments, and how much to say.
+pub(crate) struct Context {
+    settings: Settings,
+    report: report::Report,
+    stats: bool,
+}
+
+/// Parses the command line, runs the command, and turns its outcome into an exit code:
+/// 0 done, 1 failed, 2 wrong usage.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let verbose = cli.global.verbose;
+    report::start_log(verbose, cli.global.quiet);
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if report::reader_is_gone(&error) => ExitCode::SUCCESS,
+        Err(error) if error.downcast_ref::<Reported>().is_some() => ExitCode::FAILURE,
+        Err(error) => {
+            report::print_error(&error, verbose);
+            ExitCode::from(if error.downcast_ref::<UsageError>().is_some() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    if let Command::Completions { shell } = cli.command {
+        clap_complete::generate(shell, &mut Cli::command(), "camloc", &mut std::io::stdout());
+        return Ok(());
+    }
+    let context = Context {
+        settings: Settings::load(cli.global.config.as_deref()).map_err(usage)?,
+        report: report::Report::new(cli.global.quiet),
+        stats: cli.global.stats,
+    };
+    match cli.command {
+        Command::Demo(args) => demo::run(args, &context),
+        Command::Live(args) => live::run(args, &context),
+        Command::Video(args) => video::run(args, &context),
+        Command::Image(args) => image::run(args, &context),
+        Command::Models(args) => models::run(args, &context),
+        Command::Doctor(args) => doctor::run(args, &context),
+        Command::Bench(args) => bench::run(args, &context),
+        Command::Setup => setup::run(&context),
+        Command::Completions { .. } => unreachable!("handled before the settings are read"),
+    }
+}
+
+/// What failed was reported when it failed: exit code 1, without another word.
+#[derive(Debug, thiserror::Error)]
+#[error("some inputs failed")]
+struct Reported;
+
+/// An error of the user's wording, not of the work: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct UsageError {
+    message: String,
+}
+
+/// Marks an error as wrong usage.
+fn usage(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    let error = error.into();
+    UsageError { message: format!("{error:#}") }.into()
+}

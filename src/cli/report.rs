@@ -1,0 +1,128 @@
+//! What a person reads on the terminal: notes, progress and errors. All of it goes to standard error,
+//! so that standard output holds nothing but results.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use camloc::pipeline::{PipelineError, StageFigures, Stats};
+use camloc::sink::SinkError;
+use indicatif::{ProgressBar, ProgressStyle};
+use tracing_subscriber::EnvFilter;
+
+/// Tells the user what happens, unless told to be quiet.
+pub(super) struct Report {
+    quiet: bool,
+}
+
+impl Report {
+    pub(super) fn new(quiet: bool) -> Report {
+        Report { quiet }
+    }
+
+    /// One line of news.
+    pub(super) fn note(&self, line: impl std::fmt::Display) {
+        if !self.quiet {
+            print_line(format_args!("camloc: {line}"));
+        }
+    }
+
+    /// An error that does not end the run.
+    pub(super) fn error(&self, error: impl std::fmt::Display) {
+        print_line(format_args!("camloc: error: {}", one_line(error)));
+    }
+
+    /// The time of every stage, with `--stats`.
+    pub(super) fn stats(&self, stats: &Stats) {
+        print_line(format_args!("stage          frames   wall ms    cpu ms   (mean a frame)"));
+        for StageFigures { stage, frames, wall, cpu, .. } in stats.stages() {
+            let (wall, cpu) = (1e3 * wall.as_secs_f64(), 1e3 * cpu.as_secs_f64());
+            print_line(format_args!("{:<12} {frames:>8} {wall:>9.2} {cpu:>9.2}", stage.name()));
+        }
+        let latency = 1e3 * stats.latency().as_secs_f64();
+        print_line(format_args!("latency {latency:.1} ms (median), {} frames dropped", stats.dropped()));
+    }
+
+    /// A bar over `total` frames or photos: hidden unless standard error is a terminal.
+    pub(super) fn frames(&self, total: Option<u64>, unit: &str) -> ProgressBar {
+        let bar = self.bar(total);
+        let template = match total {
+            Some(_) => format!("{{bar:30}} {{pos}}/{{len}} {unit}  {{per_sec}}  {{eta}} left  {{msg}}"),
+            None => format!("{{spinner}} {{pos}} {unit}  {{per_sec}}  {{msg}}"),
+        };
+        bar.with_style(style(&template).with_key(
+            "per_sec",
+            |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = write!(out, "{:.1} fps", state.per_sec());
+            },
+        ))
+    }
+
+    /// A bar over the bytes of a download.
+    pub(super) fn bytes(&self, what: &str, total: Option<u64>) -> ProgressBar {
+        let template = match total {
+            Some(_) => "fetching {msg}  {bar:30} {bytes}/{total_bytes}",
+            None => "fetching {msg}  {spinner} {bytes}",
+        };
+        self.bar(total).with_style(style(template)).with_message(what.to_owned())
+    }
+
+    fn bar(&self, total: Option<u64>) -> ProgressBar {
+        if self.quiet || !io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are this file's own; the plain bar stands in should one be mistyped.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Sends the library's log lines to standard error; `-v` shows more of them.
+pub(super) fn start_log(verbose: u8, quiet: bool) {
+    let level = match (quiet, verbose) {
+        (true, _) => "error",
+        (_, 0) => "camloc=warn,error",
+        (_, 1) => "camloc=info,warn",
+        (_, 2) => "camloc=debug,info",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_env("CAMLOC_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .without_time()
+        .with_target(verbose > 1)
+        .init();
+}
+
+/// The error on one line; its causes below it with `-v`.
+pub(super) fn print_error(error: &anyhow::Error, verbose: u8) {
+    print_line(format_args!("camloc: error: {}", one_line(error)));
+    if verbose > 0 {
+        error.chain().skip(1).for_each(|cause| print_line(format_args!("  because: {}", one_line(cause))));
+    }
+}
+
+/// A closed standard error is nobody's loss: there is nobody to tell.
+fn print_line(line: std::fmt::Arguments) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+fn one_line(message: impl std::fmt::Display) -> String {
+    message.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the error only says that the reader of standard output went away, as `| head` does.
+pub(super) fn reader_is_gone(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let sink = matches!(cause.downcast_ref::<SinkError>(), Some(SinkError::StdoutClosed));
+        let pipeline = matches!(cause.downcast_ref(), Some(PipelineError::Sink(SinkError::StdoutClosed)));
+        let plain = cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe);
+        sink || pipeline || plain
+    })
+}

@@ -1,0 +1,120 @@
+//! What `live`, `video`, `image` and `demo` share: from a source to the outputs, and a word about it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use camloc::assets::Store;
+use camloc::pipeline::{Controls, Explainer, News, Output, Pipeline, Stats, Summary};
+use camloc::render::HeatScale;
+use camloc::sink::{CocoSink, JsonSink, Sink, check_outputs};
+use camloc::source::{FrameSource, Notice, Stop};
+
+use super::settings::Settings;
+use super::{Context, assemble};
+
+/// Files of results that several commands can write.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Results")]
+pub(super) struct ResultArgs {
+    /// Write one JSON object a frame; `-` is standard output (docs/json.md)
+    #[arg(long, value_name = "FILE|-")]
+    json: Option<PathBuf>,
+    /// Write COCO annotations
+    #[arg(long, value_name = "FILE")]
+    coco: Option<PathBuf>,
+}
+
+impl ResultArgs {
+    /// Whether any is asked for.
+    pub(super) fn any(&self) -> bool {
+        self.json.is_some() || self.coco.is_some()
+    }
+
+    /// Whether results go to standard output.
+    pub(super) fn on_stdout(&self) -> bool {
+        self.json.as_deref() == Some(Path::new("-"))
+    }
+
+    /// Opens them, once it is certain that no two outputs and no input are one file. `with_source` names the
+    /// photo in each JSON line.
+    pub(super) fn open(
+        &self,
+        with_source: bool,
+        others: &[&Path],
+        inputs: &[&Path],
+    ) -> Result<Vec<Box<dyn Sink>>> {
+        let mut outputs: Vec<&Path> = self.json.iter().chain(&self.coco).map(PathBuf::as_path).collect();
+        outputs.extend(others);
+        check_outputs(&outputs, inputs)?;
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if let Some(path) = &self.json {
+            sinks.push(Box::new(JsonSink::open(path, with_source)?));
+        }
+        if let Some(path) = &self.coco {
+            sinks.push(Box::new(CocoSink::create(path)?));
+        }
+        Ok(sinks)
+    }
+}
+
+/// A source and its outputs, ready for the model.
+pub(super) struct Job {
+    pub(super) settings: Settings,
+    pub(super) store: Store,
+    pub(super) source: Box<dyn FrameSource>,
+    pub(super) output: Output,
+    pub(super) stop: Stop,
+    /// How heat is scaled: each photo on its own, or smoothly over time.
+    pub(super) scale: HeatScale,
+    /// What the progress bar counts: `frames` or `photos`.
+    pub(super) unit: &'static str,
+    /// Filled while the job runs.
+    pub(super) stats: Arc<Stats>,
+    /// Loaded already, or else loaded now.
+    pub(super) explainer: Option<Explainer>,
+}
+
+/// How many classes the window can step through with `n` and `p`.
+pub(super) const WINDOW_CLASSES: usize = 5;
+
+impl Job {
+    pub(super) fn run(self, context: &Context) -> Result<Summary> {
+        let Job { settings, store, source, mut output, stop, scale, unit, stats, explainer } = self;
+        let report = &context.report;
+        // Wrong settings are said before anything is fetched or loaded.
+        let localizer = assemble::localizer(&settings)?;
+        let controls = Arc::new(Controls::new(assemble::look(&settings)?));
+        let classes = if output.window.is_some() { WINDOW_CLASSES } else { 1 };
+        let explainer = match explainer {
+            Some(explainer) => explainer,
+            None => assemble::explainer(&settings, &store, report, classes)?,
+        };
+        let top_k = match settings.model.classes.len() {
+            0 => settings.model.top_k,
+            locked => locked,
+        };
+        let renderer =
+            output.wants_picture().then(|| assemble::renderer(scale, explainer.labels(), &store, report));
+        let bar = report.frames(source.info().frames, unit);
+        let pipeline =
+            Pipeline { source, explainer, localizer, renderer, top_k, controls, stop, stats: stats.clone() };
+        let ended = pipeline.run(&mut output, &mut |news| match news {
+            News::Done(frames) => bar.set_position(frames),
+            // A skipped photo is an error of its own, on its own line.
+            News::Notice(Notice::Skipped(error)) => bar.suspend(|| report.error(error)),
+            News::Notice(notice) => bar.suspend(|| report.note(notice)),
+        });
+        bar.finish_and_clear();
+        if context.stats {
+            report.stats(&stats);
+        }
+        let summary = ended?;
+        for finished in &summary.outputs {
+            if let Some(path) = &finished.path {
+                report.note(format_args!("wrote {} ({} {unit})", path.display(), finished.frames));
+            }
+        }
+        Ok(summary)
+    }
+}

@@ -1,0 +1,142 @@
+//! Settings: the defaults of `config/camloc.toml`, overlaid by the user's file. The command line and
+//! the environment come on top, in each command's arguments.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// The file that documents every key *is* the default: the two can't disagree.
+pub(super) const DEFAULTS: &str = include_str!("../../config/camloc.toml");
+
+/// All settings, complete.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Settings {
+    pub(super) model: Model,
+    pub(super) localize: Localize,
+    pub(super) overlay: Overlay,
+    pub(super) camera: Camera,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Model {
+    pub(super) path: String,
+    pub(super) manifest: String,
+    pub(super) top_k: usize,
+    pub(super) classes: Vec<String>,
+    pub(super) fit: String,
+    pub(super) threads: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Localize {
+    pub(super) preset: String,
+    pub(super) threshold: f32,
+    pub(super) components: String,
+    pub(super) min_area: f32,
+    pub(super) min_score: f32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Overlay {
+    pub(super) heatmap: bool,
+    pub(super) boxes: bool,
+    pub(super) opacity: f32,
+    pub(super) colormap: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Camera {
+    pub(super) device: String,
+    pub(super) size: String,
+    pub(super) fps: f64,
+    pub(super) reconnect: bool,
+}
+
+impl Settings {
+    /// The defaults, overlaid by `file`, or by the user's configuration file where there is one.
+    pub(super) fn load(file: Option<&Path>) -> Result<Settings> {
+        let mut table: Table = toml::from_str(DEFAULTS).context("config/camloc.toml is broken")?;
+        if let Some(path) = file.map(Path::to_owned).or_else(user_file) {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read the settings file {}", path.display()))?;
+            let user: Table = toml::from_str(&text)
+                .with_context(|| format!("{} is not valid TOML: {}", path.display(), reason(&text)))?;
+            overlay(&mut table, user, "").with_context(|| format!("in {}", path.display()))?;
+        }
+        table.try_into().context("a setting has a value of the wrong type")
+    }
+}
+
+/// The first line of what is wrong with a TOML text, with its place.
+fn reason(text: &str) -> String {
+    let error = toml::from_str::<Table>(text).err();
+    error.map(|e| e.to_string().lines().next().unwrap_or_default().to_owned()).unwrap_or_default()
+}
+
+fn user_file() -> Option<PathBuf> {
+    let path = directories::ProjectDirs::from("", "", "camloc")?.config_dir().join("config.toml");
+    path.is_file().then_some(path)
+}
+
+/// Overlays `user` on `defaults`; a key that the defaults lack, or of another type, is an error.
+fn overlay(defaults: &mut Table, user: Table, section: &str) -> Result<()> {
+    for (key, value) in user {
+        let Some(default) = defaults.get_mut(&key) else {
+            bail!("unknown setting \"{section}{key}\"{}", nearest(&key, defaults.keys()));
+        };
+        match (default, value) {
+            (Value::Table(inner), Value::Table(user)) => overlay(inner, user, &format!("{section}{key}."))?,
+            (default @ Value::Float(_), Value::Integer(n)) => *default = Value::Float(n as f64),
+            (default, value) if default.same_type(&value) => *default = value,
+            (default, value) => bail!(
+                "the setting \"{section}{key}\" wants a {}, not a {}",
+                default.type_str(),
+                value.type_str()
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// `; did you mean "x"?`, where a known name is near enough to be meant.
+pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a String>) -> String {
+    known
+        .map(|name| (strsim::jaro_winkler(wrong, name), name))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| format!("; the nearest is \"{name}\""))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Settings> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, text).unwrap();
+        Settings::load(Some(file.path()))
+    }
+
+    #[test]
+    fn a_users_file_overlays_the_defaults() {
+        let settings = load("[localize]\nthreshold = 0.5\n[camera]\nfps = 15").unwrap();
+        assert_eq!(settings.localize.threshold, 0.5);
+        assert_eq!(settings.camera.fps, 15.0);
+        assert_eq!(settings.model.top_k, 1);
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        let error = format!("{:#}", load("[localize]\ntreshold = 0.5").unwrap_err());
+        assert!(error.contains("\"localize.treshold\""), "{error}");
+        assert!(error.contains("the nearest is \"threshold\""), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_its_key() {
+        let error = format!("{:#}", load("[model]\ntop_k = \"three\"").unwrap_err());
+        assert!(error.contains("\"model.top_k\" wants a integer"), "{error}");
+    }
+}

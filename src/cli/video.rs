@@ -1,0 +1,82 @@
+//! `camloc video`: a file or stream in; an overlaid video, results, or a window out.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use camloc::frame::PicturePool;
+use camloc::pipeline::Output;
+use camloc::render::{HeatScale, TextRenderer};
+use camloc::sink::{VideoOptions, VideoSink, Window};
+use camloc::source::{FrameSource, VideoSource};
+
+use super::arguments::ExplainArgs;
+use super::run::{Job, ResultArgs};
+use super::{Context, assemble};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A video file, or the URL of a stream
+    #[arg(value_name = "FILE|URL")]
+    input: OsString,
+    /// Write the overlaid video: .mp4, .mov, .mkv or .webm [default: NAME.cam.mp4 here, if nothing else is asked for]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show it in a window, at its own pace unless it is also written
+    #[arg(long)]
+    show: bool,
+    #[command(flatten)]
+    results: ResultArgs,
+    #[command(flatten)]
+    explain: ExplainArgs,
+}
+
+/// Frames that the reader, the model, the renderer and the encoder hold at one time.
+const FRAMES: usize = 8;
+
+pub(super) fn run(args: Args, context: &Context) -> Result<()> {
+    let settings = args.explain.over(&context.settings);
+    let store = assemble::store()?;
+    let ffmpeg = assemble::ffmpeg(&store, &context.report)?;
+    let stop = assemble::stop_on_ctrl_c()?;
+    let source = VideoSource::open(&ffmpeg, &args.input, &PicturePool::new(FRAMES), &stop)?;
+    let file = Path::new(&args.input);
+    let inputs: &[&Path] = if file.is_file() { &[file] } else { &[] };
+
+    let nothing_else = !args.show && !args.results.any();
+    let target = args.output.or_else(|| nothing_else.then(|| default_output(file)));
+    let mut sinks = args.results.open(false, target.as_deref().as_slice(), inputs)?;
+    if let Some(path) = &target {
+        let sound = source.info().has_audio.then(|| inputs.first().map(|path| path.to_path_buf())).flatten();
+        sinks.push(Box::new(VideoSink::create(path, VideoOptions { ffmpeg, sound })?));
+    }
+    let size = source.info().size.unwrap_or((1280, 720));
+    let window = args.show.then(|| Window::open("camloc", size, TextRenderer::new())).transpose()?;
+    let expected = source.info().frames;
+    let paced = window.is_some() && sinks.is_empty() && !source.info().live;
+    let job = Job {
+        settings,
+        store,
+        source: Box::new(source),
+        output: Output { sinks, window, paced },
+        stop,
+        scale: HeatScale::live(),
+        unit: "frames",
+        stats: Arc::default(),
+        explainer: None,
+    };
+    let summary = job.run(context)?;
+    if summary.interrupted && !args.show {
+        let of = expected.map(|frames| format!(" of about {frames}")).unwrap_or_default();
+        let kept = target.map(|path| format!("; {} holds them", path.display())).unwrap_or_default();
+        bail!("stopped after {}{of} frames{kept}", summary.frames);
+    }
+    Ok(())
+}
+
+/// `clip.mp4` becomes `clip.cam.mp4` in the current folder.
+fn default_output(input: &Path) -> PathBuf {
+    let stem = input.file_stem().unwrap_or("video".as_ref()).to_string_lossy();
+    PathBuf::from(format!("{stem}.cam.mp4"))
+}
