@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh machine with Rust, python3 with pip, and make:
+#   make demo   build camloc, fetch what it needs, and show it at work
+#   make test   build and run every test
+# Set-up is remembered in .setup/ (build needs) and in camloc's cache (assets), so a second run needs no network.
+
+CARGO ?= cargo
+# Build needs such as libclang, found or fetched by scripts/setup.sh.
+SETUP := . .setup/env &&
+# Tests that can't run on this machine leave their names and reasons here.
+SKIPPED := target/tmp/skipped
+
+.PHONY: demo build test lint bench setup setup-test clean
+
+demo: build
+	./target/release/camloc demo
+
+build: setup
+	@$(SETUP) $(CARGO) build --release --locked
+
+setup:
+	@sh scripts/setup.sh
+
+setup-test:
+	@sh scripts/setup.sh test
+
+# Assets come first, so that no test spends its time limit on a download.
+test: setup-test
+	@$(SETUP) $(CARGO) build --locked
+	@$(SETUP) ./target/debug/camloc setup
+	@rm -f $(SKIPPED)
+	@$(SETUP) $(CARGO) test --locked --no-fail-fast
+	@if [ -s $(SKIPPED) ]; then echo "$$(wc -l < $(SKIPPED)) skipped:"; cat $(SKIPPED); else echo "0 skipped"; fi
+
+lint: setup
+	@$(SETUP) $(CARGO) fmt --check
+	@$(SETUP) $(CARGO) clippy --locked --all-targets -- -D warnings
+	@$(SETUP) RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; \
+	else echo "cargo deny is not installed: licences of dependencies not checked"; fi
+
+bench: setup
+	@$(SETUP) $(CARGO) bench --locked
+
+clean:
+	$(CARGO) clean
+	rm -rf .setup demo.mp4 demo.png

@@ -1,0 +1,143 @@
+#!/bin/sh
+# Makes sure that what the build needs is there, and writes .setup/env, to be sourced before cargo:
+#   sh scripts/setup.sh        a C compiler, kernel headers and libclang, the last two for cameras on Linux
+#   sh scripts/setup.sh test   also a screen for the window tests: Xvfb, xdotool and a screenshot tool
+# What is missing is fetched into .setup/ where that works, installed where that needs no questions (root, apt or dnf),
+# and else named. Once all is there, nothing is printed and no network is needed.
+set -eu
+cd "$(dirname "$0")/.."
+mode=${1:-build}
+dir=$PWD/.setup
+env=$dir/env
+mkdir -p "$dir"
+
+say() { echo "setup: $*"; }
+fail() { echo "setup: $*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# install PURPOSE APT-PACKAGES DNF-PACKAGES: fails where packages cannot be installed without asking anybody.
+install() {
+    [ "$(id -u)" = 0 ] || return 1
+    if have apt-get; then
+        say "installing $2 for $1"
+        # shellcheck disable=SC2086 # a list of packages
+        { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $2; } \
+            >"$dir/install.log" 2>&1 || { say "apt could not, see .setup/install.log"; return 1; }
+    elif have dnf; then
+        say "installing $3 for $1"
+        # shellcheck disable=SC2086
+        dnf install -qy $3 >"$dir/install.log" 2>&1 || { say "dnf could not, see .setup/install.log"; return 1; }
+    else
+        return 1
+    fi
+}
+
+compiler() {
+    have cc || install "a C compiler" "gcc libc6-dev" "gcc" || true
+    if ! have cc; then
+        [ "$(uname)" != Darwin ] || fail "no C compiler: run xcode-select --install"
+        fail "no C compiler: install one (Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc)"
+    fi
+    say "C compiler: $(command -v cc)"
+}
+
+kernel_headers() {
+    includes() { echo '#include <linux/videodev2.h>' | cc -E -o /dev/null -x c - 2>/dev/null; }
+    includes || install "the kernel's headers" "linux-libc-dev libc6-dev" "kernel-headers glibc-devel" || true
+    includes || fail "no linux/videodev2.h: install the kernel's headers" \
+        "(Debian, Ubuntu: apt-get install linux-libc-dev; Fedora: dnf install kernel-headers)"
+    say "kernel headers: found"
+}
+
+# The libraries that the build looks for, where it looks for them.
+installed_libclang() {
+    for file in /usr/lib/llvm-*/lib/libclang.so* /usr/lib/llvm-*/lib/libclang-[0-9]*.so* /usr/lib/*/libclang.so* \
+        /usr/lib/*/libclang-[0-9]*.so* /usr/lib64/libclang.so* /usr/lib/libclang.so* /usr/local/lib/libclang.so*; do
+        if [ -f "$file" ]; then
+            echo "$file"
+            return
+        fi
+    done
+}
+
+# libclang reads the kernel's headers. The package of the Python bindings carries it, for a user without root.
+libclang() {
+    if [ -n "${LIBCLANG_PATH:-}" ]; then
+        say "libclang: $LIBCLANG_PATH, from LIBCLANG_PATH"
+    elif found=$(installed_libclang) && [ -n "$found" ]; then
+        say "libclang: $found"
+    else
+        fetched=$dir/libclang/clang/native
+        [ -f "$fetched/libclang.so" ] || fetch_libclang
+        say "libclang: fetched into .setup/libclang"
+        echo "export LIBCLANG_PATH='$fetched'" >>"$env.new"
+        # It comes without the compiler's own headers (stddef.h): the C compiler's will do.
+        [ -n "${BINDGEN_EXTRA_CLANG_ARGS:-}" ] ||
+            echo "export BINDGEN_EXTRA_CLANG_ARGS='-idirafter $(cc -print-file-name=include)'" >>"$env.new"
+    fi
+}
+
+fetch_libclang() {
+    # 64-bit PCs, 64-bit ARM, and musl.
+    cat >"$dir/libclang.txt" <<EOF
+libclang==18.1.1 \
+  --hash=sha256:c533091d8a3bbf7460a00cb6c1a71da93bffe148f172c7d03b1c31fbf8aa2a0b \
+  --hash=sha256:54dda940a4a0491a9d1532bf071ea3ef26e6dbaf03b5000ed94dd7174e8f9592 \
+  --hash=sha256:69f8eb8f65c279e765ffd28aaa7e9e364c776c17618af8bff22a8df58677ff4f
+EOF
+    say "fetching libclang (24 MB)"
+    rm -rf "$dir/libclang.new" "$dir/libclang"
+    for pip in "python3 -m pip" "python -m pip" pip3 pip; do
+        $pip --version >/dev/null 2>&1 || continue
+        # A target of its own: allowed, and harmless, where pip may not touch the system's packages.
+        if $pip install -q --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+            --target "$dir/libclang.new" -r "$dir/libclang.txt" >"$dir/install.log" 2>&1; then
+            mv "$dir/libclang.new" "$dir/libclang"
+            return
+        fi
+        fail "pip could not fetch libclang, see .setup/install.log; or install it (Debian, Ubuntu: apt-get install libclang-dev)"
+    done
+    fail "no libclang, and no pip to fetch it: install either (Debian, Ubuntu: apt-get install libclang-dev)"
+}
+
+screen_tools() { have Xvfb && have xdotool && { have import || have xwd; }; }
+
+screen() {
+    [ "$(uname)" = Linux ] || return 0
+    screen_tools || install "window tests" "xvfb xauth xdotool imagemagick" \
+        "xorg-x11-server-Xvfb xdotool ImageMagick" || true
+    if screen_tools; then
+        say "screen for tests: $(command -v Xvfb)"
+    else
+        say "window tests will be skipped: they need Xvfb, xdotool, and import or xwd"
+    fi
+}
+
+# What an earlier run found may be gone, and a run with another PATH may find less.
+ready() {
+    [ -f "$env" ] && have cc || return 1
+    # shellcheck disable=SC1090
+    . "$env"
+    [ -z "${LIBCLANG_PATH:-}" ] || [ -e "$LIBCLANG_PATH" ]
+}
+
+case $mode in
+    build | test) ;;
+    *) fail "unknown mode '$mode': there are build and test" ;;
+esac
+
+if ! (ready); then
+    have cargo || fail "no cargo: install Rust"
+    : >"$env.new"
+    compiler
+    if [ "$(uname)" = Linux ]; then
+        kernel_headers
+        libclang
+    fi
+    mv "$env.new" "$env"
+fi
+
+if [ "$mode" = test ] && ! [ -f "$dir/screen" ]; then
+    screen
+    : >"$dir/screen"
+fi

@@ -1,0 +1,15 @@
+//! The program as a user runs it: the real binary, real ONNX Runtime, real videos, a real window.
+//!
+//! The default model, the sample photos and ffmpeg come from camloc's cache (`make test` fills it first).
+
+// Helpers stand outside of the test functions that clippy excuses.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod bad_input;
+mod demo;
+mod images;
+mod models;
+mod settings;
+mod support;
+mod videos;
+mod window;

@@ -1,0 +1,141 @@
+//! Models of one's own, as files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use camloc::onnx::build::{self, Dim};
+use camloc::onnx::proto::{DataType, ModelProto, StringStringEntryProto};
+
+use super::support::{assert_refused, cat, folder, json_lines, run, stdout, text};
+
+/// A classifier of three classes, red, green and blue: the mean of each channel.
+fn colours(input: &[Dim]) -> ModelProto {
+    let identity = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+    let graph = build::graph(
+        "colours",
+        vec![build::value_info("image", DataType::Float, input)],
+        vec![build::value_info("logits", DataType::Float, &[1, 3].map(Dim::Fixed))],
+        vec![build::f32_tensor("weight", &[3, 3], &identity)],
+        vec![
+            build::node("Relu", "relu", &["image"], &["features"], vec![]),
+            build::node("GlobalAveragePool", "pool", &["features"], &["pooled"], vec![]),
+            build::node("Flatten", "flatten", &["pooled"], &["flat"], vec![]),
+            build::node("Gemm", "linear", &["flat", "weight"], &["logits"], vec![]),
+        ],
+    );
+    build::model(graph)
+}
+
+fn save(folder: &Path, model: &ModelProto) -> PathBuf {
+    let path = folder.join("colours.onnx");
+    fs::write(&path, camloc::onnx::load::encode(model).unwrap()).unwrap();
+    path
+}
+
+const MANIFEST: &str = "size = 8\nfit = 'squash'\nmean = 0\nstd = 255\nlabels = ['red', 'green', '파랑']\n";
+
+fn picture(folder: &Path) -> PathBuf {
+    // Blue on the right half, red on a small patch at the left.
+    let picture = image::RgbImage::from_fn(64, 64, |x, y| match (x, y) {
+        (32.., _) => image::Rgb([0, 0, 255]),
+        (4..=11, 4..=11) => image::Rgb([255, 0, 0]),
+        _ => image::Rgb([0, 0, 0]),
+    });
+    let path = folder.join("picture.png");
+    picture.save(&path).unwrap();
+    path
+}
+
+#[test]
+fn a_model_with_a_manifest_is_explained_with_its_own_labels() {
+    let folder = folder();
+    let model = save(folder.path(), &colours(&[1, 3, 8, 8].map(Dim::Fixed)));
+    fs::write(model.with_extension("toml"), MANIFEST).unwrap();
+    let photo = picture(folder.path());
+    let output = run(["image", text(&photo), "--model", text(&model), "--json", "-", "--class", "파랑,red"]);
+    let lines = json_lines(&stdout(&output));
+    let found = |label: &str| {
+        let detections = lines[0]["detections"].as_array().unwrap().clone();
+        let found = detections.into_iter().find(|d| d["label"] == label);
+        found.unwrap_or_else(|| panic!("no {label} in {}", lines[0]))
+    };
+    let edges = |label: &str| -> Vec<u64> {
+        found(label)["box"].as_array().unwrap().iter().map(|edge| edge.as_u64().unwrap()).collect()
+    };
+    let (blue, red) = (edges("파랑"), edges("red"));
+    assert!((26..=32).contains(&blue[0]) && blue[1] == 0 && blue[2..] == [64, 64], "{blue:?}");
+    assert!(red[2] <= 20 && red[3] <= 20, "{red:?}");
+    // Labels of any script are drawn, not boxed characters: see render's tests; here the program must not fail.
+    stdout(&run(["image", text(&photo), "--model", text(&model), "-o", text(folder.path())]));
+}
+
+#[test]
+fn without_a_manifest_it_says_in_one_line_what_it_assumed() {
+    let folder = folder();
+    let model = save(folder.path(), &colours(&[1, 3, 8, 8].map(Dim::Fixed)));
+    let output = run(["image", text(&cat()), "--model", text(&model), "--json", "-"]);
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    stdout(&output);
+    assert_eq!(said.lines().filter(|line| line.contains("assuming")).count(), 1, "{said}");
+}
+
+#[test]
+fn models_that_do_not_fit_are_refused_by_name() {
+    let folder = folder();
+    let refused = |name: &str, content: &[u8], words: &[&str]| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        assert_refused(&run(["image", text(&cat()), "--model", text(&path), "--json", "-"]), 1, words);
+    };
+    let encode = |model: &ModelProto| camloc::onnx::load::encode(model).unwrap();
+    refused("empty.onnx", b"", &["empty.onnx"]);
+    refused("text.onnx", b"this is a text file, renamed", &["text.onnx"]);
+    let deep = colours(&[1, 3, 4, 8, 8].map(Dim::Fixed));
+    refused("deep.onnx", &encode(&deep), &["deep.onnx", "image"]);
+    let mut twins = colours(&[1, 3, 8, 8].map(Dim::Fixed));
+    if let Some(graph) = &mut twins.graph {
+        graph.input.push(build::value_info("mask", DataType::Float, &[1, 3, 8, 8].map(Dim::Fixed)));
+    }
+    refused("twins.onnx", &encode(&twins), &["twins.onnx", "mask"]);
+    let mut strange = colours(&[1, 3, 8, 8].map(Dim::Fixed));
+    if let Some(graph) = &mut strange.graph {
+        graph.node[0].op_type = Some("Frobnicate".to_owned());
+    }
+    refused("strange.onnx", &encode(&strange), &["Frobnicate"]);
+    let mut outside = colours(&[1, 3, 8, 8].map(Dim::Fixed));
+    if let Some(graph) = &mut outside.graph {
+        let weight = &mut graph.initializer[0];
+        weight.raw_data = None;
+        weight.data_location = Some(1);
+        let location = ("location".to_owned(), "../../etc/passwd".to_owned());
+        weight.external_data =
+            vec![StringStringEntryProto { key: Some(location.0), value: Some(location.1) }];
+    }
+    refused("outside.onnx", &encode(&outside), &["outside.onnx", "../../etc/passwd"]);
+    let missing = folder.path().join("missing.onnx");
+    assert_refused(&run(["image", text(&cat()), "--model", text(&missing)]), 1, &["missing.onnx"]);
+}
+
+#[test]
+fn a_list_of_labels_of_the_wrong_length_says_both_numbers() {
+    let folder = folder();
+    let model = save(folder.path(), &colours(&[1, 3, 8, 8].map(Dim::Fixed)));
+    fs::write(model.with_extension("toml"), "labels = ['red', 'green']\n").unwrap();
+    let output = run(["image", text(&cat()), "--model", text(&model), "--json", "-"]);
+    assert_refused(&output, 1, &["2", "3"]);
+}
+
+#[test]
+fn constant_and_broken_maps_give_no_box_and_no_panic() {
+    let folder = folder();
+    let model = save(folder.path(), &colours(&[1, 3, 8, 8].map(Dim::Fixed)));
+    let photo = folder.path().join("grey.png");
+    image::RgbImage::from_pixel(50, 40, image::Rgb([90, 90, 90])).save(&photo).unwrap();
+    for std in ["255", "1e-45"] {
+        fs::write(model.with_extension("toml"), MANIFEST.replace("std = 255", &format!("std = {std}")))
+            .unwrap();
+        let output = run(["image", text(&photo), "--model", text(&model), "--json", "-"]);
+        let lines = json_lines(&stdout(&output));
+        assert_eq!(lines[0]["detections"].as_array().unwrap().len(), 0, "std {std}");
+    }
+}

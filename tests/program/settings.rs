@@ -1,0 +1,60 @@
+//! Settings come from the command line, then the environment, then a file, then the defaults.
+
+use super::support::{assert_refused, camloc, cat, folder, run, stdout, text};
+
+fn detections_with(configure: impl FnOnce(&mut std::process::Command)) -> serde_json::Value {
+    let mut command = camloc();
+    command.args(["image", text(&cat()), "--json", "-"]);
+    configure(&mut command);
+    let output = command.output().expect("the program starts");
+    serde_json::from_str(&stdout(&output)).expect("one JSON object")
+}
+
+fn width(result: &serde_json::Value) -> u64 {
+    let edge = |i: usize| result["detections"][0]["box"][i].as_u64().expect("a box");
+    edge(2) - edge(0)
+}
+
+#[test]
+fn the_command_line_beats_the_environment_which_beats_the_file() {
+    let folder = folder();
+    let file = folder.path().join("camloc.toml");
+    std::fs::write(&file, "[localize]\nthreshold = 0.9\n").unwrap();
+    let default = width(&detections_with(|_| {}));
+    let from_file = width(&detections_with(|command| {
+        command.args(["--config", text(&file)]);
+    }));
+    let from_environment = width(&detections_with(|command| {
+        command.args(["--config", text(&file)]).env("CAMLOC_THRESHOLD", "0.6");
+    }));
+    let from_arguments = width(&detections_with(|command| {
+        command.args(["--config", text(&file), "--threshold", "0.2"]).env("CAMLOC_THRESHOLD", "0.6");
+    }));
+    assert!(from_file < from_environment, "{from_file} {from_environment}");
+    assert!(from_environment < from_arguments, "{from_environment} {from_arguments}");
+    assert!(default > from_file);
+}
+
+#[test]
+fn an_unknown_key_is_wrong_usage_and_names_the_nearest() {
+    let folder = folder();
+    let file = folder.path().join("camloc.toml");
+    std::fs::write(&file, "[overlay]\nopacitty = 0.9\n").unwrap();
+    let output = run(["image", text(&cat()), "--config", text(&file)]);
+    assert_refused(&output, 2, &["overlay.opacitty", "\"opacity\"", "camloc.toml"]);
+}
+
+#[test]
+fn a_wrong_value_is_wrong_usage_and_lists_what_is_right() {
+    assert_refused(&run(["image", text(&cat()), "--preset", "maxx"]), 2, &["maxx", "pytorch-grad-cam"]);
+    assert_refused(&run(["image", text(&cat()), "--threshold", "7"]), 2, &["threshold", "7"]);
+    assert_refused(&run(["image", text(&cat()), "--class", "tabbby"]), 2, &["tabbby", "tabby"]);
+}
+
+#[test]
+fn completions_and_help_need_nothing() {
+    assert!(stdout(&run(["completions", "bash"])).contains("camloc"));
+    for command in ["demo", "live", "video", "image", "doctor", "bench"] {
+        assert!(stdout(&run([command, "--help"])).contains("Usage"), "{command}");
+    }
+}
