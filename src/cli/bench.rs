@@ -3,6 +3,7 @@
 //! Everything is measured in one run, in rounds that interleave what is compared, and reported as medians:
 //! machines drift, ratios drift less. CPU time is that of camloc's own process; ffmpeg is another process.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,6 +49,7 @@ struct Figures {
     forward_cpu_ms: f64,
     forward_wall_ms: f64,
     explained_cpu_ms: f64,
+    explained_wall_ms: f64,
     /// CPU of the explained forward pass over the plain one.
     cam_branch_ratio: f64,
     video_json_cpu_ms: f64,
@@ -90,13 +92,13 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&figures)?;
         match path.to_str() {
-            Some("-") => println!("{text}"),
+            Some("-") => writeln!(std::io::stdout(), "{text}")?,
             _ => std::fs::write(path, text + "\n")
                 .with_context(|| format!("{} can't be written", path.display()))?,
         }
     }
     if args.json.as_deref() != Some(Path::new("-")) {
-        print(&figures);
+        print(&figures, &mut std::io::stdout().lock())?;
     }
     Ok(())
 }
@@ -166,6 +168,7 @@ impl Bench<'_> {
             forward_cpu_ms: cpu(0),
             forward_wall_ms: wall(0),
             explained_cpu_ms: cpu(1),
+            explained_wall_ms: wall(1),
             cam_branch_ratio: over_forward(1),
             video_json_cpu_ms: cpu(2),
             video_json_wall_ms: wall(2),
@@ -299,32 +302,31 @@ impl Sink for Eyes {
     }
 }
 
-fn print(figures: &Figures) {
-    let Figures { model, .. } = figures;
-    println!("{model}, CPU-ms and wall-ms a frame, ratios of CPU to the bare forward pass");
-    let row = |what: &str, cpu: f64, wall: f64, ratio: f64| {
-        println!("{what:<34} {cpu:8.2} {wall:8.2}  {ratio:6.3} x")
+fn print(figures: &Figures, out: &mut impl Write) -> std::io::Result<()> {
+    let Figures { forward_cpu_ms, forward_wall_ms, video_json_cpu_ms, video_json_wall_ms, .. } = figures;
+    let Figures { video_overlay_cpu_ms, video_overlay_wall_ms, .. } = figures;
+    writeln!(out, "{}, CPU-ms and wall-ms a frame, ratios of CPU to the bare forward pass", figures.model)?;
+    let mut row = |what: &str, cpu: &f64, wall: &f64, ratio: f64| {
+        writeln!(out, "{what:<34} {cpu:8.2} {wall:8.2}  {ratio:6.3} x")
     };
-    row("forward pass", figures.forward_cpu_ms, figures.forward_wall_ms, 1.0);
-    println!(
-        "{:<34} {:8.2} {:>8}  {:6.3} x",
-        "forward pass with maps", figures.explained_cpu_ms, "", figures.cam_branch_ratio
-    );
+    row("forward pass", forward_cpu_ms, forward_wall_ms, 1.0)?;
     row(
-        "720p H.264 to JSON",
-        figures.video_json_cpu_ms,
-        figures.video_json_wall_ms,
-        figures.video_json_ratio,
-    );
+        "forward pass with maps",
+        &figures.explained_cpu_ms,
+        &figures.explained_wall_ms,
+        figures.cam_branch_ratio,
+    )?;
+    row("720p H.264 to JSON", video_json_cpu_ms, video_json_wall_ms, figures.video_json_ratio)?;
     row(
         "720p H.264 to overlaid mp4",
-        figures.video_overlay_cpu_ms,
-        figures.video_overlay_wall_ms,
+        video_overlay_cpu_ms,
+        video_overlay_wall_ms,
         figures.video_overlay_ratio,
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "live 720p: {:.1} ms from arrival to drawn pixels ({:.1} of them forward pass), {} dropped",
         figures.live_latency_ms, figures.live_forward_ms, figures.live_dropped
-    );
-    println!("memory {:.0} MB", figures.rss_mb);
+    )?;
+    writeln!(out, "memory {:.0} MB", figures.rss_mb)
 }

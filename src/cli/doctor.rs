@@ -1,5 +1,6 @@
 //! `camloc doctor`: what camloc needs, what was found, and how to get the rest.
 
+use std::io::Write;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -36,12 +37,13 @@ pub(super) fn run(_args: Args, _context: &Context) -> Result<()> {
     }
     findings.push(finding("cameras", false, cameras()));
     findings.push(finding("display", false, display()));
+    let mut out = std::io::stdout().lock();
     for Finding { what, detail, .. } in &findings {
         let (mark, detail) = match detail {
             Ok(detail) => ("ok", detail),
             Err(remedy) => ("--", remedy),
         };
-        println!("{mark}  {what:<16} {detail}");
+        writeln!(out, "{mark}  {what:<16} {detail}")?;
     }
     match findings.iter().find(|finding| finding.vital && finding.detail.is_err()) {
         Some(broken) => bail!("camloc can't work yet: see \"{}\" above", broken.what),

@@ -14,6 +14,7 @@ mod settings;
 mod setup;
 mod video;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -99,8 +100,10 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     if let Command::Completions { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "camloc", &mut std::io::stdout());
-        return Ok(());
+        // Into memory first: the generator panics where it can't write.
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "camloc", &mut script);
+        return Ok(std::io::stdout().write_all(&script)?);
     }
     let context = Context {
         settings: Settings::load(cli.global.config.as_deref()).map_err(usage)?,

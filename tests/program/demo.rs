@@ -1,6 +1,8 @@
 //! `camloc demo` and `camloc doctor`: the first things a person tries.
 
-use super::support::{folder, names_in, run, stdout, text};
+use std::process::Stdio;
+
+use super::support::{camloc, folder, names_in, run, stdout, text};
 
 #[test]
 fn without_a_display_the_demo_says_so_and_writes_a_video_and_a_still() {
@@ -17,5 +19,19 @@ fn the_doctor_names_what_it_found() {
     let report = stdout(&run(["doctor"]));
     for word in ["ONNX Runtime", "providers", "ffmpeg", "cache", "cameras", "no DISPLAY"] {
         assert!(report.contains(word), "no {word} in {report}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn reports_end_quietly_when_nobody_reads_on() {
+    for arguments in [&["doctor"][..], &["completions", "bash"], &["models"]] {
+        let mut command = camloc();
+        let mut child =
+            command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains("panicked"), "{arguments:?}: {said}");
     }
 }
