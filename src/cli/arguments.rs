@@ -130,7 +130,8 @@ impl ExplainArgs {
     }
 }
 
-fn set<T>(setting: &mut T, argument: Option<T>) {
+/// Lays an argument, if it was given, over its setting.
+pub(super) fn set<T>(setting: &mut T, argument: Option<T>) {
     if let Some(value) = argument {
         *setting = value;
     }

@@ -1,5 +1,6 @@
 //! From settings to the library's parts, ready to run.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -115,10 +116,6 @@ fn targets(classes: &[String], labels: &Labels) -> Result<Vec<usize>> {
 pub(super) fn localizer(settings: &Settings) -> Result<Localizer> {
     let Localize { preset, threshold, components, min_area, min_score } = &settings.localize;
     let locked = !settings.model.classes.is_empty();
-    let share = |name: &str, value: f32| match value {
-        0.0..=1.0 => Ok(value),
-        _ => Err(usage(anyhow!("{name} is a share from 0 to 1, not {value}"))),
-    };
     let settings = localize::Settings {
         preset: parse("preset", preset)?,
         threshold: share("the threshold", *threshold)?,
@@ -133,14 +130,11 @@ pub(super) fn localizer(settings: &Settings) -> Result<Localizer> {
 /// What is drawn, as the settings say.
 pub(super) fn look(settings: &Settings) -> Result<Look> {
     let Overlay { heatmap, boxes, opacity, colormap } = &settings.overlay;
-    if !(0.0..=1.0).contains(opacity) {
-        return Err(usage(anyhow!("the opacity is a share from 0 to 1, not {opacity}")));
-    }
     let style = Style {
         heatmap: *heatmap,
         boxes: *boxes,
         labels: *boxes,
-        opacity: *opacity,
+        opacity: share("the opacity", *opacity)?,
         colormap: parse("colormap", colormap)?,
         ..Style::default()
     };
@@ -151,9 +145,7 @@ pub(super) fn look(settings: &Settings) -> Result<Look> {
 pub(super) fn renderer(scale: HeatScale, labels: &Labels, store: &Store, report: &Report) -> Renderer {
     let mut text = TextRenderer::new();
     let missing = text.missing(&labels.names().concat());
-    let mut fonts: Vec<Asset> = missing.into_iter().filter_map(assets::font_for).collect();
-    fonts.sort_unstable_by_key(|font| format!("{font:?}"));
-    fonts.dedup();
+    let fonts: HashSet<Asset> = missing.into_iter().filter_map(assets::font_for).collect();
     for font in fonts {
         let added = fetch(store, font, report)
             .and_then(|path| text.add_font_file(&path).context("the pinned font is unreadable"));
@@ -162,6 +154,14 @@ pub(super) fn renderer(scale: HeatScale, labels: &Labels, store: &Store, report:
         }
     }
     Renderer::new(scale, text)
+}
+
+/// A setting that is a share of something.
+fn share(name: &str, value: f32) -> Result<f32> {
+    match value {
+        0.0..=1.0 => Ok(value),
+        _ => Err(usage(anyhow!("{name} is a share from 0 to 1, not {value}"))),
+    }
 }
 
 fn parse<T: FromStr>(key: &str, text: &str) -> Result<T>

@@ -13,17 +13,17 @@ use camloc::assets::Store;
 use camloc::explain::{self, Request};
 use camloc::frame::PicturePool;
 use camloc::model::Classifier;
-use camloc::pipeline::{Output, Stage, Stats};
-use camloc::render::HeatScale;
+use camloc::onnx::load::encode;
+use camloc::pipeline::{Explainer, Output, Stage, Stats};
 use camloc::runtime::{Options, Session};
 use camloc::sink::{Finished, JsonSink, Shown, Sink, SinkError, VideoOptions, VideoSink};
-use camloc::source::{FrameSource, PanSource, PanWish, Stop, VideoSource};
+use camloc::source::{Event, FrameSource, PanSource, PanWish, Stop, VideoSource};
 use cpu_time::ProcessTime;
 use serde::Serialize;
 
 use super::arguments::ExplainArgs;
+use super::report::Report;
 use super::run::Job;
-use super::settings::Settings;
 use super::{Context, assemble};
 
 #[derive(Debug, clap::Args)]
@@ -84,7 +84,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     assemble::library(&store, report)?;
     let folder =
         tempfile::tempdir().context("the test video has no place: the temporary folder can't be written")?;
-    let bench = Bench { settings, store, context, folder: folder.path(), frames: args.frames };
+    let quiet = Context { settings, report: Report::new(true), stats: context.stats };
+    let bench = Bench { quiet, store, folder: folder.path(), frames: args.frames };
     report.note("making a 720p test video");
     let clip = bench.make_clip()?;
     report.note(format_args!("measuring in {} rounds; leave the machine alone", args.rounds));
@@ -104,9 +105,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 }
 
 struct Bench<'a> {
-    settings: Settings,
+    /// For the runs that are measured: what they say is not news.
+    quiet: Context,
     store: Store,
-    context: &'a Context,
     folder: &'a Path,
     frames: u64,
 }
@@ -122,10 +123,10 @@ impl Bench<'_> {
     /// The demo's pan over the sample photos as H.264, so that decoding costs what a real video's does.
     fn make_clip(&self) -> Result<PathBuf> {
         let path = self.folder.join("pan.mp4");
-        let ffmpeg = assemble::ffmpeg(&self.store, &self.context.report)?;
+        let ffmpeg = assemble::ffmpeg(&self.store, &self.quiet.report)?;
         let mut pan = self.pan(false, Some(self.frames))?;
         let mut sink = Box::new(VideoSink::create(&path, VideoOptions { ffmpeg, sound: None })?);
-        while let camloc::source::Event::Frame(frame) = pan.next()? {
+        while let Event::Frame(frame) = pan.next()? {
             let shown = Shown {
                 frame: &frame,
                 overlay: None,
@@ -141,14 +142,14 @@ impl Bench<'_> {
     }
 
     fn pan(&self, live: bool, frames: Option<u64>) -> Result<PanSource> {
-        let photos = assemble::sample_photos(&self.store, &self.context.report)?;
+        let photos = assemble::sample_photos(&self.store, &self.quiet.report)?;
         let wish = PanWish { size: SIZE, fps: f64::from(FPS), frames, live };
         Ok(PanSource::new(photos, wish, &PicturePool::new(4), &Stop::new()))
     }
 
     fn measure(&self, clip: &Path, rounds: usize) -> Result<Figures> {
-        let quiet = super::report::Report::new(true);
-        let classifier = assemble::classifier(&self.settings, &self.store, &quiet)?;
+        let settings = &self.quiet.settings;
+        let classifier = assemble::classifier(settings, &self.store, &self.quiet.report)?;
         let title = classifier.title.clone();
         let (mut plain, mut explained) = self.sessions(classifier)?;
         let mut rows = Vec::new();
@@ -164,7 +165,7 @@ impl Bench<'_> {
         let over_forward = |i: usize| median(rows.iter().map(|row| row[i].cpu_ms / row[0].cpu_ms));
         Ok(Figures {
             model: title,
-            threads: self.settings.model.threads,
+            threads: settings.model.threads,
             forward_cpu_ms: cpu(0),
             forward_wall_ms: wall(0),
             explained_cpu_ms: cpu(1),
@@ -185,22 +186,21 @@ impl Bench<'_> {
 
     /// The plain model and the explained one, on the same threads.
     fn sessions(&self, mut classifier: Classifier) -> Result<(Session, Session)> {
-        let options = Options { threads: self.settings.model.threads, ..Options::default() };
-        let plain = Session::load(&camloc::onnx::load::encode(&classifier.model)?, &options)?;
-        explain::explain(
-            &mut classifier.model,
-            &Request { top_k: self.settings.model.top_k, ..Request::default() },
-        )?;
-        let explained = Session::load(&camloc::onnx::load::encode(&classifier.model)?, &options)?;
+        let settings = &self.quiet.settings.model;
+        let shape = Some(classifier.preprocessing.input_shape(1));
+        let options = Options { threads: settings.threads, shape };
+        let plain = Session::load(&encode(&classifier.model)?, &options)?;
+        let request = Request { top_k: settings.top_k, ..Request::default() };
+        explain::explain(&mut classifier.model, &request)?;
+        let explained = Session::load(&encode(&classifier.model)?, &options)?;
         Ok((plain, explained))
     }
 
     /// Whole pipeline over the test video.
     fn video(&self, clip: &Path, overlay: bool) -> Result<Cost> {
-        let report = super::report::Report::new(true);
-        let ffmpeg = assemble::ffmpeg(&self.store, &report)?;
+        let ffmpeg = assemble::ffmpeg(&self.store, &self.quiet.report)?;
         let stop = Stop::new();
-        let explainer = assemble::explainer(&self.settings, &self.store, &report, 1)?;
+        let explainer = self.explainer()?;
         let sink: Box<dyn Sink> = if overlay {
             let options = VideoOptions { ffmpeg: ffmpeg.clone(), sound: None };
             Box::new(VideoSink::create(&self.folder.join("out.mp4"), options)?)
@@ -209,50 +209,34 @@ impl Bench<'_> {
         };
         let (cpu, wall) = (ProcessTime::now(), Instant::now());
         let source = VideoSource::open(&ffmpeg, clip.as_os_str(), &PicturePool::new(8), &stop)?;
-        let job =
-            self.job(Box::new(source), Output { sinks: vec![sink], ..Output::default() }, stop, explainer)?;
-        let frames = job.run(&self.quiet_context())?.frames.max(1);
+        let frames = self.job(source, sink, stop, explainer).run(&self.quiet)?.frames.max(1);
         Ok(per_frame(cpu.elapsed(), wall.elapsed(), frames))
     }
 
     /// A live picture, drawn as for a window.
     fn live(&self) -> Result<Arc<Stats>> {
-        let report = super::report::Report::new(true);
-        let explainer = assemble::explainer(&self.settings, &self.store, &report, 1)?;
         let source = self.pan(true, Some(LIVE_SECONDS * u64::from(FPS)))?;
-        let output = Output { sinks: vec![Box::new(Eyes)], ..Output::default() };
-        let job = self.job(Box::new(source), output, Stop::new(), explainer)?;
+        let job = self.job(source, Box::new(Eyes), Stop::new(), self.explainer()?);
         let stats = job.stats.clone();
-        job.run(&self.quiet_context())?;
+        job.run(&self.quiet)?;
         Ok(stats)
     }
 
-    fn job(
-        &self,
-        source: Box<dyn FrameSource>,
-        output: Output,
-        stop: Stop,
-        explainer: camloc::pipeline::Explainer,
-    ) -> Result<Job> {
-        Ok(Job {
-            settings: self.settings.clone(),
-            store: assemble::store()?,
-            source,
-            output,
-            stop,
-            scale: HeatScale::live(),
-            unit: "frames",
-            stats: Arc::default(),
-            explainer: Some(explainer),
-        })
+    fn explainer(&self) -> Result<Explainer> {
+        assemble::explainer(&self.quiet.settings, &self.store, &self.quiet.report, 1)
     }
 
-    fn quiet_context(&self) -> Context {
-        Context {
-            settings: self.settings.clone(),
-            report: super::report::Report::new(true),
-            stats: self.context.stats,
-        }
+    /// A job with its model loaded, so that running it costs no loading.
+    fn job(
+        &self,
+        source: impl FrameSource + 'static,
+        sink: Box<dyn Sink>,
+        stop: Stop,
+        explainer: Explainer,
+    ) -> Job {
+        let output = Output { sinks: vec![sink], ..Output::default() };
+        let job = Job::new(self.quiet.settings.clone(), self.store.clone(), Box::new(source), output, stop);
+        Job { explainer: Some(explainer), ..job }
     }
 }
 

@@ -1,13 +1,12 @@
 //! `camloc demo`: the whole program at work, with nothing but this machine.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use camloc::frame::PicturePool;
 use camloc::pipeline::Output;
-use camloc::render::{HeatScale, TextRenderer};
+use camloc::render::TextRenderer;
 use camloc::sink::{Finished, ImagesSink, Shown, Sink, SinkError, VideoOptions, VideoSink, Window};
 use camloc::source::{PanSource, PanWish};
 
@@ -71,17 +70,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let frames = (!live).then_some(SECONDS * u64::from(FPS));
     let wish = PanWish { size: SIZE, fps: f64::from(FPS), frames, live };
     let source = PanSource::new(photos, wish, &PicturePool::new(FRAMES), &stop);
-    let job = Job {
-        settings,
-        store,
-        source: Box::new(source),
-        output: Output { sinks, window, paced: false },
-        stop,
-        scale: HeatScale::live(),
-        unit: "frames",
-        stats: Arc::default(),
-        explainer: None,
-    };
+    let job = Job::new(settings, store, Box::new(source), Output { sinks, window, paced: false }, stop);
     job.run(context)?;
     Ok(())
 }

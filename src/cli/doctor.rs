@@ -1,10 +1,12 @@
 //! `camloc doctor`: what camloc needs, what was found, and how to get the rest.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 use camloc::assets::{self, Asset, Store};
+use camloc::model::lite0;
 use camloc::{runtime, source};
 
 use super::Context;
@@ -29,8 +31,8 @@ pub(super) fn run(_args: Args, _context: &Context) -> Result<()> {
         Ok(store) => {
             findings.push(finding("cache", true, Ok(store.dir().display().to_string())));
             findings.extend(library(store));
-            findings.push(finding("default model", false, cached(store, Asset::Lite0Weights)));
-            findings.push(finding("sample photos", false, cached(store, Asset::SamplePhotos)));
+            findings.push(finding("default model", false, found(lite0::cached(store))));
+            findings.push(finding("sample photos", false, found(store.cached(Asset::SamplePhotos))));
             findings.push(finding("ffmpeg", false, ffmpeg(store)));
         }
         Err(error) => findings.push(finding("cache", true, Err(error.to_string()))),
@@ -83,9 +85,9 @@ fn library(store: &Store) -> Vec<Finding> {
     ]
 }
 
-fn cached(store: &Store, asset: Asset) -> std::result::Result<String, String> {
-    let path = store.cached(asset).map(|path| path.display().to_string());
-    path.ok_or_else(|| "not fetched yet: `camloc setup` fetches it".to_owned())
+fn found(path: Option<PathBuf>) -> std::result::Result<String, String> {
+    path.map(|path| path.display().to_string())
+        .ok_or_else(|| "not fetched yet: `camloc setup` fetches it".to_owned())
 }
 
 fn ffmpeg(store: &Store) -> std::result::Result<String, String> {

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use camloc::pipeline::Output;
@@ -54,15 +53,15 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         sinks.push(Box::new(Lines { frames: 0 }));
     }
     let job = Job {
-        settings,
-        store: assemble::store()?,
-        source: Box::new(source),
-        output: Output { sinks, ..Output::default() },
-        stop,
         scale: HeatScale::still(),
         unit: "photos",
-        stats: Arc::default(),
-        explainer: None,
+        ..Job::new(
+            settings,
+            assemble::store()?,
+            Box::new(source),
+            Output { sinks, ..Output::default() },
+            stop,
+        )
     };
     let summary = job.run(context)?;
     if summary.skipped > 0 {

@@ -1,15 +1,13 @@
 //! `camloc live`: a camera in, a window out.
 
-use std::sync::Arc;
-
 use anyhow::{Result, anyhow};
 use camloc::frame::PicturePool;
 use camloc::pipeline::Output;
-use camloc::render::{HeatScale, TextRenderer};
+use camloc::render::TextRenderer;
 use camloc::sink::{VideoOptions, VideoSink, Window};
 use camloc::source::{CameraSource, CameraWish, FrameSource};
 
-use super::arguments::ExplainArgs;
+use super::arguments::{ExplainArgs, set};
 use super::run::{Job, ResultArgs};
 use super::settings::Camera;
 use super::{Context, assemble, usage};
@@ -46,9 +44,9 @@ const FRAMES: usize = 6;
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let mut settings = args.explain.over(&context.settings);
     let camera = &mut settings.camera;
-    args.camera.into_iter().for_each(|device| camera.device = device);
-    args.size.into_iter().for_each(|size| camera.size = size);
-    args.fps.into_iter().for_each(|fps| camera.fps = fps);
+    set(&mut camera.device, args.camera);
+    set(&mut camera.size, args.size);
+    set(&mut camera.fps, args.fps);
     camera.reconnect &= !args.no_reconnect;
     let wish = wish(&settings.camera)?;
 
@@ -62,17 +60,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     }
     let size = source.info().size.unwrap_or((1280, 720));
     let window = (!args.no_window).then(|| Window::open("camloc", size, TextRenderer::new())).transpose()?;
-    let job = Job {
-        settings,
-        store,
-        source: Box::new(source),
-        output: Output { sinks, window, paced: false },
-        stop,
-        scale: HeatScale::live(),
-        unit: "frames",
-        stats: Arc::default(),
-        explainer: None,
-    };
+    let job = Job::new(settings, store, Box::new(source), Output { sinks, window, paced: false }, stop);
     job.run(context)?;
     Ok(())
 }

@@ -79,6 +79,27 @@ pub(super) struct Job {
 pub(super) const WINDOW_CLASSES: usize = 5;
 
 impl Job {
+    /// A job over frames that follow each other in time.
+    pub(super) fn new(
+        settings: Settings,
+        store: Store,
+        source: Box<dyn FrameSource>,
+        output: Output,
+        stop: Stop,
+    ) -> Job {
+        Job {
+            settings,
+            store,
+            source,
+            output,
+            stop,
+            scale: HeatScale::live(),
+            unit: "frames",
+            stats: Arc::default(),
+            explainer: None,
+        }
+    }
+
     pub(super) fn run(self, context: &Context) -> Result<Summary> {
         let Job { settings, store, source, mut output, stop, scale, unit, stats, explainer } = self;
         let report = &context.report;

@@ -2,12 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use camloc::frame::PicturePool;
 use camloc::pipeline::Output;
-use camloc::render::{HeatScale, TextRenderer};
+use camloc::render::TextRenderer;
 use camloc::sink::{VideoOptions, VideoSink, Window};
 use camloc::source::{FrameSource, VideoSource};
 
@@ -55,17 +54,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let window = args.show.then(|| Window::open("camloc", size, TextRenderer::new())).transpose()?;
     let expected = source.info().frames;
     let paced = window.is_some() && sinks.is_empty() && !source.info().live;
-    let job = Job {
-        settings,
-        store,
-        source: Box::new(source),
-        output: Output { sinks, window, paced },
-        stop,
-        scale: HeatScale::live(),
-        unit: "frames",
-        stats: Arc::default(),
-        explainer: None,
-    };
+    let job = Job::new(settings, store, Box::new(source), Output { sinks, window, paced }, stop);
     let summary = job.run(context)?;
     if summary.interrupted && !args.show {
         let of = expected.map(|frames| format!(" of about {frames}")).unwrap_or_default();

@@ -138,19 +138,6 @@ mod tests {
 
     use super::*;
 
-    fn settings(width: u32, height: u32, fit: Fit) -> Preprocessing {
-        Preprocessing {
-            width,
-            height,
-            fit,
-            filter: Filter::Bilinear,
-            channels: Channels::Rgb,
-            layout: Layout::Nchw,
-            mean: [0.0; 3],
-            std: [1.0; 3],
-        }
-    }
-
     fn input_of(settings: &Preprocessing, picture: &Picture) -> (Vec<f32>, View) {
         let mut input = vec![f32::NAN; settings.input_shape(1).iter().product()];
         let view = Preprocessor::new(settings).run(picture, &mut input);
@@ -164,7 +151,7 @@ mod tests {
 
     #[test]
     fn values_are_normalised_in_the_order_of_the_model() {
-        let mut settings = settings(2, 1, Fit::Squash);
+        let mut settings = Preprocessing::plain(2, 1, Fit::Squash);
         (settings.mean, settings.std) = ([10.0, 20.0, 30.0], [2.0, 4.0, 5.0]);
         let (input, _) = input_of(&settings, &two_pixels());
         assert_eq!(input, [95.0, 0.0, 20.0, 0.0, -6.0, 4.0]);
@@ -181,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_letterbox_is_filled_with_its_colour() {
-        let settings = settings(2, 3, Fit::Letterbox([7, 8, 9]));
+        let settings = Preprocessing::plain(2, 3, Fit::Letterbox([7, 8, 9]));
         let (input, _) = input_of(&settings, &two_pixels());
         assert_eq!(input[..6], [7.0, 7.0, 200.0, 10.0, 7.0, 7.0]);
         assert_eq!(input[12..], [9.0, 9.0, 0.0, 50.0, 9.0, 9.0]);
@@ -193,7 +180,7 @@ mod tests {
         for (at, pixel) in checks.rgb_mut().chunks_exact_mut(3).enumerate() {
             pixel.fill(if (at + at / 8) % 2 == 0 { 200 } else { 0 });
         }
-        let (input, _) = input_of(&settings(2, 2, Fit::Squash), &checks);
+        let (input, _) = input_of(&Preprocessing::plain(2, 2, Fit::Squash), &checks);
         assert!(input.iter().all(|value| (value - 100.0).abs() <= 1.0), "{input:?}");
     }
 
@@ -206,7 +193,7 @@ mod tests {
                 for filter in
                     [Filter::Nearest, Filter::Box, Filter::Bilinear, Filter::Bicubic, Filter::Lanczos]
                 {
-                    let settings = Preprocessing { filter, ..settings(32, 32, fit) };
+                    let settings = Preprocessing { filter, ..Preprocessing::plain(32, 32, fit) };
                     let (input, view) = input_of(&settings, &white);
                     assert!(view.width > 0.0 && view.height > 0.0, "{view:?}");
                     assert!(input.iter().all(|&value| value == 255.0), "{width}x{height} {settings:?}");
@@ -228,7 +215,7 @@ mod tests {
             (input_width, input_height) in (33..80_u32, 33..80_u32),
             (across, down) in (0.0..1.0_f64, 0.0..1.0_f64),
         ) {
-            let settings = settings(input_width, input_height, fit);
+            let settings = Preprocessing::plain(input_width, input_height, fit);
             let seen = settings.view(width, height);
             // A dot of 9x9 pixels somewhere within both the picture and the view.
             let place = |share: f64, start: f64, length: f64, side: u32| {

@@ -151,10 +151,9 @@ pub(super) struct Inner {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn input(width: u32, height: u32, fit: Fit) -> Preprocessing {
+impl Preprocessing {
+    /// Plain RGB values, for tests of where pixels come from.
+    pub(super) fn plain(width: u32, height: u32, fit: Fit) -> Preprocessing {
         Preprocessing {
             width,
             height,
@@ -166,24 +165,29 @@ mod tests {
             std: [1.0; 3],
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn a_crop_is_centred_and_keeps_the_aspect() {
-        let view = input(224, 224, Fit::Crop(0.875)).view(1280, 720);
+        let view = Preprocessing::plain(224, 224, Fit::Crop(0.875)).view(1280, 720);
         assert_eq!(view, View { x: 325.0, y: 45.0, width: 630.0, height: 630.0 });
-        let wide = input(200, 100, Fit::Crop(1.0)).view(300, 300);
+        let wide = Preprocessing::plain(200, 100, Fit::Crop(1.0)).view(300, 300);
         assert_eq!(wide, View { x: 0.0, y: 75.0, width: 300.0, height: 150.0 });
     }
 
     #[test]
     fn a_letterbox_reaches_beyond_the_picture() {
-        let view = input(224, 224, Fit::Letterbox([0; 3])).view(448, 224);
+        let view = Preprocessing::plain(224, 224, Fit::Letterbox([0; 3])).view(448, 224);
         assert_eq!(view, View { x: 0.0, y: -112.0, width: 448.0, height: 448.0 });
     }
 
     #[test]
     fn the_shape_follows_the_layout() {
-        let mut input = input(20, 10, Fit::Squash);
+        let mut input = Preprocessing::plain(20, 10, Fit::Squash);
         assert_eq!(input.input_shape(2), [2, 3, 10, 20]);
         input.layout = Layout::Nhwc;
         input.channels = Channels::Gray;

@@ -63,41 +63,44 @@ impl Output {
         let mut last = Instant::now();
         let mut figures_due = last;
         loop {
-            for notice in notices.try_iter() {
-                summary.skipped += u64::from(matches!(notice, Notice::Skipped(_)));
-                self.announce(&notice);
-                observe(News::Notice(&notice));
-            }
+            self.hear(notices, &mut summary, observe);
             match drawn.recv_timeout(TICK) {
                 Ok(frame) => {
-                    if self.paced && !frame.again {
+                    let (arrived, again) = (frame.frame.arrived, frame.again);
+                    if self.paced && !again {
                         self.wait_until_due(frame.frame.time, &mut began, around)?;
                     }
-                    let arrived = frame.frame.arrived;
-                    if !frame.again {
-                        summary.frames += 1;
-                    }
                     if let Some(window) = &mut self.window
-                        && (frame.again || figures_due <= Instant::now())
+                        && (again || figures_due <= Instant::now())
                     {
                         window.panels().figures = figures(around);
                         figures_due = Instant::now() + FIGURES;
                     }
                     around.stats.time(Stage::Write, || self.take(frame, around))?;
-                    around.stats.show(arrived.elapsed(), last.elapsed());
+                    // The same frame in another look says nothing of speed: while paused it only grows older.
+                    if !again {
+                        summary.frames += 1;
+                        around.stats.show(arrived.elapsed(), last.elapsed());
+                        observe(News::Done(summary.frames));
+                    }
                     last = Instant::now();
-                    observe(News::Done(summary.frames));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.follow_keys(around)?;
         }
+        self.hear(notices, &mut summary, observe);
+        Ok(summary)
+    }
+
+    /// Passes on what the source has said since the last time.
+    fn hear(&mut self, notices: &Receiver<Notice>, summary: &mut Summary, observe: &mut dyn FnMut(News)) {
         for notice in notices.try_iter() {
             summary.skipped += u64::from(matches!(notice, Notice::Skipped(_)));
+            self.announce(&notice);
             observe(News::Notice(&notice));
         }
-        Ok(summary)
     }
 
     /// Closes every sink. Files that are complete stay also when a later one fails.

@@ -54,12 +54,6 @@ impl Colormap {
         }
     }
 
-    /// The map after this one in [`Colormap::ALL`], round and round.
-    pub fn next(self) -> Colormap {
-        let at = Colormap::ALL.iter().position(|&map| map == self).unwrap_or(0);
-        Colormap::ALL[(at + 1) % Colormap::ALL.len()]
-    }
-
     /// The colour `[r, g, b]` of a heat 0..1; heat beyond is clipped.
     pub fn colour(self, heat: f32) -> [u8; 3] {
         let heat = f64::from(heat.clamp(0.0, 1.0));
@@ -118,16 +112,6 @@ mod tests {
         assert_eq!("Turbo".parse::<Colormap>().unwrap(), Colormap::Turbo);
         let message = "hot".parse::<Colormap>().unwrap_err().to_string();
         assert!(message.contains("hot") && message.contains("viridis"), "{message}");
-    }
-
-    #[test]
-    fn next_visits_every_map_once() {
-        let mut map = Colormap::default();
-        for _ in 1..Colormap::ALL.len() {
-            map = map.next();
-            assert_ne!(map, Colormap::default());
-        }
-        assert_eq!(map.next(), Colormap::default());
     }
 
     #[test]
