@@ -139,3 +139,22 @@ fn constant_and_broken_maps_give_no_box_and_no_panic() {
         assert_eq!(lines[0]["detections"].as_array().unwrap().len(), 0, "std {std}");
     }
 }
+
+#[test]
+fn the_bench_measures_a_model_whose_size_is_open() {
+    let folder = folder();
+    let model = save(folder.path(), &colours(&[Dim::Fixed(1), Dim::Fixed(3), Dim::Unknown, Dim::Unknown]));
+    fs::write(model.with_extension("toml"), MANIFEST).unwrap();
+    let output = run(["bench", "--model", text(&model), "--rounds", "1", "--frames", "5", "--json", "-"]);
+    let figures: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    for key in [
+        "forward_cpu_ms",
+        "cam_branch_ratio",
+        "video_json_ratio",
+        "video_overlay_ratio",
+        "live_latency_ms",
+        "rss_mb",
+    ] {
+        assert!(figures[key].as_f64().unwrap() > 0.0, "{key} in {figures}");
+    }
+}
