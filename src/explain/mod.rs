@@ -13,14 +13,17 @@ mod cam;
 mod class_maps;
 mod flatten_linear;
 pub mod head;
-mod opset;
 mod outputs;
 #[cfg(test)]
 mod tests;
 
 use crate::onnx::graph::Graph;
+use crate::onnx::opset;
 use crate::onnx::proto::ModelProto;
 use head::{Form, Head};
+
+/// The oldest operator set with all that a closed form needs (`GatherElements`).
+const NEEDED_OPSET: i64 = 11;
 
 /// What to explain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,7 +123,8 @@ pub fn explain(model: &mut ModelProto, request: &Request) -> Result<Explanation,
     let graph = Graph::new(model);
     let head = head::find_from(&graph, request.output.as_deref())?;
     outputs::check(&graph, request, head.classes)?;
-    opset::raise(model)?;
+    opset::raise(model, NEEDED_OPSET)
+        .map_err(|error| ExplainError::OldOperators { opset: error.opset, operator: error.operator })?;
 
     let mut graph = Graph::new(model);
     let choice = outputs::choose(&mut graph, &head, request);

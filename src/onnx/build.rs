@@ -1,5 +1,7 @@
 //! Small functions that write ONNX: nodes, attributes, tensors, graphs, models.
 
+use half::{bf16, f16};
+
 use super::proto::*;
 
 /// The operator set that [`model`] declares.
@@ -102,6 +104,17 @@ pub fn f32_tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
 /// An integer tensor; `dims` multiply to `values.len()`, `[]` is a scalar.
 pub fn i64_tensor(name: &str, dims: &[i64], values: &[i64]) -> TensorProto {
     raw_tensor(name, DataType::Int64, dims, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+}
+
+/// A scalar of a floating point type; of f32 for a type that is none.
+pub fn scalar(name: &str, element: DataType, value: f64) -> TensorProto {
+    let bytes = match element {
+        DataType::Double => value.to_le_bytes().to_vec(),
+        DataType::Float16 => f16::from_f64(value).to_le_bytes().to_vec(),
+        DataType::Bfloat16 => bf16::from_f64(value).to_le_bytes().to_vec(),
+        _ => return f32_tensor(name, &[], &[value as f32]),
+    };
+    raw_tensor(name, element, &[], bytes)
 }
 
 /// A tensor of any element type from its little-endian bytes.

@@ -110,10 +110,10 @@ impl External {
     }
 }
 
-type Visit<'v> = &'v mut dyn FnMut(&mut TensorProto) -> Result<(), OnnxError>;
+type Visit<'v, E> = &'v mut dyn FnMut(&mut TensorProto) -> Result<(), E>;
 
 /// Visits every tensor of a model, wherever it may stand.
-fn each_tensor(model: &mut ModelProto, visit: Visit<'_>) -> Result<(), OnnxError> {
+pub(super) fn each_tensor<E>(model: &mut ModelProto, visit: Visit<'_, E>) -> Result<(), E> {
     for training in &mut model.training_info {
         for graph in training.initialization.iter_mut().chain(&mut training.algorithm) {
             each_tensor_of_graph(graph, visit)?;
@@ -128,7 +128,7 @@ fn each_tensor(model: &mut ModelProto, visit: Visit<'_>) -> Result<(), OnnxError
     model.graph.iter_mut().try_for_each(|graph| each_tensor_of_graph(graph, visit))
 }
 
-fn each_tensor_of_graph(graph: &mut GraphProto, visit: Visit<'_>) -> Result<(), OnnxError> {
+fn each_tensor_of_graph<E>(graph: &mut GraphProto, visit: Visit<'_, E>) -> Result<(), E> {
     graph.initializer.iter_mut().try_for_each(&mut *visit)?;
     graph.sparse_initializer.iter_mut().flat_map(tensors_of_sparse).try_for_each(&mut *visit)?;
     for node in &mut graph.node {
@@ -137,7 +137,7 @@ fn each_tensor_of_graph(graph: &mut GraphProto, visit: Visit<'_>) -> Result<(), 
     Ok(())
 }
 
-fn each_tensor_of_attributes(attributes: &mut [AttributeProto], visit: Visit<'_>) -> Result<(), OnnxError> {
+fn each_tensor_of_attributes<E>(attributes: &mut [AttributeProto], visit: Visit<'_, E>) -> Result<(), E> {
     for attribute in attributes {
         attribute.t.iter_mut().try_for_each(|tensor| visit(tensor))?;
         attribute.tensors.iter_mut().try_for_each(&mut *visit)?;

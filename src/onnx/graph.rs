@@ -3,9 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use super::attribute::is_default_domain;
-use super::infer::{self, TensorInfo};
+use super::infer::Infos;
 use super::proto::*;
 use super::{build, tensor};
+
+/// The most elements of a constant that is looked at by value: shapes, axes, paddings and indices are smaller, weights
+/// are larger. A hostile model could have each of its nodes ask for the same large one.
+pub const MAX_LIST: usize = 1 << 14;
 
 /// A model with an index of its tensors. Nodes are only ever appended, so they stay in topological
 /// order and their positions stay valid.
@@ -14,16 +18,24 @@ pub struct Graph<'m> {
     graph: &'m mut GraphProto,
     ir_version: &'m mut Option<i64>,
     opsets: &'m mut Vec<OperatorSetIdProto>,
+    /// The version of the default domain's operators among them.
+    opset: i64,
     metadata: &'m mut Vec<StringStringEntryProto>,
     /// Which node makes a tensor.
     producers: HashMap<String, usize>,
     /// Which nodes use a tensor, themselves or within their subgraphs.
     consumers: HashMap<String, Vec<usize>>,
     initializers: HashMap<String, usize>,
+    /// The names of the outputs.
+    outputs: HashSet<String>,
     /// What is known of each tensor without running the model.
-    infos: HashMap<String, TensorInfo>,
+    infos: Infos,
+    /// Initializers that a caller may feed over.
+    fed: HashSet<String>,
     /// Every name of a tensor or node, in subgraphs too.
     names: HashSet<String>,
+    /// The number that a hint was last made fresh with.
+    numbers: HashMap<String, usize>,
 }
 
 impl<'m> Graph<'m> {
@@ -35,10 +47,26 @@ impl<'m> Graph<'m> {
         collect_names(graph, &mut names);
         let initializers = graph.initializer.iter().enumerate();
         let initializers = initializers.map(|(index, tensor)| (tensor.name().to_owned(), index)).collect();
-        let infos = infer::declared(graph);
-        let (producers, consumers) = Default::default();
-        let mut graph =
-            Graph { graph, ir_version, opsets, metadata, producers, consumers, initializers, infos, names };
+        let outputs = graph.output.iter().map(|output| output.name().to_owned()).collect();
+        let infos = Infos::declared(graph);
+        let opset = opsets.iter().find(|opset| is_default_domain(opset.domain()));
+        let opset = opset.map_or(1, |opset| opset.version());
+        let (producers, consumers, fed, numbers) = Default::default();
+        let mut graph = Graph {
+            graph,
+            ir_version,
+            opsets,
+            opset,
+            metadata,
+            producers,
+            consumers,
+            initializers,
+            outputs,
+            infos,
+            fed,
+            names,
+            numbers,
+        };
         (0..graph.nodes().len()).for_each(|index| graph.index_node(index));
         graph
     }
@@ -75,14 +103,14 @@ impl<'m> Graph<'m> {
 
     /// The version of the default domain's operators; 1 if the model does not say.
     pub fn opset(&self) -> i64 {
-        let default = self.opsets.iter().find(|opset| is_default_domain(opset.domain()));
-        default.map_or(1, |opset| opset.version())
+        self.opset
     }
 
     /// Makes the default domain's operators at least this version. Whoever does must know that every
     /// node keeps its meaning.
     pub fn raise_opset(&mut self, version: i64) {
-        let raised = Some(version.max(self.opset()));
+        self.opset = version.max(self.opset);
+        let raised = Some(self.opset);
         match self.opsets.iter_mut().find(|opset| is_default_domain(opset.domain())) {
             Some(opset) => opset.version = raised,
             None => self.opsets.push(OperatorSetIdProto { domain: Some(String::new()), version: raised }),
@@ -99,9 +127,19 @@ impl<'m> Graph<'m> {
         &self.graph.output
     }
 
+    /// Whether a tensor is one of the outputs.
+    pub fn is_output(&self, tensor: &str) -> bool {
+        self.outputs.contains(tensor)
+    }
+
     /// The node that makes a tensor; `None` for inputs, initializers and unknown names.
     pub fn producer(&self, tensor: &str) -> Option<&NodeProto> {
         self.nodes().get(*self.producers.get(tensor)?)
+    }
+
+    /// The position of the node that makes a tensor.
+    pub fn position(&self, tensor: &str) -> Option<usize> {
+        self.producers.get(tensor).copied()
     }
 
     /// The nodes that use a tensor, themselves or within their subgraphs.
@@ -112,56 +150,48 @@ impl<'m> Graph<'m> {
 
     /// The value of an initializer or of a `Constant` node that holds a tensor.
     pub fn constant(&self, tensor: &str) -> Option<&TensorProto> {
-        if let Some(&index) = self.initializers.get(tensor) {
+        if let Some(&index) = self.initializers.get(tensor).filter(|_| !self.fed.contains(tensor)) {
             return self.graph.initializer.get(index);
         }
         let producer = self.producer(tensor)?;
         (producer.standard_op() == "Constant").then(|| producer.tensor("value"))?
     }
 
-    /// The constant value of a tensor as floats (from 16, 32 or 64 bits).
+    /// The value of a tensor as floats (from 16, 32 or 64 bits), if it is constant and of at most [`MAX_LIST`]
+    /// elements: an initializer, a `Constant`, or what comes out the same for every size of the inputs.
     pub fn floats(&self, name: &str) -> Option<Vec<f32>> {
-        match self.constant(name) {
-            Some(constant) => tensor::floats(constant),
-            None => {
-                let value = self.constant_attribute(name, &["value_float", "value_floats"])?;
-                Some(value.f.map_or_else(|| value.floats.clone(), |float| vec![float]))
-            }
-        }
+        let inferred = || self.infos.get(name)?.floats();
+        inferred().or_else(|| tensor::floats(self.list(name)?)).or_else(|| {
+            let value = self.constant_attribute(name, &["value_float", "value_floats"])?;
+            Some(value.f.map_or_else(|| value.floats.clone(), |float| vec![float]))
+        })
     }
 
-    /// The constant value of a tensor as integers (from any integer type).
+    /// The value of a tensor as integers (from any integer type), if it is constant and of at most [`MAX_LIST`]
+    /// elements: an initializer, a `Constant`, or what comes out the same for every size of the inputs.
     pub fn ints(&self, name: &str) -> Option<Vec<i64>> {
-        match self.constant(name) {
-            Some(constant) => tensor::ints(constant),
-            None => {
-                let value = self.constant_attribute(name, &["value_int", "value_ints"])?;
-                Some(value.i.map_or_else(|| value.ints.clone(), |int| vec![int]))
-            }
-        }
+        let inferred = || self.infos.get(name)?.ints();
+        inferred().or_else(|| tensor::ints(self.list(name)?)).or_else(|| {
+            let value = self.constant_attribute(name, &["value_int", "value_ints"])?;
+            Some(value.i.map_or_else(|| value.ints.clone(), |int| vec![int]))
+        })
+    }
+
+    /// A constant that is not too large to be looked at.
+    fn list(&self, name: &str) -> Option<&TensorProto> {
+        let count = |tensor: &&TensorProto| tensor::element_count(&tensor.dims);
+        self.constant(name).filter(|tensor| count(tensor).is_some_and(|count| count <= MAX_LIST))
     }
 
     fn constant_attribute(&self, tensor: &str, names: &[&str]) -> Option<&AttributeProto> {
         let producer = self.producer(tensor).filter(|node| node.standard_op() == "Constant")?;
-        names.iter().find_map(|name| producer.find_attribute(name))
+        let found = names.iter().find_map(|name| producer.find_attribute(name))?;
+        (found.ints.len().max(found.floats.len()) <= MAX_LIST).then_some(found)
     }
 
     /// Whether a tensor is the same in every run: it depends on no input.
     pub fn is_constant(&self, tensor: &str) -> bool {
-        let (mut pending, mut seen) = (vec![tensor], HashSet::new());
-        while let Some(name) = pending.pop() {
-            if name.is_empty() || self.initializers.contains_key(name) || !seen.insert(name) {
-                continue;
-            }
-            match self.producer(name) {
-                // A subgraph may reach for anything; a random operator differs each time.
-                Some(node) if node.subgraphs().next().is_none() && !node.op_type().starts_with("Random") => {
-                    pending.extend(node.input.iter().map(String::as_str));
-                }
-                _ => return false,
-            }
-        }
-        true
+        tensor.is_empty() || self.infos.get(tensor).is_some_and(|info| info.constant)
     }
 
     /// The element type of a tensor, as far as it is declared or follows from its producers.
@@ -175,11 +205,22 @@ impl<'m> Graph<'m> {
         self.infos.get(tensor)?.shape.as_deref()
     }
 
+    /// How many axes a tensor has, if that is known.
+    pub fn rank(&self, tensor: &str) -> Option<usize> {
+        self.shape(tensor).map(<[_]>::len)
+    }
+
     /// A name that no tensor and no node has, in the graph or its subgraphs.
     pub fn fresh_name(&mut self, hint: &str) -> String {
-        let numbered = (1..).map(|number| format!("{hint}_{number}"));
-        let fresh = std::iter::once(hint.to_owned()).chain(numbered).find(|name| !self.names.contains(name));
-        let fresh = fresh.unwrap_or_default();
+        let mut fresh = hint.to_owned();
+        if self.names.contains(hint) {
+            // Names only grow in number, so those below the last need no second look.
+            let number = self.numbers.entry(hint.to_owned()).or_default();
+            while self.names.contains(&fresh) {
+                *number += 1;
+                fresh = format!("{hint}_{number}");
+            }
+        }
         self.names.insert(fresh.clone());
         fresh
     }
@@ -216,7 +257,7 @@ impl<'m> Graph<'m> {
     pub fn add_initializer(&mut self, mut tensor: TensorProto) -> String {
         let name = self.fresh_name(tensor.name());
         tensor.name = Some(name.clone());
-        self.infos.insert(name.clone(), infer::of_tensor(&tensor));
+        self.infos.add_tensor(&tensor);
         let initializers = &mut self.graph.initializer;
         initializers.push(tensor);
         let index = initializers.len() - 1;
@@ -237,14 +278,14 @@ impl<'m> Graph<'m> {
     /// Adds an input. One with an initializer of the same name may be left out by the caller.
     pub fn add_input(&mut self, input: ValueInfoProto) {
         self.names.insert(input.name().to_owned());
-        if let Some(info) = infer::of_value(&input) {
-            self.infos.entry(input.name().to_owned()).or_insert(info);
-        }
+        self.fed.insert(input.name().to_owned());
+        self.infos.add_input(&input);
         self.graph.input.push(input);
     }
 
     /// Makes a tensor an output.
     pub fn add_output(&mut self, output: ValueInfoProto) {
+        self.outputs.insert(output.name().to_owned());
         self.graph.output.push(output);
     }
 
@@ -263,8 +304,9 @@ impl<'m> Graph<'m> {
 
     /// Records a node of the graph in the index.
     fn index_node(&mut self, index: usize) {
+        let opset = self.opset();
         let Some(node) = self.graph.node.get(index) else { return };
-        let inferred = infer::outputs(self, node);
+        self.infos.add_node(node, opset);
         let outputs = node.output.clone();
         let mut used = HashSet::new();
         collect_used(node, &mut used);
@@ -273,11 +315,6 @@ impl<'m> Graph<'m> {
         }
         for input in used {
             self.consumers.entry(input).or_default().push(index);
-        }
-        for (name, info) in inferred {
-            let known = self.infos.entry(name).or_default();
-            known.element = known.element.or(info.element);
-            known.shape = infer::refine(known.shape.take(), info.shape);
         }
     }
 }
@@ -339,6 +376,19 @@ mod tests {
     }
 
     #[test]
+    fn only_what_can_be_a_list_is_looked_at() {
+        let list = |name: &str, count: usize| i64_tensor(name, &[count as i64], &vec![1; count]);
+        let attribute = vec![ints("value_ints", &[1; MAX_LIST + 1])];
+        let nodes = vec![node("Constant", "c", &[], &["c"], attribute)];
+        let constants = vec![list("small", MAX_LIST), list("large", MAX_LIST + 1)];
+        let mut model = model(graph("g", vec![], vec![input("y")], constants, nodes));
+        let graph = Graph::new(&mut model);
+        assert_eq!(graph.ints("small").map(|list| list.len()), Some(MAX_LIST));
+        assert_eq!((graph.ints("large"), graph.ints("c")), (None, None));
+        assert!(graph.is_output("y") && !graph.is_output("small"));
+    }
+
+    #[test]
     fn constants_come_from_initializers_and_nodes() {
         let value = build::tensor("value", i64_tensor("", &[2], &[4, 5]));
         let nodes = vec![
@@ -352,7 +402,7 @@ mod tests {
         let graph = Graph::new(&mut model);
         assert_eq!(graph.ints("c"), Some(vec![4, 5]));
         assert_eq!((graph.floats("f"), graph.floats("w")), (Some(vec![0.5]), Some(vec![2.0])));
-        assert_eq!(graph.floats("sum"), None);
+        assert_eq!(graph.floats("sum"), Some(vec![4.0]), "computed from constants");
         assert_eq!(
             ["w", "c", "sum", "x", "y"].map(|name| graph.is_constant(name)),
             [true, true, true, false, false]
@@ -395,6 +445,19 @@ mod tests {
         assert_eq!(graph.shape("map_1"), Some(&[None, Some(3)][..]));
         assert_eq!(graph.element_type("map_1"), Some(DataType::Float));
         assert_eq!(names(graph.consumers("map")), ["map_1"]);
+    }
+
+    #[test]
+    fn a_default_that_may_be_fed_over_is_not_constant() {
+        let mut model = model(graph("g", vec![], vec![], vec![], vec![]));
+        let mut graph = Graph::new(&mut model);
+        graph.add_initializer(i64_tensor("targets", &[1], &[-1]));
+        assert_eq!((graph.ints("targets"), graph.is_constant("targets")), (Some(vec![-1]), true));
+        graph.add_input(value_info("targets", DataType::Int64, &[Dim::Fixed(1)]));
+        let next = graph.op("Neg", "next", &["targets"], vec![]);
+        assert_eq!((graph.ints("targets"), graph.ints(&next)), (None, None));
+        assert!(!graph.is_constant("targets") && !graph.is_constant(&next));
+        assert_eq!((graph.rank(&next), graph.shape(&next)), (Some(1), Some(&[Some(1)][..])));
     }
 
     #[test]

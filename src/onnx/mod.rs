@@ -1,11 +1,18 @@
 //! ONNX models as data: reading and writing files ([`load`]), the messages of the standard ([`proto`]),
 //! small functions that write them ([`build`]), and [`graph::Graph`], which walks and edits a model.
+//!
+//! A model from outside is first checked and put in order ([`check`]), made flat ([`inline`]), and brought
+//! to the operator set that whoever edits it writes ([`opset`]).
 
 mod attribute;
 pub mod build;
+pub mod check;
+mod emit;
 mod external;
 pub mod graph;
 pub mod infer;
+pub mod inline;
 pub mod load;
+pub mod opset;
 pub mod proto;
 pub mod tensor;

@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use super::proto::{DataType, TensorProto};
+use super::proto::{DataLocation, DataType, TensorProto};
 
 /// The number of elements; `None` when a dimension is negative or the product overflows.
 pub fn element_count(dims: &[i64]) -> Option<usize> {
@@ -25,38 +25,89 @@ pub fn byte_len(tensor: &TensorProto) -> Option<u64> {
     (element_count(&tensor.dims)? as u64).checked_mul(size)
 }
 
+/// Whether a tensor has as many values as its shape says, wherever they are stored. Of data in another
+/// file and of unknown types nothing can be said.
+pub(super) fn is_filled(tensor: &TensorProto) -> bool {
+    if tensor.data_location == Some(DataLocation::External.into()) {
+        return true;
+    }
+    let Some(count) = element_count(&tensor.dims) else { return false };
+    let packed = |values: usize| count.div_ceil(values);
+    if let Some(raw) = &tensor.raw_data {
+        return match tensor.data_type() {
+            DataType::Uint4 | DataType::Int4 | DataType::Float4e2m1 => packed(2) == raw.len(),
+            DataType::Uint2 | DataType::Int2 => packed(4) == raw.len(),
+            DataType::Undefined | DataType::String | DataType::Float6e2m3 | DataType::Float6e3m2 => true,
+            _ => byte_len(tensor) == Some(raw.len() as u64),
+        };
+    }
+    match tensor.data_type() {
+        DataType::Undefined | DataType::Float6e2m3 | DataType::Float6e3m2 => true,
+        DataType::Float => tensor.float_data.len() == count,
+        DataType::Complex64 => Some(tensor.float_data.len()) == count.checked_mul(2),
+        DataType::Double => tensor.double_data.len() == count,
+        DataType::Complex128 => Some(tensor.double_data.len()) == count.checked_mul(2),
+        DataType::Int64 => tensor.int64_data.len() == count,
+        DataType::Uint32 | DataType::Uint64 => tensor.uint64_data.len() == count,
+        DataType::String => tensor.string_data.len() == count,
+        DataType::Uint4 | DataType::Int4 | DataType::Float4e2m1 => tensor.int32_data.len() == packed(2),
+        DataType::Uint2 | DataType::Int2 => tensor.int32_data.len() == packed(4),
+        _ => tensor.int32_data.len() == count,
+    }
+}
+
 /// The values of a floating point tensor (16, 32 or 64 bits) as `f32`.
 ///
 /// `None` for other types, external data, and when the values are not as many as the shape says.
 pub fn floats(tensor: &TensorProto) -> Option<Vec<f32>> {
-    let raw = tensor.raw_data.as_deref();
+    match (tensor.data_type(), tensor.raw_data.as_deref()) {
+        (DataType::Float, Some(raw)) => filled(tensor, raw, f32::from_le_bytes),
+        (DataType::Float, None) => whole(tensor, tensor.float_data.clone()),
+        _ => Some(doubles(tensor)?.into_iter().map(|value| value as f32).collect()),
+    }
+}
+
+/// As [`floats`], without loss for 64 bits.
+pub(super) fn doubles(tensor: &TensorProto) -> Option<Vec<f64>> {
     let halves = || tensor.int32_data.iter().map(|&bits| bits as u16);
-    let values: Vec<f32> = match (tensor.data_type(), raw) {
-        (DataType::Float, Some(raw)) => each(raw, f32::from_le_bytes),
-        (DataType::Float, None) => tensor.float_data.clone(),
-        (DataType::Double, Some(raw)) => each(raw, |bytes| f64::from_le_bytes(bytes) as f32),
-        (DataType::Double, None) => tensor.double_data.iter().map(|&value| value as f32).collect(),
-        (DataType::Float16, Some(raw)) => each(raw, |bytes| f16::from_le_bytes(bytes).to_f32()),
-        (DataType::Float16, None) => halves().map(|bits| f16::from_bits(bits).to_f32()).collect(),
-        (DataType::Bfloat16, Some(raw)) => each(raw, |bytes| bf16::from_le_bytes(bytes).to_f32()),
-        (DataType::Bfloat16, None) => halves().map(|bits| bf16::from_bits(bits).to_f32()).collect(),
-        _ => return None,
-    };
-    (Some(values.len()) == element_count(&tensor.dims)).then_some(values)
+    match (tensor.data_type(), tensor.raw_data.as_deref()) {
+        (DataType::Float, Some(raw)) => filled(tensor, raw, |bytes| f32::from_le_bytes(bytes).into()),
+        (DataType::Float, None) => {
+            whole(tensor, tensor.float_data.iter().map(|&value| value.into()).collect())
+        }
+        (DataType::Double, Some(raw)) => filled(tensor, raw, f64::from_le_bytes),
+        (DataType::Double, None) => whole(tensor, tensor.double_data.clone()),
+        (DataType::Float16, Some(raw)) => filled(tensor, raw, |bytes| f16::from_le_bytes(bytes).into()),
+        (DataType::Float16, None) => {
+            whole(tensor, halves().map(|bits| f16::from_bits(bits).into()).collect())
+        }
+        (DataType::Bfloat16, Some(raw)) => filled(tensor, raw, |bytes| bf16::from_le_bytes(bytes).into()),
+        (DataType::Bfloat16, None) => {
+            whole(tensor, halves().map(|bits| bf16::from_bits(bits).into()).collect())
+        }
+        _ => None,
+    }
 }
 
 /// The values of an integer or Boolean tensor as `i64`.
 ///
-/// `None` for other types, external data, and when the values are not as many as the shape says.
+/// `None` for other types, external data, values beyond `i64`, and when the values are not as many as
+/// the shape says.
 pub fn ints(tensor: &TensorProto) -> Option<Vec<i64>> {
-    let values: Vec<i64> = match (tensor.data_type(), tensor.raw_data.as_deref()) {
-        (DataType::Int64, Some(raw)) => each(raw, i64::from_le_bytes),
-        (DataType::Int64, None) => tensor.int64_data.clone(),
-        (DataType::Int32, Some(raw)) => each(raw, |bytes| i32::from_le_bytes(bytes).into()),
-        (DataType::Int16, Some(raw)) => each(raw, |bytes| i16::from_le_bytes(bytes).into()),
-        (DataType::Uint16, Some(raw)) => each(raw, |bytes| u16::from_le_bytes(bytes).into()),
-        (DataType::Int8, Some(raw)) => each(raw, |bytes| i8::from_le_bytes(bytes).into()),
-        (DataType::Uint8 | DataType::Bool, Some(raw)) => each(raw, |[byte]| byte.into()),
+    let unsigned =
+        |values: Option<Vec<u64>>| values?.into_iter().map(|value| value.try_into().ok()).collect();
+    match (tensor.data_type(), tensor.raw_data.as_deref()) {
+        (DataType::Int64, Some(raw)) => filled(tensor, raw, i64::from_le_bytes),
+        (DataType::Int64, None) => whole(tensor, tensor.int64_data.clone()),
+        (DataType::Uint64, Some(raw)) => unsigned(filled(tensor, raw, u64::from_le_bytes)),
+        (DataType::Uint64 | DataType::Uint32, None) => unsigned(whole(tensor, tensor.uint64_data.clone())),
+        (DataType::Uint32, Some(raw)) => filled(tensor, raw, |bytes| u32::from_le_bytes(bytes).into()),
+        (DataType::Int32, Some(raw)) => filled(tensor, raw, |bytes| i32::from_le_bytes(bytes).into()),
+        (DataType::Int16, Some(raw)) => filled(tensor, raw, |bytes| i16::from_le_bytes(bytes).into()),
+        (DataType::Uint16, Some(raw)) => filled(tensor, raw, |bytes| u16::from_le_bytes(bytes).into()),
+        (DataType::Int8, Some(raw)) => filled(tensor, raw, |bytes| i8::from_le_bytes(bytes).into()),
+        (DataType::Uint8, Some(raw)) => filled(tensor, raw, |[byte]| byte.into()),
+        (DataType::Bool, Some(raw)) => filled(tensor, raw, |[byte]| i64::from(byte != 0)),
         (
             DataType::Int32
             | DataType::Int16
@@ -65,14 +116,24 @@ pub fn ints(tensor: &TensorProto) -> Option<Vec<i64>> {
             | DataType::Uint8
             | DataType::Bool,
             None,
-        ) => tensor.int32_data.iter().map(|&value| value.into()).collect(),
-        _ => return None,
-    };
-    (Some(values.len()) == element_count(&tensor.dims)).then_some(values)
+        ) => whole(tensor, tensor.int32_data.iter().map(|&value| value.into()).collect()),
+        _ => None,
+    }
 }
 
-fn each<const SIZE: usize, T>(raw: &[u8], read: impl Fn([u8; SIZE]) -> T) -> Vec<T> {
-    raw.as_chunks().0.iter().map(|&bytes| read(bytes)).collect()
+/// Reads raw data, if it has exactly the values that the shape says.
+fn filled<const SIZE: usize, T>(
+    tensor: &TensorProto,
+    raw: &[u8],
+    read: impl Fn([u8; SIZE]) -> T,
+) -> Option<Vec<T>> {
+    let (values, rest) = raw.as_chunks();
+    let exact = Some(values.len()) == element_count(&tensor.dims) && rest.is_empty();
+    exact.then(|| values.iter().map(|&bytes| read(bytes)).collect())
+}
+
+fn whole<T>(tensor: &TensorProto, values: Vec<T>) -> Option<Vec<T>> {
+    (Some(values.len()) == element_count(&tensor.dims)).then_some(values)
 }
 
 #[cfg(test)]
