@@ -12,6 +12,7 @@
 //! pixels; [`pipeline`] ties them together. `examples/` shows the library in use without the program.
 
 pub mod assets;
+pub mod autodiff;
 pub mod explain;
 pub mod frame;
 pub mod localize;

@@ -1,0 +1,133 @@
+//! Windows that slide over the spatial axes: what convolutions and poolings have in common.
+
+use super::super::call::{Call, Missing};
+use crate::onnx::build::ints;
+use crate::onnx::proto::{AttributeProto, NodeProto};
+
+/// The largest kernel along one axis, stride, dilation or padding.
+pub(super) const MOST: i64 = u16::MAX as i64;
+/// The most places of one window: rules write a value for each.
+const MOST_PLACES: i64 = 1 << 20;
+
+/// Kernel, strides, dilations and paddings, one for each spatial axis.
+pub(super) struct Window {
+    pub(super) kernel: Vec<i64>,
+    pub(super) strides: Vec<i64>,
+    pub(super) dilations: Vec<i64>,
+    pub(super) begins: Vec<i64>,
+    pub(super) ends: Vec<i64>,
+}
+
+impl Window {
+    /// Of a convolution with this weight, its first two axes the channels.
+    pub(super) fn of_weight(call: &Call<'_, '_>, weight: &str) -> Result<Window, Missing> {
+        let shape = call.shape(weight)?;
+        let kernel: Option<Vec<i64>> = shape.get(2..).and_then(|kernel| kernel.iter().copied().collect());
+        Window::new(call.node, kernel.ok_or_else(|| Missing::shape(weight))?)
+    }
+
+    /// Of a pooling.
+    pub(super) fn of_pool(call: &Call<'_, '_>) -> Result<Window, Missing> {
+        let kernel = call.node.ints("kernel_shape");
+        let kernel = kernel.ok_or_else(|| Missing::because("it has no kernel_shape"))?;
+        let mut window = Window::new(call.node, kernel.to_vec())?;
+        window.pad(call)?;
+        Ok(window)
+    }
+
+    fn new(node: &NodeProto, kernel: Vec<i64>) -> Result<Window, Missing> {
+        let axes = kernel.len();
+        let list = |name| match node.ints(name) {
+            Some(values) if values.len() == axes => Ok(values.to_vec()),
+            None => Ok(vec![1; axes]),
+            _ => Err(Missing::because(format!("its {name} do not fit its kernel"))),
+        };
+        let (strides, dilations) = (list("strides")?, list("dilations")?);
+        let usable = |sizes: &[i64]| sizes.iter().all(|size| (1..=MOST).contains(size));
+        if !usable(&kernel) || !usable(&strides) || !usable(&dilations) {
+            return Err(Missing::because(format!(
+                "its kernel, strides or dilations are not from 1 to {MOST}"
+            )));
+        }
+        let places = kernel.iter().try_fold(1_i64, |places, &size| places.checked_mul(size));
+        if places.is_none_or(|places| places > MOST_PLACES) {
+            return Err(Missing::because(format!("its windows have over {MOST_PLACES} places")));
+        }
+        Ok(Window { kernel, strides, dilations, begins: vec![0; axes], ends: vec![0; axes] })
+    }
+
+    /// Reads the paddings, or works out what `auto_pad` makes of an input of its size.
+    pub(super) fn pad(&mut self, call: &Call<'_, '_>) -> Result<(), Missing> {
+        let axes = self.kernel.len();
+        let sizes = call.shape(call.input(0)?).unwrap_or_default();
+        match call.node.string("auto_pad").unwrap_or("NOTSET") {
+            "VALID" => {}
+            "NOTSET" => match call.node.ints("pads") {
+                Some(pads)
+                    if pads.len() == 2 * axes && pads.iter().all(|pad| (-MOST..=MOST).contains(pad)) =>
+                {
+                    self.begins = pads[..axes].to_vec();
+                    self.ends = pads[axes..].to_vec();
+                }
+                None => {}
+                _ => return Err(Missing::because("its pads do not fit its kernel")),
+            },
+            same => {
+                for axis in 0..axes {
+                    let stride = self.strides[axis];
+                    // With stride 1 the paddings are the same for every size.
+                    let size = if stride == 1 { Some(1) } else { sizes.get(axis + 2).copied().flatten() };
+                    let size = size.ok_or_else(open)?;
+                    let covered = ((size + stride - 1) / stride - 1) * stride + self.extent(axis);
+                    let total = (covered - size).max(0);
+                    let less = total / 2;
+                    (self.begins[axis], self.ends[axis]) =
+                        if same == "SAME_LOWER" { (total - less, less) } else { (less, total - less) };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of spatial axes.
+    pub(super) fn axes(&self) -> usize {
+        self.kernel.len()
+    }
+
+    /// How many places of the input one window spans.
+    pub(super) fn extent(&self, axis: usize) -> i64 {
+        (self.kernel[axis] - 1) * self.dilations[axis] + 1
+    }
+
+    /// How many places of an axis this many windows reach, without the paddings.
+    pub(super) fn reach(&self, axis: usize, windows: i64) -> i64 {
+        (windows - 1) * self.strides[axis] + self.extent(axis) - self.begins[axis] - self.ends[axis]
+    }
+
+    pub(super) fn is_padded(&self) -> bool {
+        self.begins.iter().chain(&self.ends).any(|&pad| pad != 0)
+    }
+
+    pub(super) fn has_strides(&self) -> bool {
+        self.strides.iter().any(|&stride| stride != 1)
+    }
+
+    pub(super) fn is_dilated(&self) -> bool {
+        self.dilations.iter().any(|&dilation| dilation != 1)
+    }
+
+    /// As attributes, with these paddings.
+    pub(super) fn attributes(&self, begins: &[i64], ends: &[i64]) -> Vec<AttributeProto> {
+        vec![
+            ints("kernel_shape", &self.kernel),
+            ints("strides", &self.strides),
+            ints("dilations", &self.dilations),
+            ints("pads", &[begins, ends].concat()),
+        ]
+    }
+}
+
+/// Why paddings are not known.
+pub(super) fn open() -> Missing {
+    Missing::because("it is padded automatically, for a size that is open; export with a fixed size")
+}
