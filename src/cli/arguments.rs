@@ -1,9 +1,9 @@
 //! Arguments that several commands share. Each group lays itself over the settings, so that a command
 //! sees one plain value: command line, then environment, then the settings file, then the defaults.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::settings::Settings;
+use super::settings::{self, Settings};
 
 /// Which model explains which classes.
 #[derive(Debug, clap::Args)]
@@ -13,7 +13,7 @@ pub(super) struct ModelArgs {
     #[arg(long, env = "CAMLOC_MODEL", value_name = "FILE.onnx")]
     model: Option<PathBuf>,
     /// How the model wants its pictures [default: NAME.toml beside the model, if there]
-    #[arg(long, env = "CAMLOC_MANIFEST", value_name = "FILE.toml", requires = "model")]
+    #[arg(long, env = "CAMLOC_MANIFEST", value_name = "FILE.toml")]
     manifest: Option<PathBuf>,
     /// Explain this many classes in one pass, best first
     #[arg(long, env = "CAMLOC_TOP_K", value_name = "K")]
@@ -21,6 +21,27 @@ pub(super) struct ModelArgs {
     /// Lock on this class; give it again for more
     #[arg(long = "class", env = "CAMLOC_CLASS", value_name = "NAME|ID", value_delimiter = ',')]
     classes: Vec<String>,
+    /// How the maps are made: auto, cam, gradcam, hirescam, layercam, ... (docs/methods.md)
+    #[arg(long, env = "CAMLOC_METHOD", value_name = "NAME")]
+    method: Option<String>,
+    /// The layer that the maps are made of: a name, -1 (the last) or -2; give it again for more
+    #[arg(
+        long = "layer",
+        env = "CAMLOC_LAYER",
+        value_name = "NAME|-N",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    layers: Vec<String>,
+    /// How the maps of several layers become one: mean or max
+    #[arg(long, env = "CAMLOC_FUSION", value_name = "RULE")]
+    fusion: Option<String>,
+    /// Explain this value of an output in place of a class, such as boxes:3,17
+    #[arg(long, value_name = "OUTPUT:INDEX")]
+    target: Option<String>,
+    /// The value of a further input: a .npy file or a number; give it again for more
+    #[arg(long = "input", value_name = "NAME=FILE.npy|NUMBER")]
+    inputs: Vec<String>,
     /// How pictures are fitted to the model's input: model, crop, squash or letterbox
     #[arg(long, env = "CAMLOC_FIT", value_name = "RULE")]
     fit: Option<String>,
@@ -30,11 +51,17 @@ pub(super) struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// The settings with these arguments on top.
+    pub(super) fn over(self, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        self.apply(&mut settings);
+        settings
+    }
+
     pub(super) fn apply(self, settings: &mut Settings) {
         let model = &mut settings.model;
         if let Some(path) = self.model {
-            model.path = path.to_string_lossy().into_owned();
-            model.manifest.clear();
+            set_path(model, &path);
         }
         if let Some(path) = self.manifest {
             model.manifest = path.to_string_lossy().into_owned();
@@ -42,10 +69,25 @@ impl ModelArgs {
         if !self.classes.is_empty() {
             model.classes = self.classes;
         }
+        if !self.layers.is_empty() {
+            model.layers = self.layers;
+        }
+        if !self.inputs.is_empty() {
+            model.inputs = self.inputs;
+        }
         set(&mut model.top_k, self.top_k);
+        set(&mut model.method, self.method);
+        set(&mut model.fusion, self.fusion);
+        set(&mut model.target, self.target);
         set(&mut model.fit, self.fit);
         set(&mut model.threads, self.threads);
     }
+}
+
+/// Chooses another model, to which the settings' manifest does not belong.
+pub(super) fn set_path(model: &mut settings::Model, path: &Path) {
+    model.path = path.to_string_lossy().into_owned();
+    model.manifest.clear();
 }
 
 /// From map to boxes.

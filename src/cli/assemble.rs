@@ -16,7 +16,7 @@ use camloc::runtime::{self, Options};
 use camloc::source::{Stop, read_photo};
 
 use super::report::Report;
-use super::settings::{Localize, Overlay, Settings};
+use super::settings::{self, Localize, Overlay, Settings};
 use super::usage;
 
 /// The cache of pinned downloads.
@@ -71,10 +71,18 @@ pub(super) fn sample_photos(store: &Store, report: &Report) -> Result<Vec<Pictur
 pub(super) fn classifier(settings: &Settings, store: &Store, report: &Report) -> Result<Classifier> {
     let model = &settings.model;
     let mut classifier = if model.path.is_empty() {
+        if !model.manifest.is_empty() {
+            return Err(usage(anyhow!(
+                "--manifest {} describes a model; name it with --model FILE.onnx",
+                model.manifest
+            )));
+        }
         default_classifier(store, report)?
     } else {
         let manifest = (!model.manifest.is_empty()).then(|| Path::new(&model.manifest));
-        Classifier::open(Path::new(&model.path), manifest)?
+        let inputs =
+            model.inputs.iter().map(|text| text.parse().map_err(usage)).collect::<Result<Vec<_>>>()?;
+        Classifier::open_with(Path::new(&model.path), manifest, &inputs)?
     };
     match model.fit.as_str() {
         "model" => {}
@@ -91,20 +99,50 @@ pub(super) fn classifier(settings: &Settings, store: &Store, report: &Report) ->
     Ok(classifier)
 }
 
-/// Loads ONNX Runtime and the model, explained for at least `classes` classes.
+/// Loads ONNX Runtime and the model, explained for at least `classes` classes; `switchable` if a window can ask for
+/// another method.
 pub(super) fn explainer(
     settings: &Settings,
     store: &Store,
     report: &Report,
     classes: usize,
+    switchable: bool,
 ) -> Result<Explainer> {
     library(store, report)?;
     let classifier = classifier(settings, store, report)?;
-    let targets = targets(&settings.model.classes, &classifier.labels)?;
-    let top_k = if targets.is_empty() { settings.model.top_k.max(classes) } else { targets.len() };
-    let request = Request { top_k, targets, ..Request::default() };
+    let request = request(&settings.model, &classifier.labels, classes)?;
     let options = Options { threads: settings.model.threads, ..Options::default() };
-    Ok(Explainer::new(classifier, &request, &options)?)
+    Ok(match switchable {
+        true => Explainer::switchable(classifier, &request, &options)?,
+        false => Explainer::new(classifier, &request, &options)?,
+    })
+}
+
+/// What to explain, and how, for at least `classes` classes.
+pub(super) fn request(model: &settings::Model, labels: &Labels, classes: usize) -> Result<Request> {
+    let targets = targets(&model.classes, labels)?;
+    let top_k = if targets.is_empty() { model.top_k.max(classes) } else { targets.len() };
+    let (output, index) = match model.target.is_empty() {
+        true => (None, vec![]),
+        false => target(&model.target)?,
+    };
+    let method = match model.method.as_str() {
+        "auto" => None,
+        name => Some(name.parse().map_err(usage)?),
+    };
+    let fusion = model.fusion.parse().map_err(|error: String| usage(anyhow!(error)))?;
+    Ok(Request { top_k, targets, output, index, method, layers: model.layers.clone(), fusion })
+}
+
+/// Reads `OUTPUT:INDEX`, the index behind the last colon, as names have colons too.
+fn target(text: &str) -> Result<(Option<String>, Vec<usize>)> {
+    let index =
+        |index: &str| index.split(',').map(|part| part.trim().parse().ok()).collect::<Option<Vec<usize>>>();
+    let parts = text.rsplit_once(':').and_then(|(output, place)| Some((output, index(place)?)));
+    let wrong =
+        || usage(anyhow!("the target \"{text}\" is not OUTPUT:INDEX, such as scores:281 or boxes:3,17"));
+    let (output, index) = parts.filter(|(output, _)| !output.is_empty()).ok_or_else(wrong)?;
+    Ok((Some(output.to_owned()), index))
 }
 
 /// The ids of the classes to lock on.
@@ -138,7 +176,14 @@ pub(super) fn look(settings: &Settings) -> Result<Look> {
         colormap: parse("colormap", colormap)?,
         ..Style::default()
     };
-    Ok(Look { style, threshold: settings.localize.threshold, rank: None, paused: false, help: false })
+    Ok(Look {
+        style,
+        threshold: settings.localize.threshold,
+        rank: None,
+        method_steps: 0,
+        paused: false,
+        help: false,
+    })
 }
 
 /// A renderer that can write every label, with pinned fonts for scripts that this machine has none for.

@@ -3,6 +3,7 @@
 //! Everything is measured in one run, in rounds that interleave what is compared, and reported as medians:
 //! machines drift, ratios drift less. CPU time is that of camloc's own process; ffmpeg is another process.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use camloc::assets::Store;
-use camloc::explain::{self, Request};
+use camloc::explain::{self, Method, Request};
 use camloc::frame::PicturePool;
 use camloc::model::Classifier;
 use camloc::onnx::load::encode;
@@ -52,6 +53,10 @@ struct Figures {
     explained_wall_ms: f64,
     /// CPU of the explained forward pass over the plain one.
     cam_branch_ratio: f64,
+    /// The same for each method that the model allows, at the last layer; whole-picture methods have none.
+    method_ratios: BTreeMap<&'static str, f64>,
+    /// The same for Grad-CAM at a layer half-way down.
+    half_way_ratio: Option<f64>,
     video_json_cpu_ms: f64,
     video_json_wall_ms: f64,
     /// CPU of 720p H.264 to JSON over the bare forward pass.
@@ -151,6 +156,7 @@ impl Bench<'_> {
         let settings = &self.quiet.settings;
         let classifier = assemble::classifier(settings, &self.store, &self.quiet.report)?;
         let title = classifier.title.clone();
+        let (method_ratios, half_way_ratio) = self.methods(&classifier)?;
         let (mut plain, mut explained) = self.sessions(classifier)?;
         let mut rows = Vec::new();
         for _ in 0..rounds {
@@ -171,6 +177,8 @@ impl Bench<'_> {
             explained_cpu_ms: cpu(1),
             explained_wall_ms: wall(1),
             cam_branch_ratio: over_forward(1),
+            method_ratios,
+            half_way_ratio,
             video_json_cpu_ms: cpu(2),
             video_json_wall_ms: wall(2),
             video_json_ratio: over_forward(2),
@@ -186,14 +194,44 @@ impl Bench<'_> {
 
     /// The plain model and the explained one, on the same threads.
     fn sessions(&self, mut classifier: Classifier) -> Result<(Session, Session)> {
-        let settings = &self.quiet.settings.model;
-        let shape = Some(classifier.preprocessing.input_shape(1));
-        let options = Options { threads: settings.threads, shape };
+        let options = self.options(&classifier);
         let plain = Session::load(&encode(&classifier.model)?, &options)?;
-        let request = Request { top_k: settings.top_k, ..Request::default() };
+        let request = assemble::request(&self.quiet.settings.model, &classifier.labels, 1)?;
         explain::explain(&mut classifier.model, &request)?;
         let explained = Session::load(&encode(&classifier.model)?, &options)?;
         Ok((plain, explained))
+    }
+
+    fn options(&self, classifier: &Classifier) -> Options {
+        let shape = Some(classifier.preprocessing.input_shape(1));
+        Options { threads: self.quiet.settings.model.threads, shape }
+    }
+
+    /// What each method costs over the forward pass, and Grad-CAM at a layer half-way down.
+    fn methods(&self, classifier: &Classifier) -> Result<(BTreeMap<&'static str, f64>, Option<f64>)> {
+        let mut plain = Session::load(&encode(&classifier.model)?, &self.options(classifier))?;
+        let mut ratio = |request: &Request| -> Result<Option<f64>> {
+            let mut model = classifier.model.clone();
+            // What a model does not allow is no figure.
+            if explain::explain(&mut model, request).is_err() {
+                return Ok(None);
+            }
+            let mut explained = Session::load(&encode(&model)?, &self.options(classifier))?;
+            let (forward, with_maps) = passes(&mut plain, &mut explained)?;
+            Ok(Some(with_maps.cpu_ms / forward.cpu_ms))
+        };
+        let asked = assemble::request(&self.quiet.settings.model, &classifier.labels, 1)?;
+        let mut ratios = BTreeMap::new();
+        for method in Method::all() {
+            if let Some(found) = ratio(&Request { method: Some(method), ..asked.clone() })? {
+                ratios.insert(method.name(), found);
+            }
+        }
+        let layers = explain::inspect(&mut classifier.model.clone(), &asked)?.layers;
+        let half_way = layers.get(layers.len() / 2).map(|layer| layer.tensor.clone());
+        let request =
+            Request { method: Some(Method::GradCam), layers: half_way.into_iter().collect(), ..asked };
+        Ok((ratios, ratio(&request)?))
     }
 
     /// Whole pipeline over the test video.
@@ -223,7 +261,7 @@ impl Bench<'_> {
     }
 
     fn explainer(&self) -> Result<Explainer> {
-        assemble::explainer(&self.quiet.settings, &self.store, &self.quiet.report, 1)
+        assemble::explainer(&self.quiet.settings, &self.store, &self.quiet.report, 1, false)
     }
 
     /// A job with its model loaded, so that running it costs no loading.
@@ -300,6 +338,15 @@ fn print(figures: &Figures, out: &mut impl Write) -> std::io::Result<()> {
         &figures.explained_wall_ms,
         figures.cam_branch_ratio,
     )?;
+    for (method, ratio) in &figures.method_ratios {
+        writeln!(out, "  {method:<50}  {ratio:6.3} x")?;
+    }
+    if let Some(ratio) = figures.half_way_ratio {
+        writeln!(out, "  {:<50}  {ratio:6.3} x", "gradcam at a layer half-way down")?;
+    }
+    let mut row = |what: &str, cpu: &f64, wall: &f64, ratio: f64| {
+        writeln!(out, "{what:<34} {cpu:8.2} {wall:8.2}  {ratio:6.3} x")
+    };
     row("720p H.264 to JSON", video_json_cpu_ms, video_json_wall_ms, figures.video_json_ratio)?;
     row(
         "720p H.264 to overlaid mp4",

@@ -5,7 +5,9 @@ mod assemble;
 mod bench;
 mod demo;
 mod doctor;
+mod export;
 mod image;
+mod inspect;
 mod live;
 mod models;
 mod report;
@@ -59,6 +61,10 @@ enum Command {
     Video(video::Args),
     /// Process photos, folders of photos, or `-` for a photo on standard input
     Image(image::Args),
+    /// Write a model that explains itself wherever ONNX runs
+    Export(export::Args),
+    /// Say what a model offers: inputs, outputs, head, layers, methods
+    Inspect(inspect::Args),
     /// List the models that are at hand and how to bring your own
     Models(models::Args),
     /// Check what camloc needs: what was found, what is missing and how to get it
@@ -115,6 +121,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Live(args) => live::run(args, &context),
         Command::Video(args) => video::run(args, &context),
         Command::Image(args) => image::run(args, &context),
+        Command::Export(args) => export::run(args, &context),
+        Command::Inspect(args) => inspect::run(args, &context),
         Command::Models(args) => models::run(args, &context),
         Command::Doctor(args) => doctor::run(args, &context),
         Command::Bench(args) => bench::run(args, &context),

@@ -109,7 +109,7 @@ impl Job {
         let classes = if output.window.is_some() { WINDOW_CLASSES } else { 1 };
         let explainer = match explainer {
             Some(explainer) => explainer,
-            None => assemble::explainer(&settings, &store, report, classes)?,
+            None => assemble::explainer(&settings, &store, report, classes, output.window.is_some())?,
         };
         let top_k = match settings.model.classes.len() {
             0 => settings.model.top_k,

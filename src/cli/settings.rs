@@ -25,6 +25,11 @@ pub(super) struct Model {
     pub(super) manifest: String,
     pub(super) top_k: usize,
     pub(super) classes: Vec<String>,
+    pub(super) method: String,
+    pub(super) layers: Vec<String>,
+    pub(super) fusion: String,
+    pub(super) target: String,
+    pub(super) inputs: Vec<String>,
     pub(super) fit: String,
     pub(super) threads: usize,
 }

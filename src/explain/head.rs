@@ -3,7 +3,7 @@
 //! The search walks back from an output. It passes what changes neither the values nor their order
 //! (reshapes, casts, dropout, a bias), and ends at a linear layer or at a global pooling.
 
-use super::ExplainError;
+pub use super::space::Layout;
 use crate::onnx::graph::Graph;
 use crate::onnx::infer::wrap_axis;
 use crate::onnx::proto::NodeProto;
@@ -11,29 +11,12 @@ use crate::onnx::proto::NodeProto;
 /// A head with a closed form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
-    /// The model's output that it was found from.
-    pub output: String,
-    /// Class scores before any softmax, `[N, C]`, perhaps with further axes of size 1.
-    pub logits: String,
-    /// The model's own probabilities, shaped as the logits, if it has them.
-    pub probabilities: Option<String>,
-    /// How many classes, C.
-    pub classes: usize,
     /// The target layer: the feature map that the maps are made of.
     pub features: String,
     /// The order of the feature map's axes.
     pub layout: Layout,
     /// How class scores come from features.
     pub form: Form,
-}
-
-/// The order of a feature map's axes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// `[N, channels, h, w]`
-    Nchw,
-    /// `[N, h, w, channels]`
-    Nhwc,
 }
 
 /// How class scores come from features.
@@ -64,43 +47,15 @@ pub struct Linear {
 impl Head {
     /// Rows and columns of the feature map, where they are known without running the model.
     pub fn map_size(&self, graph: &Graph<'_>) -> Option<(usize, usize)> {
-        let [_, a, b, c] = *graph.shape(&self.features)? else { return None };
-        let (height, width) = match self.layout {
-            Layout::Nchw => (b?, c?),
-            Layout::Nhwc => (a?, b?),
-        };
-        Some((usize::try_from(height).ok()?, usize::try_from(width).ok()?))
+        self.layout.size(graph.shape(&self.features)?)
     }
 }
 
-/// The head behind the first output that has one.
-///
-/// # Errors
-///
-/// [`ExplainError::UnsupportedHead`] naming what was found, or [`ExplainError::UnknownClasses`].
-pub fn find(graph: &Graph<'_>) -> Result<Head, ExplainError> {
-    find_from(graph, None)
-}
-
-/// The head behind the named output, or the first output that has one.
-///
-/// # Errors
-///
-/// As [`find`], and [`ExplainError::NoSuchOutput`].
-pub fn find_from(graph: &Graph<'_>, output: Option<&str>) -> Result<Head, ExplainError> {
-    let names: Vec<&str> = graph.outputs().iter().map(|output| output.name()).collect();
-    let wanted = names.iter().filter(|name| output.is_none_or(|wanted| wanted == **name));
-    let mut first_error = None;
-    for name in wanted {
-        match behind(graph, name) {
-            Ok(head) => return Ok(head),
-            Err(error) => first_error = first_error.or(Some(error)),
-        }
-    }
-    Err(first_error.unwrap_or_else(|| ExplainError::NoSuchOutput {
-        output: output.unwrap_or_default().into(),
-        outputs: names.join(", "),
-    }))
+/// The head that makes class scores, `[N, C]`, perhaps with further axes of size 1; `None` where it has
+/// no closed form.
+pub fn find(graph: &Graph<'_>, logits: &str) -> Option<Head> {
+    let (features, layout, form) = Walk { graph }.form(logits)?;
+    Some(Head { features: features.into(), layout, form })
 }
 
 /// What changes neither the values nor their order, up to the quantisation of values.
@@ -108,61 +63,36 @@ const TRANSPARENT: &[&str] = &["Identity", "Dropout", "Cast", "QuantizeLinear", 
 /// What changes only the shape, for a tensor that has one value for each channel.
 const RESHAPING: &[&str] = &["Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose"];
 
-fn behind(graph: &Graph<'_>, output: &str) -> Result<Head, ExplainError> {
-    let walk = Walk { graph };
-    let end = walk.back(output, |node| TRANSPARENT.contains(&node.standard_op()) || is_reshaping(node));
-    let (logits, probabilities) = match graph.producer(end).map(|node| (node, node.standard_op())) {
-        Some((node, "Softmax" | "Sigmoid")) => (node.input_at(0).unwrap_or(end), Some(end)),
-        Some((node, "LogSoftmax")) => (node.input_at(0).unwrap_or(end), None),
-        _ => (output, None),
-    };
-    let (features, layout, form) = walk.form(logits).ok_or_else(|| ExplainError::UnsupportedHead {
-        output: output.into(),
-        found: walk.describe(logits),
-    })?;
-    let classes = match &form {
-        Form::Pooled(linear) | Form::Flattened(linear) => walk.size(&linear.weight, linear.class_axis),
-        Form::ClassMaps => walk.channels(features, layout),
-    };
-    let from_output = || match graph.shape(output)? {
-        [_, rest @ ..] => rest.iter().try_fold(1_i64, |product, dim| product.checked_mul((*dim)?)),
-        [] => None,
-    };
-    let classes = classes.or_else(from_output).and_then(|classes| usize::try_from(classes).ok());
-    Ok(Head {
-        output: output.into(),
-        logits: logits.into(),
-        probabilities: probabilities.map(str::to_owned),
-        classes: classes
-            .filter(|&classes| classes > 0)
-            .ok_or(ExplainError::UnknownClasses { output: output.into() })?,
-        features: features.into(),
-        layout,
-        form,
-    })
-}
+/// No head has as many nodes in a row; a hostile file could, behind each of its many outputs.
+const MAX_WALK: usize = 128;
+/// No node of a head has as many operands.
+const MAX_OPERANDS: usize = 8;
 
 fn is_reshaping(node: &NodeProto) -> bool {
     RESHAPING.contains(&node.standard_op())
 }
 
 /// Walks back along a graph.
-struct Walk<'g, 'm> {
-    graph: &'g Graph<'m>,
+pub(super) struct Walk<'g, 'm> {
+    pub(super) graph: &'g Graph<'m>,
 }
 
 impl<'g> Walk<'g, '_> {
     /// The first tensor, walking back, that is not made by a node to pass.
     fn back(&self, from: &'g str, pass: impl Fn(&NodeProto) -> bool) -> &'g str {
         let mut tensor = from;
-        // A damaged file may hold a cycle.
-        for _ in self.graph.nodes() {
+        for _ in 0..MAX_WALK {
             match self.graph.producer(tensor).filter(|node| pass(node)).and_then(|node| self.data(node)) {
                 Some(input) => tensor = input,
                 None => break,
             }
         }
         tensor
+    }
+
+    /// The first tensor, walking back, that is not only another shape or type of the one before it.
+    pub(super) fn back_to_values(&self, from: &'g str) -> &'g str {
+        self.back(from, |node| TRANSPARENT.contains(&node.standard_op()) || is_reshaping(node))
     }
 
     fn back_transparent(&self, from: &'g str) -> &'g str {
@@ -177,19 +107,24 @@ impl<'g> Walk<'g, '_> {
 
     /// The input that carries the picture: the first one that is not constant.
     fn data(&self, node: &'g NodeProto) -> Option<&'g str> {
-        node.input.iter().map(String::as_str).find(|name| !name.is_empty() && !self.graph.is_constant(name))
+        node.input
+            .iter()
+            .take(MAX_OPERANDS)
+            .map(String::as_str)
+            .find(|name| !name.is_empty() && !self.graph.is_constant(name))
     }
 
     fn is_bias(&self, node: &NodeProto) -> bool {
-        node.standard_op() == "Add" && node.input.iter().any(|input| self.graph.is_constant(input))
+        node.standard_op() == "Add"
+            && node.input.iter().take(MAX_OPERANDS).any(|input| self.graph.is_constant(input))
     }
 
-    fn size(&self, tensor: &str, axis: usize) -> Option<i64> {
+    pub(super) fn size(&self, tensor: &str, axis: usize) -> Option<i64> {
         *self.graph.shape(tensor)?.get(axis)?
     }
 
-    fn channels(&self, tensor: &str, layout: Layout) -> Option<i64> {
-        self.size(tensor, if layout == Layout::Nchw { 1 } else { 3 })
+    pub(super) fn channels(&self, tensor: &str, layout: Layout) -> Option<i64> {
+        self.size(tensor, layout.channel_axis())
     }
 
     /// What the logits are made of.
@@ -329,7 +264,7 @@ impl<'g> Walk<'g, '_> {
     fn flattened(&self, data: &'g str, count: Option<i64>) -> Option<(&'g str, Layout)> {
         let mut tensor = self.back_transparent(data);
         let rank = |tensor: &str| self.graph.shape(tensor).map(<[_]>::len);
-        for _ in self.graph.nodes() {
+        for _ in 0..MAX_WALK {
             let node = self.graph.producer(tensor)?;
             if !matches!(node.standard_op(), "Flatten" | "Reshape") {
                 return None;
@@ -354,27 +289,6 @@ impl<'g> Walk<'g, '_> {
         let map = if layout == Layout::Nchw { &shape[2..] } else { &shape[1..3] };
         // One place is not a map; nor are features of which the channels are unknown.
         (map != [Some(1), Some(1)] && self.channels(tensor, layout).is_some()).then_some((tensor, layout))
-    }
-
-    /// Names the operators at the end of the graph, last one first.
-    fn describe(&self, logits: &'g str) -> String {
-        const SHOWN: usize = 4;
-        let mut parts = Vec::new();
-        let mut tensor = logits;
-        while parts.len() < SHOWN {
-            tensor = self.back_reshaping(tensor);
-            let Some(node) = self.graph.producer(tensor) else {
-                parts.push(format!("the input {tensor}"));
-                break;
-            };
-            parts.push(match node.name() {
-                "" => format!("{} (tensor {tensor})", node.op_type()),
-                name => format!("{} (node {name})", node.op_type()),
-            });
-            let Some(data) = self.data(node) else { break };
-            tensor = data;
-        }
-        parts.join(" on ")
     }
 }
 

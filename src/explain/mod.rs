@@ -8,24 +8,73 @@
 //! | `camloc.maps` | f32 `[N, K, h, w]` | raw maps at feature resolution |
 //!
 //! The input `camloc.targets`, i64 `[K]`, may be left out: it locks classes, -1 stands for "by rank".
+//!
+//! ```
+//! use camloc::explain::{Method, Request, explain};
+//! use camloc::onnx::build::{Dim, f32_tensor, graph, model, node, value_info};
+//! use camloc::onnx::proto::DataType;
+//!
+//! // Any ONNX classifier will do (`camloc::onnx::load::load`); here is one of four features and two classes.
+//! let image = [Dim::Symbol("N"), Dim::Fixed(4), Dim::Fixed(8), Dim::Fixed(8)];
+//! let nodes = vec![
+//!     node("Relu", "relu", &["image"], &["features"], vec![]),
+//!     node("GlobalMaxPool", "pool", &["features"], &["pooled"], vec![]),
+//!     node("Flatten", "flatten", &["pooled"], &["flat"], vec![]),
+//!     node("MatMul", "linear", &["flat", "weight"], &["logits"], vec![]),
+//! ];
+//! let mut classifier = model(graph(
+//!     "classifier",
+//!     vec![value_info("image", DataType::Float, &image)],
+//!     vec![value_info("logits", DataType::Float, &[Dim::Symbol("N"), Dim::Fixed(2)])],
+//!     vec![f32_tensor("weight", &[4, 2], &[0.5; 8])],
+//!     nodes,
+//! ));
+//! let request = Request { top_k: 1, method: Some(Method::LayerCam), ..Request::default() };
+//! let done = explain(&mut classifier, &request)?;
+//! assert_eq!((done.layer.as_str(), done.map_size), ("features", Some((8, 8))));
+//! let outputs: Vec<&str> = classifier.graph.iter().flat_map(|g| &g.output).map(|output| output.name()).collect();
+//! assert_eq!(outputs, ["logits", "camloc.classes", "camloc.scores", "camloc.maps"]);
+//! # Ok::<(), camloc::explain::ExplainError>(())
+//! ```
 
-mod cam;
-mod class_maps;
-mod flatten_linear;
+mod demand;
+mod error;
+mod features;
+mod fusion;
 pub mod head;
+mod inspect;
+pub mod layers;
+mod methods;
+mod operands;
 mod outputs;
+pub mod receptive_field;
+mod recognise;
+mod scores;
+mod space;
+mod subject;
 #[cfg(test)]
 mod tests;
 
+pub use error::ExplainError;
+pub use fusion::Fusion;
+pub use inspect::{Inspection, inspect};
+pub use layers::{Layer, LayerError};
+pub use methods::{Method, UnknownMethod};
+pub use recognise::recognise;
+pub use scores::Scores;
+
+use crate::autodiff::AutodiffError;
 use crate::onnx::graph::Graph;
-use crate::onnx::opset;
-use crate::onnx::proto::ModelProto;
-use head::{Form, Head};
+use crate::onnx::proto::{ModelProto, StringStringEntryProto};
+use crate::onnx::{check, inline, opset};
+use features::Maps;
+use head::Form;
+use methods::{cam, class_maps, flatten_linear};
+use outputs::Choice;
+use recognise::{CLASSES_KEY, LAYER_KEY, METHOD_KEY};
+use subject::Subject;
 
-/// The oldest operator set with all that a closed form needs (`GatherElements`).
-const NEEDED_OPSET: i64 = 11;
-
-/// What to explain.
+/// What to explain, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// How many classes, by rank, at most as many as the model has; not heeded with `targets`.
@@ -33,114 +82,112 @@ pub struct Request {
     /// Classes to explain whatever their rank, in this order, and no others; empty: the `top_k` best.
     /// They are the default of `camloc.targets`, which whoever runs the model may override.
     pub targets: Vec<usize>,
-    /// The output that holds the class scores; `None`: the first one whose head is understood.
+    /// The output that holds the class scores; `None`: the first one that does.
     pub output: Option<String>,
+    /// Where in `output`, behind its batch axis, the one value lies that is explained, if it holds no class scores: a
+    /// regressor's number, a detector's score of one box. Empty: it holds class scores.
+    pub index: Vec<usize>,
+    /// The method; `None`: the closed form where the head has one, else Grad-CAM.
+    pub method: Option<Method>,
+    /// The target layers: names of tensors or nodes, or `-1` for the last, `-2` for the one before; none: the last.
+    pub layers: Vec<String>,
+    /// How the maps of several layers become one.
+    pub fusion: Fusion,
 }
 
 /// What was done to a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// The method, as the program names it: `cam`, `class-maps` or `flatten-linear`.
-    pub method: &'static str,
-    /// The target layer: the tensor that the maps are made of.
+    /// The method, as the program names it; the closed forms are `cam`, `class-maps` and `flatten-linear`.
+    pub method: String,
+    /// The target layer: the tensor that the maps are made of; several are joined by commas.
     pub layer: String,
     /// The tensor of class scores before any softmax.
     pub logits: String,
     /// How many classes the model tells apart.
     pub classes: usize,
+    /// How many of them are explained in one pass, K.
+    pub count: usize,
     /// Rows and columns of the maps, when they do not depend on the picture.
     pub map_size: Option<(usize, usize)>,
 }
 
-/// Why a model cannot be explained.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ExplainError {
-    /// The head has no closed form that is known here.
-    #[error(
-        "the head of this model (output {output:?}) is {found}: no closed-form map; supported: global average pooling \
-         then one linear layer; a convolution of class maps, then global average pooling; one linear layer on \
-         flattened features"
-    )]
-    UnsupportedHead {
-        /// The output walked back from.
-        output: String,
-        /// What stands there: operators, nodes, tensors.
-        found: String,
-    },
-    /// The asked output does not exist, or the model has none.
-    #[error("the model has no output {output:?}; its outputs are: {outputs}")]
-    NoSuchOutput {
-        /// The output asked for.
-        output: String,
-        /// The ones that there are.
-        outputs: String,
-    },
-    /// The classes cannot be counted.
-    #[error(
-        "the model does not say how many classes its output {output:?} has; export it with that size fixed"
-    )]
-    UnknownClasses {
-        /// The output.
-        output: String,
-    },
-    /// `top_k` is zero and there are no targets.
-    #[error("no class to explain was asked for; ask for at least one")]
-    NothingAsked,
-    /// A class that the model does not have.
-    #[error("class {target} does not exist: the model has {classes} classes, 0 to {}", classes - 1)]
-    NoSuchClass {
-        /// The class asked for.
-        target: usize,
-        /// How many classes there are, at least one.
-        classes: usize,
-    },
-    /// There are maps in it already.
-    #[error("this model is explained already (it has a tensor {tensor:?}); give the model it was made from")]
-    AlreadyExplained {
-        /// The tensor found.
-        tensor: String,
-    },
-    /// Its operators are too old and cannot be brought forward.
-    #[error(
-        "this model is written in operator set {opset}, maps need 11 or newer, and its operator {operator} does not \
-         mean the same there; export it again with operator set 17"
-    )]
-    OldOperators {
-        /// The model's operator set.
-        opset: i64,
-        /// What stands in the way.
-        operator: String,
-    },
-}
+/// The operator set that closed forms are written in.
+const CLOSED_FORM_OPSET: i64 = 11;
+/// The operator set that gradients are written in: the first that can scatter and add.
+const GRADIENT_OPSET: i64 = 16;
 
-/// Adds the maps to a model, in the closed form that its head allows.
+/// Adds the maps to a model.
 ///
 /// # Errors
 ///
-/// When the head has none, the request does not fit the model, or its operators are too old. The
-/// model is then as it was.
+/// When the request does not fit the model, an operator on the way has no gradient, or the model's operators are
+/// too old. The model then computes what it did, in an operator set that may have been raised.
 pub fn explain(model: &mut ModelProto, request: &Request) -> Result<Explanation, ExplainError> {
+    prepare(model)?;
     let graph = Graph::new(model);
-    let head = head::find_from(&graph, request.output.as_deref())?;
-    outputs::check(&graph, request, head.classes)?;
-    opset::raise(model, NEEDED_OPSET)
-        .map_err(|error| ExplainError::OldOperators { opset: error.opset, operator: error.operator })?;
-
-    let mut graph = Graph::new(model);
-    let choice = outputs::choose(&mut graph, &head, request);
-    let method = append_maps(&mut graph, &head, &choice.classes);
-    let map_size = head.map_size(&graph);
-    outputs::declare(&mut graph, &head, &choice, map_size);
-    graph.set_metadata("camloc.method", method);
-    graph.set_metadata("camloc.layer", &head.features);
-    graph.set_metadata("camloc.version", env!("CARGO_PKG_VERSION"));
-    let Head { features: layer, logits, classes, .. } = head;
-    Ok(Explanation { method, layer, logits, classes, map_size })
+    let scores = scores::find(&graph, request)?;
+    outputs::check(&graph, request, scores.classes)?;
+    let closed = closed_form(&scores, request)?;
+    opset::raise(model, if closed { CLOSED_FORM_OPSET } else { GRADIENT_OPSET })?;
+    let before = Extent::of(model);
+    let done = append(model, request, scores, closed);
+    if done.is_err() {
+        before.restore(model);
+    }
+    done
 }
 
-/// Appends `camloc.maps` for the chosen classes `[N, K]`, and says by which method.
-fn append_maps(graph: &mut Graph<'_>, head: &Head, classes: &str) -> &'static str {
-    match &head.form {
+/// Refuses what is damaged, and makes the graph flat.
+fn prepare(model: &mut ModelProto) -> Result<(), ExplainError> {
+    check::check(model)?;
+    inline::inline(model)?;
+    // Functions that are written out may be many more nodes.
+    Ok(check::check_size(model)?)
+}
+
+/// Whether the request is answered by the closed form of the head.
+fn closed_form(scores: &Scores, request: &Request) -> Result<bool, ExplainError> {
+    match (request.method, &scores.head) {
+        (Some(Method::Cam), Some(_)) => Ok(true),
+        (Some(Method::Cam), None) => Err(ExplainError::NoClosedForm { output: scores.output.clone() }),
+        (None, Some(head)) => Ok(request.layers.iter().all(|layer| layer == "-1" || *layer == head.features)),
+        _ => Ok(false),
+    }
+}
+
+fn append(
+    model: &mut ModelProto,
+    request: &Request,
+    mut scores: Scores,
+    closed: bool,
+) -> Result<Explanation, ExplainError> {
+    let mut graph = Graph::new(model);
+    let choice = match request.index.is_empty() {
+        true => outputs::choose(&mut graph, &scores, request),
+        false => outputs::choose_value(&mut graph, &mut scores, request)?,
+    };
+    let (method, layer, map_size) = match (&scores.head, closed) {
+        (Some(_), true) => append_closed(&mut graph, &scores, &choice),
+        _ => append_method(&mut graph, request, &scores, &choice)?,
+    };
+    outputs::declare(&mut graph, &scores.output, &choice, map_size);
+    graph.set_metadata(METHOD_KEY, method);
+    graph.set_metadata(LAYER_KEY, &layer);
+    graph.set_metadata(CLASSES_KEY, &scores.classes.to_string());
+    graph.set_metadata("camloc.version", env!("CARGO_PKG_VERSION"));
+    let Scores { logits, classes, .. } = scores;
+    Ok(Explanation { method: method.into(), layer, logits, classes, count: choice.count, map_size })
+}
+
+/// What was appended: the method's name, the layers, and the size of the maps.
+type Appended = (&'static str, String, Option<(usize, usize)>);
+
+/// Appends `camloc.maps` in the closed form of the head.
+fn append_closed(graph: &mut Graph<'_>, scores: &Scores, choice: &Choice) -> Appended {
+    let Some(head) = &scores.head else { unreachable!("asked for only where there is one") };
+    let classes = &choice.classes;
+    let method = match &head.form {
         Form::Pooled(linear) => {
             cam::append(graph, head, linear, classes);
             cam::METHOD
@@ -153,5 +200,71 @@ fn append_maps(graph: &mut Graph<'_>, head: &Head, classes: &str) -> &'static st
             flatten_linear::append(graph, head, linear, classes);
             flatten_linear::METHOD
         }
+    };
+    (method, head.features.clone(), head.map_size(graph))
+}
+
+/// Appends `camloc.maps` by a method that follows gradients, or runs part of the network.
+fn append_method(
+    graph: &mut Graph<'_>,
+    request: &Request,
+    scores: &Scores,
+    choice: &Choice,
+) -> Result<Appended, ExplainError> {
+    let method = request.method.unwrap_or(Method::GradCam);
+    let layers = layers::select(graph, &scores.logits, &request.layers)?;
+    let layers = if method.has_layer() { &layers[..] } else { &layers[..layers.len().min(1)] };
+    let mut maps: Vec<Maps> = Vec::new();
+    for layer in layers {
+        let mut subject = Subject { graph, scores, choice };
+        maps.push(method.append(&mut subject, layer).map_err(|error| nearest(graph, scores, error))?);
+    }
+    let map_size = fusion::finish(graph, &maps, request.fusion);
+    let names: Vec<&str> = layers.iter().map(|layer| layer.tensor.as_str()).collect();
+    let layer = if method.has_layer() { names.join(",") } else { "input".to_owned() };
+    Ok((method.name(), layer, map_size))
+}
+
+/// Adds to a missing gradient the nearest layer from which there is one.
+fn nearest(graph: &Graph<'_>, scores: &Scores, error: ExplainError) -> ExplainError {
+    let ExplainError::Gradient { source, .. } = &error else { return error };
+    let AutodiffError::Unsupported { index, .. } = source.as_ref() else { return error };
+    let after = |layer: &&Layer| graph.position(&layer.tensor).is_some_and(|position| position >= *index);
+    let clear = crate::autodiff::differentiable(graph, &scores.logits);
+    let reaches = |layer: &&Layer| clear.contains(layer.tensor.as_str());
+    let candidates = layers::candidates(graph, &scores.logits);
+    let nearest = candidates.iter().rev().filter(after).find(reaches).map(|layer| layer.tensor.clone());
+    ExplainError::Gradient { source: source.clone(), nearest }
+}
+
+/// How much there is of a model, so that what was appended can be taken away again.
+struct Extent {
+    nodes: usize,
+    initializers: usize,
+    inputs: usize,
+    outputs: usize,
+    metadata: Vec<StringStringEntryProto>,
+}
+
+impl Extent {
+    fn of(model: &ModelProto) -> Extent {
+        let graph = model.graph.as_ref();
+        let count = |size: fn(&crate::onnx::proto::GraphProto) -> usize| graph.map_or(0, size);
+        Extent {
+            nodes: count(|graph| graph.node.len()),
+            initializers: count(|graph| graph.initializer.len()),
+            inputs: count(|graph| graph.input.len()),
+            outputs: count(|graph| graph.output.len()),
+            metadata: model.metadata_props.clone(),
+        }
+    }
+
+    fn restore(self, model: &mut ModelProto) {
+        model.metadata_props = self.metadata;
+        let Some(graph) = &mut model.graph else { return };
+        graph.node.truncate(self.nodes);
+        graph.initializer.truncate(self.initializers);
+        graph.input.truncate(self.inputs);
+        graph.output.truncate(self.outputs);
     }
 }

@@ -1,6 +1,6 @@
 //! What every method adds: the choice of classes, their scores, and the declaration of all outputs.
 
-use super::head::Head;
+use super::scores::Scores;
 use super::{ExplainError, Request};
 use crate::onnx::build::{self, Dim};
 use crate::onnx::graph::Graph;
@@ -38,17 +38,17 @@ pub(super) fn check(graph: &Graph<'_>, request: &Request, classes: usize) -> Res
 }
 
 /// Appends the choice of classes and their scores.
-pub(super) fn choose(graph: &mut Graph<'_>, head: &Head, request: &Request) -> Choice {
+pub(super) fn choose(graph: &mut Graph<'_>, scores: &Scores, request: &Request) -> Choice {
     let targets: Vec<i64> = match request.targets.is_empty() {
-        true => vec![-1; request.top_k.min(head.classes)],
+        true => vec![-1; request.top_k.min(scores.classes)],
         false => request.targets.iter().map(|&target| target as i64).collect(),
     };
     let count = targets.len();
     add_targets(graph, &targets);
 
-    let logits = rows(graph, &head.logits, head.classes);
+    let logits = rows(graph, &scores.logits, scores.classes);
     // More slots than classes can only be targets; the ranks then repeat the last class.
-    let ranked = count.min(head.classes);
+    let ranked = count.min(scores.classes);
     let k = graph.add_ints("camloc.k", &[ranked as i64]);
     let best = graph.fresh_name("camloc.best");
     let mut ranks = graph.fresh_name("camloc.ranks");
@@ -63,14 +63,48 @@ pub(super) fn choose(graph: &mut Graph<'_>, head: &Head, request: &Request) -> C
     let by_rank = graph.op("Less", "camloc.by_rank", &[TARGETS, &zero], vec![]);
     let classes = graph.op("Where", CLASSES, &[&by_rank, &ranks, TARGETS], vec![]);
 
-    let probabilities = match &head.probabilities {
-        Some(own) => rows(graph, own, head.classes),
+    let probabilities = match &scores.probabilities {
+        Some(own) => rows(graph, own, scores.classes),
         // One logit is for or against: its probability is not shared out among classes.
-        None if head.classes == 1 => graph.op("Sigmoid", "camloc.probabilities", &[&logits], vec![]),
+        None if scores.classes == 1 => graph.op("Sigmoid", "camloc.probabilities", &[&logits], vec![]),
         None => graph.op("Softmax", "camloc.probabilities", &[&logits], vec![build::int("axis", 1)]),
     };
     graph.op("GatherElements", SCORES, &[&probabilities, &classes], vec![build::int("axis", 1)]);
     Choice { classes, count }
+}
+
+/// Appends the choice of one value of an output that holds no class scores. The scores become all of its values,
+/// `[N, C]`, and the value itself is the score.
+pub(super) fn choose_value(
+    graph: &mut Graph<'_>,
+    scores: &mut Scores,
+    request: &Request,
+) -> Result<Choice, ExplainError> {
+    let place = place(graph, &scores.output, &request.index)?;
+    scores.logits = graph.reshape("camloc.values", &scores.output, &[-1, scores.classes as i64]);
+    scores.probabilities = None;
+    scores.head = None;
+    add_targets(graph, &[place as i64]);
+    let values = rows(graph, &scores.logits, scores.classes);
+    let column = graph.slice("camloc.column", &values, 1, 0, 1);
+    let shape = graph.op("Shape", "camloc.column", &[&column], vec![]);
+    let classes = graph.op("Expand", CLASSES, &[TARGETS, &shape], vec![]);
+    graph.op("GatherElements", SCORES, &[&values, &classes], vec![build::int("axis", 1)]);
+    Ok(Choice { classes, count: 1 })
+}
+
+/// Where a value lies among all of an output's values for one picture.
+fn place(graph: &Graph<'_>, output: &str, index: &[usize]) -> Result<usize, ExplainError> {
+    let sizes: Option<Vec<usize>> = graph
+        .shape(output)
+        .and_then(|shape| shape.get(1..)?.iter().map(|&size| usize::try_from(size?).ok()).collect());
+    let sizes = sizes.ok_or_else(|| ExplainError::UnknownClasses { output: output.into() })?;
+    let inside = index.len() == sizes.len() && index.iter().zip(&sizes).all(|(&at, &size)| at < size);
+    if !inside {
+        let shape = format!("{sizes:?}");
+        return Err(ExplainError::NoSuchPlace { output: output.into(), shape, index: index.to_vec() });
+    }
+    Ok(index.iter().zip(&sizes).fold(0, |place, (&at, &size)| place * size + at))
 }
 
 /// An input that may be left out needs file format 4.
@@ -82,7 +116,7 @@ fn add_targets(graph: &mut Graph<'_>, targets: &[i64]) {
 }
 
 /// A tensor of one value for each class as f32 `[N, C]`.
-fn rows(graph: &mut Graph<'_>, tensor: &str, classes: usize) -> String {
+pub(super) fn rows(graph: &mut Graph<'_>, tensor: &str, classes: usize) -> String {
     let tensor = as_f32(graph, tensor);
     if graph.shape(&tensor).is_some_and(|shape| shape.len() == 2) {
         return tensor;
@@ -100,8 +134,13 @@ pub(super) fn as_f32(graph: &mut Graph<'_>, tensor: &str) -> String {
 }
 
 /// Declares the three outputs.
-pub(super) fn declare(graph: &mut Graph<'_>, head: &Head, choice: &Choice, map_size: Option<(usize, usize)>) {
-    let batch = batch(graph, &head.output);
+pub(super) fn declare(
+    graph: &mut Graph<'_>,
+    output: &str,
+    choice: &Choice,
+    map_size: Option<(usize, usize)>,
+) {
+    let batch = batch(graph, output);
     let batch = match &batch {
         Some(DimensionValue::DimValue(size)) => Dim::Fixed(*size),
         Some(DimensionValue::DimParam(symbol)) => Dim::Symbol(symbol),

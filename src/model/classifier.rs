@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::embed;
 use super::error::ModelError;
+use super::fixed_input::FixedInput;
 use super::labels::{Labels, from_lines, from_metadata};
 use super::lite0;
 use super::manifest::{FitName, LabelSource, Manifest, PerChannel, Size};
@@ -43,7 +45,20 @@ impl Classifier {
     /// Opens a model, with the manifest given, else the one beside it (`foo.toml` for `foo.onnx`), else
     /// the one in its metadata, else none.
     pub fn open(path: &Path, manifest: Option<&Path>) -> Result<Classifier, ModelError> {
-        let model = load(path)?;
+        Classifier::open_with(path, manifest, &[])
+    }
+
+    /// As [`Classifier::open`], for a model with inputs next to the image: each of `inputs` becomes a constant.
+    pub fn open_with(
+        path: &Path,
+        manifest: Option<&Path>,
+        inputs: &[FixedInput],
+    ) -> Result<Classifier, ModelError> {
+        let mut model = load(path)?;
+        embed::unembed(&mut model);
+        for input in inputs {
+            input.fix(&mut model, &path.display().to_string())?;
+        }
         let beside = path.with_extension("toml");
         let file = manifest.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside));
         let source = match file {
@@ -61,6 +76,12 @@ impl Classifier {
     ) -> Result<Classifier, ModelError> {
         // The file says itself how it is fed.
         Classifier::open(&lite0::file(store, progress)?, None)
+    }
+
+    /// Puts the preprocessing into the graph: its input becomes `camloc.picture`, RGB pictures of any size, u8
+    /// `[N, height, width, 3]`. [`Classifier::open`] takes it out again.
+    pub fn embed_preprocessing(&mut self) {
+        embed::embed(&mut self.model, &self.preprocessing, &self.input);
     }
 
     /// What was assumed of this model, on one line; `None` where nothing was.

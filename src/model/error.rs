@@ -17,12 +17,46 @@ pub enum ModelError {
     #[error(transparent)]
     Lite0(#[from] Lite0Error),
     /// No input, or several inputs without default values.
-    #[error("{file} takes {} inputs ({}), an image classifier takes one: the image", .names.len(), .names.join(", "))]
+    #[error("{file} takes {} inputs ({}), an image classifier takes one: the image; give the others a value with --input NAME=FILE.npy", .names.len(), .names.join(", "))]
     Inputs {
         /// The model.
         file: String,
         /// The inputs without default values.
         names: Vec<String>,
+    },
+    /// A value was given for an input that is not there.
+    #[error("{file} has no input '{input}', its inputs are: {inputs}")]
+    NoSuchInput {
+        /// The model.
+        file: String,
+        /// The input named.
+        input: String,
+        /// The inputs there are.
+        inputs: String,
+    },
+    /// An array file cannot be read.
+    #[error("cannot read the array {}: {reason}", path.display())]
+    ReadArray {
+        /// The file.
+        path: PathBuf,
+        /// Why, on one line.
+        reason: String,
+    },
+    /// An array is not what its input takes.
+    #[error("{} does not fit the input '{input}', which takes {wanted}", path.display())]
+    WrongArray {
+        /// The file.
+        path: PathBuf,
+        /// The input.
+        input: String,
+        /// Element type and shape.
+        wanted: String,
+    },
+    /// An input cannot be filled with a number.
+    #[error("the input '{input}' cannot be filled with one number; give it a .npy file")]
+    CannotFill {
+        /// The input.
+        input: String,
     },
     /// The input does not look like an image.
     #[error(

@@ -5,7 +5,9 @@
 //! [`Classifier::assumptions`] says so.
 
 mod classifier;
+mod embed;
 mod error;
+mod fixed_input;
 mod labels;
 pub mod lite0;
 mod manifest;
@@ -17,6 +19,7 @@ mod torch_pickle;
 
 pub use classifier::{Classifier, MANIFEST_KEY};
 pub use error::ModelError;
+pub use fixed_input::{FixedInput, NotAnInput};
 pub use labels::{LabelError, Labels};
 pub use preprocess::Preprocessor;
 pub use preprocessing::{Channels, Filter, Fit, Layout, Preprocessing};

@@ -16,6 +16,8 @@ pub struct Look {
     pub threshold: f32,
     /// `None` shows the classes asked for; `Some(rank)` only the one of this rank, from 0.
     pub rank: Option<usize>,
+    /// How often the next method was asked for.
+    pub method_steps: u32,
     /// The picture stands still.
     pub paused: bool,
     /// The table of keys is shown.
@@ -34,6 +36,7 @@ impl Look {
             }
             Command::NextClass => self.rank = step(self.rank, 1, classes),
             Command::PreviousClass => self.rank = step(self.rank, -1, classes),
+            Command::NextMethod => self.method_steps = self.method_steps.wrapping_add(1),
             Command::ThresholdUp => self.threshold = nudge(self.threshold, 1.0),
             Command::ThresholdDown => self.threshold = nudge(self.threshold, -1.0),
             Command::OpacityUp => self.style.opacity = nudge(self.style.opacity, 1.0),
@@ -92,7 +95,14 @@ mod tests {
     use super::*;
 
     fn look() -> Look {
-        Look { style: Style::default(), threshold: 0.2, rank: None, paused: false, help: false }
+        Look {
+            style: Style::default(),
+            threshold: 0.2,
+            rank: None,
+            method_steps: 0,
+            paused: false,
+            help: false,
+        }
     }
 
     #[test]

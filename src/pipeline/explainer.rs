@@ -1,10 +1,11 @@
 //! A classifier that says where it looks: preprocessing, the explained graph and its labels together.
 
-use crate::explain::{self, ExplainError, Explanation, Request};
+use crate::explain::{self, ExplainError, Explanation, Method, Request};
 use crate::frame::Picture;
 use crate::maps::ClassMap;
 use crate::model::{Classifier, Labels, Preprocessor};
-use crate::onnx::load::{self, OnnxError};
+use crate::onnx::load::{OnnxError, encode};
+use crate::onnx::proto::ModelProto;
 use crate::runtime::{ExplainedSession, Options, RuntimeError};
 use crate::view::View;
 
@@ -13,13 +14,13 @@ use super::stats::{Stage, Stats};
 /// Why a classifier can't be explained.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainerError {
-    /// The graph has no closed-form map.
+    /// The graph can't be rewritten.
     #[error("{model} can't be explained: {source}")]
     Explain {
         /// The model's title.
         model: String,
-        /// What was found instead.
-        source: ExplainError,
+        /// What stands in the way.
+        source: Box<ExplainError>,
     },
     /// The explained graph is too large for a file.
     #[error("{model} can't be explained: {source}")]
@@ -43,37 +44,92 @@ pub enum ExplainerError {
 pub struct Explainer {
     title: String,
     labels: Labels,
-    top_k: usize,
     explanation: Explanation,
     preprocessor: Preprocessor,
     session: ExplainedSession,
+    /// What other methods are made from.
+    base: Option<Box<Base>>,
+}
+
+/// A model before it was explained, and what was asked.
+struct Base {
+    model: ModelProto,
+    request: Request,
+    options: Options,
 }
 
 impl Explainer {
-    /// Rewrites the classifier's graph so that it explains itself, and loads it.
+    /// Rewrites the classifier's graph so that it explains itself, and loads it. A model that explains itself
+    /// already is loaded as it is.
     ///
     /// [`crate::runtime::init`] must have been called.
     pub fn new(
-        mut classifier: Classifier,
+        classifier: Classifier,
         request: &Request,
         options: &Options,
     ) -> Result<Explainer, ExplainerError> {
-        let title = classifier.title;
-        let explanation = explain::explain(&mut classifier.model, request)
-            .map_err(|source| ExplainerError::Explain { model: title.clone(), source })?;
-        let model = load::encode(&classifier.model)
-            .map_err(|source| ExplainerError::Encode { model: title.clone(), source })?;
-        let shape = Some(classifier.preprocessing.input_shape(1));
-        let refused = |source| ExplainerError::Run { model: title.clone(), source };
-        let mut session =
-            ExplainedSession::load(&model, &Options { shape, ..options.clone() }).map_err(refused)?;
-        if !request.targets.is_empty() {
-            let targets: Vec<i64> = request.targets.iter().map(|&class| class as i64).collect();
-            session.set_targets(&targets).map_err(refused)?;
+        Explainer::build(classifier, request, options, false)
+    }
+
+    /// As [`Explainer::new`], for [`Explainer::next_method`]: the model as it was is kept in memory.
+    pub fn switchable(
+        classifier: Classifier,
+        request: &Request,
+        options: &Options,
+    ) -> Result<Explainer, ExplainerError> {
+        Explainer::build(classifier, request, options, true)
+    }
+
+    fn build(
+        classifier: Classifier,
+        request: &Request,
+        options: &Options,
+        switchable: bool,
+    ) -> Result<Explainer, ExplainerError> {
+        let Classifier { mut model, title, labels, preprocessing, .. } = classifier;
+        let options = Options { shape: Some(preprocessing.input_shape(1)), ..options.clone() };
+        let preprocessor = Preprocessor::new(&preprocessing);
+        if let Some(explanation) = is_answered(&mut model, request) {
+            let session = load(&model, &explanation, request, &options, &title)?;
+            return Ok(Explainer { title, labels, explanation, preprocessor, session, base: None });
         }
-        let preprocessor = Preprocessor::new(&classifier.preprocessing);
-        let top_k = request.top_k.min(explanation.classes);
-        Ok(Explainer { title, labels: classifier.labels, top_k, explanation, preprocessor, session })
+        let base = switchable.then(|| {
+            Box::new(Base { model: model.clone(), request: request.clone(), options: options.clone() })
+        });
+        let explanation = explain::explain(&mut model, request)
+            .map_err(|source| ExplainerError::Explain { model: title.clone(), source: Box::new(source) })?;
+        let session = load(&model, &explanation, request, &options, &title)?;
+        Ok(Explainer { title, labels, explanation, preprocessor, session, base })
+    }
+
+    /// Goes on to the next method that this model allows, at the same layer. Nothing changes where there is none,
+    /// or where the explainer was not made [`switchable`](Explainer::switchable).
+    pub fn next_method(&mut self) {
+        let Some(base) = &self.base else { return };
+        let methods: Vec<Method> = Method::all().collect();
+        // The closed forms have names of their own.
+        let now = methods.iter().position(|method| method.name() == self.explanation.method).unwrap_or(0);
+        let following = methods.iter().cycle().skip(now + 1).take(methods.len() - 1);
+        for &method in following {
+            let request = Request { method: Some(method), ..base.request.clone() };
+            let mut model = base.model.clone();
+            let built = explain::explain(&mut model, &request)
+                .map_err(|source| ExplainerError::Explain {
+                    model: self.title.clone(),
+                    source: Box::new(source),
+                })
+                .and_then(|explanation| {
+                    let session = load(&model, &explanation, &request, &base.options, &self.title)?;
+                    Ok((explanation, session))
+                });
+            match built {
+                Ok((explanation, session)) => {
+                    (self.explanation, self.session) = (explanation, session);
+                    return;
+                }
+                Err(error) => tracing::info!("{method} is left out: {error}"),
+            }
+        }
     }
 
     /// Explains `picture`: one map per class, best first, in `maps` (its memory is reused). Returns the
@@ -97,7 +153,7 @@ impl Explainer {
 
     /// How many classes are explained in one pass.
     pub fn top_k(&self) -> usize {
-        self.top_k
+        self.explanation.count
     }
 
     /// Model, method and execution provider, as in `EfficientNet-Lite0 · cam · CPU`.
@@ -124,4 +180,32 @@ impl Explainer {
     pub fn provider(&self) -> &str {
         self.session.session().provider()
     }
+}
+
+/// What a model explains already, if that is what was asked.
+fn is_answered(model: &mut ModelProto, request: &Request) -> Option<Explanation> {
+    let found = explain::recognise(model)?;
+    let method = request.method.is_none_or(|method| method.name() == found.method);
+    let layer = request.layers.is_empty() || request.layers.join(",") == found.layer;
+    (method && layer).then_some(found)
+}
+
+/// Loads an explained model, locked on the classes asked for.
+fn load(
+    model: &ModelProto,
+    explanation: &Explanation,
+    request: &Request,
+    options: &Options,
+    title: &str,
+) -> Result<ExplainedSession, ExplainerError> {
+    let bytes = encode(model).map_err(|source| ExplainerError::Encode { model: title.into(), source })?;
+    let refused = |source| ExplainerError::Run { model: title.into(), source };
+    let mut session = ExplainedSession::load(&bytes, options).map_err(refused)?;
+    if let Some(&last) = request.targets.last() {
+        // A model from a file may explain more classes than are asked for; the last is then asked for again.
+        let mut targets: Vec<i64> = request.targets.iter().map(|&class| class as i64).collect();
+        targets.resize(explanation.count.max(targets.len()), last as i64);
+        session.set_targets(&targets).map_err(refused)?;
+    }
+    Ok(session)
 }

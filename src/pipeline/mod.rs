@@ -117,7 +117,6 @@ impl Pipeline {
             labels: labels.names(),
             photos: info.photos,
             source: PathBuf::from(info.name),
-            model: explainer.summary(),
             classes: explainer.top_k(),
             controls: &controls,
             stop: &stop,
@@ -144,7 +143,7 @@ impl Pipeline {
                 ended.unwrap_or_else(|error| failure.note(error));
             });
             let infer = scope.spawn(|| {
-                let ended = stages::infer(explainer, frames, to_draw, &stats);
+                let ended = stages::infer(explainer, frames, to_draw, &controls, &stats);
                 ended.unwrap_or_else(|error| failure.note(error));
             });
             let drawing = scope.spawn(|| draw.run(explained, to_show, &stop, &stats));

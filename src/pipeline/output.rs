@@ -35,8 +35,6 @@ pub(super) struct Around<'a> {
     pub(super) photos: Arc<[PathBuf]>,
     /// The video or camera that the frames come from.
     pub(super) source: PathBuf,
-    /// Model, method and provider, for the HUD.
-    pub(super) model: String,
     /// How many classes are explained.
     pub(super) classes: usize,
     pub(super) controls: &'a Controls,
@@ -73,7 +71,7 @@ impl Output {
                     if let Some(window) = &mut self.window
                         && (again || figures_due <= Instant::now())
                     {
-                        window.panels().figures = figures(around);
+                        window.panels().figures = figures(&frame.model, around);
                         figures_due = Instant::now() + FIGURES;
                     }
                     around.stats.time(Stage::Write, || self.take(frame, around))?;
@@ -110,7 +108,7 @@ impl Output {
     }
 
     fn take(&mut self, frame: Drawn, around: &Around) -> Result<(), SinkError> {
-        let Drawn { frame, overlay, detections, again } = frame;
+        let Drawn { frame, overlay, detections, again, .. } = frame;
         let photo = usize::try_from(frame.seq).ok().and_then(|seq| around.photos.get(seq));
         let shown = Shown {
             frame: &frame,
@@ -191,12 +189,12 @@ impl Output {
 }
 
 /// The rows of the HUD.
-fn figures(around: &Around) -> Vec<(String, String)> {
+fn figures(model: &str, around: &Around) -> Vec<(String, String)> {
     let row = |name: &str, value: String| (name.to_owned(), value);
     let mut rows = vec![
         row("fps", format!("{:.1}", around.stats.fps())),
         row("latency", format!("{:.0} ms", 1e3 * around.stats.latency().as_secs_f64())),
-        row("model", around.model.clone()),
+        row("model", model.to_owned()),
         row("dropped", around.stats.dropped().to_string()),
     ];
     if let Some(rank) = around.controls.look().rank {

@@ -36,6 +36,7 @@ pub(super) struct Explained {
     frame: Arc<Frame>,
     view: View,
     maps: Vec<ClassMap>,
+    model: Arc<str>,
 }
 
 /// A frame's results, ready to be shown or written.
@@ -43,6 +44,8 @@ pub(super) struct Drawn {
     pub(super) frame: Arc<Frame>,
     pub(super) overlay: Option<Picture>,
     pub(super) detections: Vec<Detection>,
+    /// Model, method and execution provider.
+    pub(super) model: Arc<str>,
     /// The same frame in another look: for the window only.
     pub(super) again: bool,
 }
@@ -100,12 +103,20 @@ pub(super) fn infer(
     mut explainer: Explainer,
     frames: Receiver<Frame>,
     to_draw: Sender<Explained>,
+    controls: &Controls,
     stats: &Stats,
 ) -> Result<(), PipelineError> {
+    let mut model: Arc<str> = explainer.summary().into();
+    let mut steps = controls.look().method_steps;
     for frame in frames {
+        let asked = controls.look().method_steps;
+        if asked != steps {
+            explainer.next_method();
+            (model, steps) = (explainer.summary().into(), asked);
+        }
         let mut maps = Vec::new();
         let view = explainer.explain_timed(&frame.picture, &mut maps, stats)?;
-        if to_draw.send(Explained { frame: Arc::new(frame), view, maps }).is_err() {
+        if to_draw.send(Explained { frame: Arc::new(frame), view, maps, model: model.clone() }).is_err() {
             break;
         }
     }
@@ -185,7 +196,7 @@ impl Draw<'_> {
                 picture
             })
         });
-        Drawn { frame: item.frame.clone(), overlay, detections, again }
+        Drawn { frame: item.frame.clone(), overlay, detections, model: item.model.clone(), again }
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Command {
     NextClass,
     /// Look for the class before.
     PreviousClass,
+    /// Make the maps by the next method.
+    NextMethod,
     /// Raise the threshold: smaller boxes.
     ThresholdUp,
     /// Lower the threshold: larger boxes.
@@ -40,6 +42,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("h", "heatmap on, off"),
     ("b", "boxes on, off"),
     ("n, p", "next, previous class"),
+    ("m", "next method"),
     ("+, -", "threshold up, down"),
     ("[, ]", "heatmap fainter, stronger"),
     ("s", "save the picture"),
@@ -56,6 +59,7 @@ impl Command {
             'b' => Command::Boxes,
             'n' => Command::NextClass,
             'p' => Command::PreviousClass,
+            'm' => Command::NextMethod,
             '+' | '=' => Command::ThresholdUp,
             '-' => Command::ThresholdDown,
             ']' => Command::OpacityUp,
@@ -156,6 +160,7 @@ mod tests {
             ("b", Command::Boxes),
             ("n", Command::NextClass),
             ("p", Command::PreviousClass),
+            ("m", Command::NextMethod),
             ("+", Command::ThresholdUp),
             ("-", Command::ThresholdDown),
             ("[", Command::OpacityDown),

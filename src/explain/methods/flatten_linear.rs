@@ -2,16 +2,16 @@
 //! `map[i, j] = sum_c W[class, c, i, j] * A[c, i, j]`, which HiResCAM (Draelos & Carin 2020) reduces
 //! to. Its sum over all places is the logit less the bias.
 
+use super::super::head::{Head, Layout, Linear};
+use super::super::outputs::{MAPS, as_f32};
 use super::cam::class_weights;
-use super::head::{Head, Layout, Linear};
-use super::outputs::{MAPS, as_f32};
 use crate::onnx::build;
 use crate::onnx::graph::Graph;
 
-pub(super) const METHOD: &str = "flatten-linear";
+pub(in super::super) const METHOD: &str = "flatten-linear";
 
 /// Appends `camloc.maps`, f32 `[N, K, h, w]`, for classes `[N, K]`.
-pub(super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Linear, classes: &str) {
+pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Linear, classes: &str) {
     let features = as_f32(graph, &head.features);
     let weights = class_weights(graph, linear, classes);
     let (per_class, one_class) = shapes(graph, &features);

@@ -1,15 +1,15 @@
 //! Class activation maps (Zhou et al. 2016): features weighted with the class's row of the linear
 //! layer that follows their global average pooling, `map = sum_f W[class, f] * A[f]`, without ReLU.
 
-use super::head::{Head, Layout, Linear};
-use super::outputs::{MAPS, as_f32};
+use super::super::head::{Head, Layout, Linear};
+use super::super::outputs::{MAPS, as_f32};
 use crate::onnx::build;
 use crate::onnx::graph::Graph;
 
-pub(super) const METHOD: &str = "cam";
+pub(in super::super) const METHOD: &str = "cam";
 
 /// Appends `camloc.maps`, f32 `[N, K, h, w]`, for classes `[N, K]`.
-pub(super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Linear, classes: &str) {
+pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Linear, classes: &str) {
     let weights = class_weights(graph, linear, classes);
     let mut features = as_f32(graph, &head.features);
     if head.layout == Layout::Nhwc {

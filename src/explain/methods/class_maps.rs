@@ -1,16 +1,16 @@
 //! Class maps (Lin et al. 2014; ACoL's form of CAM): where a convolution has a channel for each
 //! class and global average pooling makes the scores, the class's channel is its map, without ReLU.
 
+use super::super::head::{Head, Layout};
+use super::super::outputs::{MAPS, as_f32};
 use super::cam::map_shape;
-use super::head::{Head, Layout};
-use super::outputs::{MAPS, as_f32};
 use crate::onnx::build;
 use crate::onnx::graph::Graph;
 
-pub(super) const METHOD: &str = "class-maps";
+pub(in super::super) const METHOD: &str = "class-maps";
 
 /// Appends `camloc.maps`, f32 `[N, K, h, w]`, for classes `[N, K]`.
-pub(super) fn append(graph: &mut Graph<'_>, head: &Head, classes: &str) {
+pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, classes: &str) {
     let mut features = head.features.clone();
     if head.layout == Layout::Nhwc {
         let perm = build::ints("perm", &[0, 3, 1, 2]);

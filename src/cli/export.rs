@@ -1,0 +1,57 @@
+//! `camloc export`: a model that explains itself wherever ONNX runs.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use camloc::autodiff;
+use camloc::explain;
+use camloc::model::MANIFEST_KEY;
+use camloc::onnx::graph::Graph;
+use camloc::onnx::{load, opset};
+
+use super::arguments::{ModelArgs, set_path};
+use super::{Context, assemble};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// An ONNX image classifier [default: EfficientNet-Lite0]
+    #[arg(value_name = "FILE.onnx")]
+    file: Option<PathBuf>,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE.onnx")]
+    output: PathBuf,
+    /// Put the preprocessing into the model: its input becomes RGB pictures of any size, u8 [N, height, width, 3]
+    #[arg(long)]
+    with_preprocessing: bool,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// The operator set that exported models have at least, where it does not change what they compute.
+const EXPORTED_OPSET: i64 = 17;
+
+pub(super) fn run(args: Args, context: &Context) -> Result<()> {
+    let mut settings = args.model.over(&context.settings);
+    if let Some(file) = &args.file {
+        set_path(&mut settings.model, file);
+    }
+    let mut classifier = assemble::classifier(&settings, &assemble::store()?, &context.report)?;
+    let request = assemble::request(&settings.model, &classifier.labels, 0)?;
+    let manifest = classifier.manifest();
+    let explanation = explain::explain(&mut classifier.model, &request)?;
+    // From 17 on ONNX Runtime fuses a layer norm in pieces otherwise, which would move the model's own outputs by a bit.
+    let stays = autodiff::has_norm_in_pieces(&Graph::new(&mut classifier.model));
+    if !stays && let Err(error) = opset::raise(&mut classifier.model, EXPORTED_OPSET) {
+        context.report.note(format_args!("{error}; the export stays in that operator set"));
+    }
+    Graph::new(&mut classifier.model).set_metadata(MANIFEST_KEY, &manifest);
+    if args.with_preprocessing {
+        classifier.embed_preprocessing();
+    }
+    load::save(&classifier.model, &args.output)?;
+    let size = explanation.map_size.map(|(h, w)| format!(", maps {h}x{w}")).unwrap_or_default();
+    let (method, layer) = (explanation.method, &explanation.layer);
+    writeln!(std::io::stdout(), "{}: {method} at {layer}{size}", args.output.display())?;
+    Ok(())
+}

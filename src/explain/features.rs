@@ -1,0 +1,163 @@
+//! A target layer and the gradient by it, in one form for all methods: channels by places.
+
+use super::ExplainError;
+use super::head::Layout;
+use super::layers::Layer;
+use super::outputs::as_f32;
+use crate::autodiff::{self, Gradient};
+use crate::onnx::build;
+use crate::onnx::graph::Graph;
+
+/// The activations of a layer, f32 `[N, C, P]`, where P counts the places of its grid.
+pub(super) fn activations(graph: &mut Graph<'_>, layer: &Layer) -> String {
+    let tensor = autodiff::apart(graph, &layer.tensor);
+    let tensor = as_f32(graph, &tensor);
+    let first = channels_first(graph, &tensor, layer.layout, 0);
+    match layer.layout {
+        Layout::Tokens { .. } => first,
+        Layout::Nchw | Layout::Nhwc => graph.reshape("camloc.places", &first, &[0, 0, -1]),
+    }
+}
+
+/// A gradient by a layer, f32 `[K, N, C, P]`; `[K, N, C, 1]` where it is the same at every place.
+#[derive(Clone, Debug)]
+pub(super) struct Slopes {
+    pub(super) tensor: String,
+    /// Whether it is the same at every place, and P is 1.
+    pub(super) even: bool,
+}
+
+impl Slopes {
+    /// Brings a gradient by a layer into this form.
+    pub(super) fn of(
+        graph: &mut Graph<'_>,
+        gradient: &Gradient,
+        layer: &Layer,
+        count: usize,
+    ) -> Result<Slopes, ExplainError> {
+        let even = match (gradient, layer.layout) {
+            (Gradient::Tensor { spread, .. }, Layout::Nchw) => spread[..] == [2, 3],
+            (Gradient::Tensor { spread, .. }, Layout::Nhwc) => spread[..] == [1, 2],
+            (Gradient::Tensor { spread, .. }, Layout::Tokens { .. }) => spread[..] == [1],
+            _ => false,
+        };
+        let tensor = match gradient {
+            Gradient::Tensor { name, .. } if even => name.clone(),
+            _ => autodiff::filled(graph, gradient, &layer.tensor, count)?,
+        };
+        let tensor = as_f32(graph, &tensor);
+        let lead = usize::from(count != 1);
+        let layout = match layer.layout {
+            // The one value for every token has no prefix to cut off.
+            Layout::Tokens { grid, .. } if even => Layout::Tokens { prefix: 0, grid },
+            layout => layout,
+        };
+        let first = channels_first(graph, &tensor, layout, lead);
+        let mut shape = vec![0; lead + 2];
+        shape.push(-1);
+        let flat = match layout {
+            Layout::Tokens { .. } => first,
+            Layout::Nchw | Layout::Nhwc => graph.reshape("camloc.slopes", &first, &shape),
+        };
+        let tensor = match lead {
+            0 => {
+                let axis = graph.add_ints("camloc.axes", &[0]);
+                graph.op("Unsqueeze", "camloc.slopes", &[&flat, &axis], vec![])
+            }
+            _ => flat,
+        };
+        Ok(Slopes { tensor, even })
+    }
+}
+
+/// A tensor of this layout, after `lead` axes, as `[…, C, h, w]` or, of tokens, `[…, C, P]`.
+fn channels_first(graph: &mut Graph<'_>, tensor: &str, layout: Layout, lead: usize) -> String {
+    let kept: Vec<i64> = (0..=lead as i64).collect();
+    let perm = |order: &[i64]| {
+        [&kept[..], &order.iter().map(|axis| axis + lead as i64).collect::<Vec<_>>()].concat()
+    };
+    match layout {
+        Layout::Nchw => tensor.to_owned(),
+        Layout::Nhwc => graph.transpose("camloc.channels_first", tensor, &perm(&[3, 1, 2])),
+        Layout::Tokens { prefix, .. } => {
+            let tokens = match prefix {
+                0 => tensor.to_owned(),
+                _ => graph.slice("camloc.tokens", tensor, lead as i64 + 1, prefix as i64, i64::MAX),
+            };
+            graph.transpose("camloc.channels_first", &tokens, &perm(&[2, 1]))
+        }
+    }
+}
+
+/// The grid of a map: how its places lie in rows and columns.
+#[derive(Clone, Debug)]
+pub(super) struct Grid {
+    /// Rows and columns, when they do not depend on the picture.
+    pub(super) size: Option<(usize, usize)>,
+    /// Rows and columns as a tensor, i64 `[2]`.
+    pub(super) tensor: String,
+}
+
+impl Grid {
+    /// The grid of a tensor of this layout.
+    pub(super) fn of(graph: &mut Graph<'_>, tensor: &str, layout: Layout) -> Grid {
+        let size = graph.shape(tensor).and_then(|shape| layout.size(shape));
+        let tensor = match size {
+            Some((height, width)) => graph.add_ints("camloc.grid", &[height as i64, width as i64]),
+            None => {
+                graph.sizes("camloc.grid", tensor, if layout == Layout::Nhwc { &[1, 2] } else { &[2, 3] })
+            }
+        };
+        Grid { size, tensor }
+    }
+}
+
+/// What a method makes: maps f32 `[K, N, P]`, and how their places lie.
+#[derive(Clone, Debug)]
+pub(super) struct Maps {
+    pub(super) tensor: String,
+    pub(super) grid: Grid,
+}
+
+impl Maps {
+    /// The maps as `[N, K, h, w]`, under a name that starts with `hint`.
+    pub(super) fn folded(&self, graph: &mut Graph<'_>, hint: &str) -> String {
+        let by_picture = graph.transpose("camloc.by_picture", &self.tensor, &[1, 0, 2]);
+        let shape = match self.grid.size {
+            Some((height, width)) => graph.add_ints("camloc.map_shape", &[0, 0, height as i64, width as i64]),
+            None => {
+                let kept = graph.add_ints("camloc.kept", &[0, 0]);
+                graph.op(
+                    "Concat",
+                    "camloc.map_shape",
+                    &[&kept, &self.grid.tensor],
+                    vec![build::int("axis", 0)],
+                )
+            }
+        };
+        graph.op("Reshape", hint, &[&by_picture, &shape], vec![])
+    }
+}
+
+/// `[K, N, P]`: the activations `[N, C, P]`, each channel times its weight `[K, N, C, 1]`, summed.
+pub(super) fn weighted(graph: &mut Graph<'_>, weights: &str, activations: &str) -> String {
+    let rows = graph.transpose("camloc.weights", weights, &[0, 1, 3, 2]);
+    let maps = graph.op("MatMul", "camloc.weighted", &[&rows, activations], vec![]);
+    let axis = graph.add_ints("camloc.axes", &[2]);
+    graph.op("Squeeze", "camloc.weighted", &[&maps, &axis], vec![])
+}
+
+/// The mean over the places of `[…, P]`, as `[…, 1]`.
+pub(super) fn mean(graph: &mut Graph<'_>, tensor: &str) -> String {
+    graph.reduce("ReduceMean", "camloc.mean", tensor, &[-1], true)
+}
+
+/// The sum over the places of `[…, P]`, as `[…, 1]`.
+pub(super) fn sum(graph: &mut Graph<'_>, tensor: &str) -> String {
+    graph.reduce("ReduceSum", "camloc.sum", tensor, &[-1], true)
+}
+
+/// The sum over the channels of `[K, N, C, P]`, as `[K, N, P]`.
+pub(super) fn over_channels(graph: &mut Graph<'_>, tensor: &str) -> String {
+    graph.reduce("ReduceSum", "camloc.over_channels", tensor, &[2], false)
+}

@@ -1,0 +1,60 @@
+//! Maps of several layers become one.
+
+use std::str::FromStr;
+
+use super::features::Maps;
+use super::outputs::MAPS;
+use crate::onnx::build::string;
+use crate::onnx::graph::Graph;
+
+/// How the maps of several layers become one. Each is first rectified and divided by its maximum, and resized
+/// bilinearly to the largest of them: raw maps of different layers have no common scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fusion {
+    /// Their mean, as pytorch-grad-cam does.
+    #[default]
+    Mean,
+    /// The largest of them, as LayerCAM's authors do.
+    Max,
+}
+
+impl FromStr for Fusion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Fusion, String> {
+        match text {
+            "mean" => Ok(Fusion::Mean),
+            "max" => Ok(Fusion::Max),
+            other => Err(format!("no fusion \"{other}\": use mean or max")),
+        }
+    }
+}
+
+/// Appends `camloc.maps`, f32 `[N, K, h, w]`, of all layers' maps, and returns their rows and columns where they
+/// are known. One layer's maps stay raw.
+pub(super) fn finish(graph: &mut Graph<'_>, maps: &[Maps], fusion: Fusion) -> Option<(usize, usize)> {
+    let largest = maps
+        .iter()
+        .max_by_key(|maps| maps.grid.size.map_or(0, |(height, width)| height.saturating_mul(width)))?;
+    if let [only] = maps {
+        only.folded(graph, MAPS);
+        return only.grid.size;
+    }
+    let like = largest.folded(graph, "camloc.largest");
+    let size = graph.op("Shape", "camloc.size", &[&like], vec![]);
+    let scaled: Vec<String> = maps.iter().map(|maps| scaled(graph, maps, &size)).collect();
+    let scaled: Vec<&str> = scaled.iter().map(String::as_str).collect();
+    graph.op(if fusion == Fusion::Max { "Max" } else { "Mean" }, MAPS, &scaled, vec![]);
+    largest.grid.size
+}
+
+/// `[N, K, h, w]`: maps from 0 to 1, at the size asked for.
+fn scaled(graph: &mut Graph<'_>, maps: &Maps, size: &str) -> String {
+    let folded = maps.folded(graph, "camloc.raw");
+    let positive = graph.op("Relu", "camloc.positive", &[&folded], vec![]);
+    let most = graph.reduce("ReduceMax", "camloc.most", &positive, &[2, 3], true);
+    let most = graph.with("Add", "camloc.most", &most, 1e-7);
+    let shares = graph.op("Div", "camloc.shares", &[&positive, &most], vec![]);
+    let attributes = vec![string("mode", "linear"), string("coordinate_transformation_mode", "half_pixel")];
+    graph.op("Resize", "camloc.resized", &[&shares, "", "", size], attributes)
+}

@@ -1,0 +1,34 @@
+//! Grad-CAM (Selvaraju et al. 2017): `sum_c mean(g_c) * A_c`.
+
+use super::super::ExplainError;
+use super::super::features::{Grid, Maps, Slopes, activations, mean, weighted};
+use super::super::layers::Layer;
+use super::super::subject::Subject;
+use crate::autodiff::Seed;
+
+/// Appends the maps of the chosen classes.
+pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Maps, ExplainError> {
+    let seed = subject.logits();
+    append_from(subject, layer, &seed)
+}
+
+/// Appends the maps of any seed.
+pub(super) fn append_from(
+    subject: &mut Subject<'_, '_>,
+    layer: &Layer,
+    seed: &Seed,
+) -> Result<Maps, ExplainError> {
+    let slopes = subject.slopes(layer, seed)?;
+    let weights = weights(subject, &slopes);
+    let activations = activations(subject.graph, layer);
+    let tensor = weighted(subject.graph, &weights, &activations);
+    Ok(Maps { tensor, grid: Grid::of(subject.graph, &layer.tensor, layer.layout) })
+}
+
+/// Each channel's mean gradient, `[K, N, C, 1]`.
+pub(super) fn weights(subject: &mut Subject<'_, '_>, slopes: &Slopes) -> String {
+    match slopes.even {
+        true => slopes.tensor.clone(),
+        false => mean(subject.graph, &slopes.tensor),
+    }
+}

@@ -1,0 +1,198 @@
+//! The methods, one file each, and the table that names them.
+//!
+//! A method appends nodes that compute maps from a layer's activations A `[N, C, P]` and the gradient g of the
+//! class scores by them, `[K, N, C, P]`. The maps are raw: signed, at the layer's resolution, not normalised;
+//! what a paper cuts off with a final ReLU is left to the normalisation that follows.
+
+pub(super) mod cam;
+pub(super) mod class_maps;
+mod counterfactual;
+mod eigen_cam;
+mod element_wise;
+mod finer_cam;
+pub(super) mod flatten_linear;
+mod full_grad;
+mod grad_cam;
+mod grad_cam_pp;
+mod gradient;
+mod hires_cam;
+mod layer_cam;
+mod recipro_cam;
+mod shapley_cam;
+mod xgrad_cam;
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::ExplainError;
+use super::features::Maps;
+use super::layers::Layer;
+use super::subject::Subject;
+
+/// A way to make maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Class activation maps in the closed form that the head allows (Zhou et al. 2016; Lin et al. 2014).
+    Cam,
+    /// Channels weighted with their mean gradient (Selvaraju et al. 2017).
+    GradCam,
+    /// Gradient times activation, summed over channels (Draelos & Carin 2020).
+    HiResCam,
+    /// As HiResCAM, each product rectified before the sum.
+    ElementWise,
+    /// Positive gradients times activations (Jiang et al. 2021).
+    LayerCam,
+    /// Channels weighted with second-order shares of positive gradients (Chattopadhay et al. 2018).
+    GradCamPlusPlus,
+    /// Channels weighted with the gradient's mean by activation (Fu et al. 2020).
+    XGradCam,
+    /// The first principal component of the activations (Muhammad & Yeasin 2020); not of a class.
+    EigenCam,
+    /// The first principal component of gradient times activation.
+    EigenGradCam,
+    /// Grad-CAM of what tells the class from the three most similar ones (Zhang et al. 2025).
+    FinerCam,
+    /// Grad-CAM with a second-order term (Cai 2025).
+    ShapleyCam,
+    /// The score of each place alone (Byun & Lee 2022); needs no gradient.
+    ReciproCam,
+    /// Grad-CAM of the negative gradient: what speaks against the class (Selvaraju et al. 2017).
+    Counterfactual,
+    /// Gradients of the picture and of all biases (Srinivas & Fleuret 2019), as large as the picture.
+    FullGrad,
+    /// How much each pixel moves the score (Simonyan et al. 2014), as large as the picture.
+    Gradient,
+    /// The gradient of the picture, past rectifiers only where it is positive (Springenberg et al. 2015).
+    GuidedBackprop,
+    /// Guided backpropagation times Grad-CAM (Selvaraju et al. 2017), as large as the picture.
+    GuidedGradCam,
+}
+
+/// What a method is called in the program, and what it does, in one line.
+const NAMES: &[(Method, &str, &str)] = &[
+    (Method::Cam, "cam", "weights of the linear layer behind global pooling; the exact share of each place"),
+    (Method::GradCam, "gradcam", "channels weighted with their mean gradient; any network"),
+    (Method::HiResCam, "hirescam", "gradient times activation at each place"),
+    (Method::ElementWise, "elementwise", "positive products of gradient and activation"),
+    (Method::LayerCam, "layercam", "positive gradients at each place; good at early layers"),
+    (Method::GradCamPlusPlus, "gradcampp", "weights that favour several objects of one class"),
+    (Method::XGradCam, "xgradcam", "weights by how much a channel's activation matters"),
+    (Method::EigenCam, "eigencam", "first principal component of the activations; the same for every class"),
+    (Method::EigenGradCam, "eigengradcam", "first principal component of gradient times activation"),
+    (Method::FinerCam, "finercam", "what tells the class from the three most similar ones"),
+    (Method::ShapleyCam, "shapleycam", "Grad-CAM with a second-order term"),
+    (Method::ReciproCam, "reciprocam", "the score of each place alone; no gradient"),
+    (Method::Counterfactual, "counterfactual", "what speaks against the class"),
+    (Method::FullGrad, "fullgrad", "gradients of the pixels and of all biases, at full size"),
+    (Method::Gradient, "gradient", "how much each pixel moves the score, at full size"),
+    (Method::GuidedBackprop, "guided-backprop", "pixels that excite the class, at full size"),
+    (Method::GuidedGradCam, "guided-gradcam", "guided backpropagation times Grad-CAM, at full size"),
+];
+
+impl Method {
+    /// Every method, in the order in which they are listed and cycled through.
+    pub fn all() -> impl Iterator<Item = Method> {
+        NAMES.iter().map(|(method, _, _)| *method)
+    }
+
+    /// Its name in the program, as in `--method gradcam`.
+    pub fn name(self) -> &'static str {
+        self.entry().1
+    }
+
+    /// What it shows, in one line.
+    pub fn summary(self) -> &'static str {
+        self.entry().2
+    }
+
+    fn entry(self) -> &'static (Method, &'static str, &'static str) {
+        NAMES.iter().find(|(method, _, _)| *method == self).unwrap_or(&NAMES[0])
+    }
+
+    /// Whether it has a map of its own for each layer.
+    pub fn has_layer(self) -> bool {
+        !matches!(self, Method::Cam | Method::FullGrad | Method::Gradient | Method::GuidedBackprop)
+    }
+
+    /// Appends the maps for a layer, or for the picture where the method has no layer.
+    pub(super) fn append(self, subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Maps, ExplainError> {
+        match self {
+            // The closed form is appended where the head is known; through gradients it is this one.
+            Method::Cam | Method::GradCam => grad_cam::append(subject, layer),
+            Method::HiResCam => hires_cam::append(subject, layer),
+            Method::ElementWise => element_wise::append(subject, layer),
+            Method::LayerCam => layer_cam::append(subject, layer),
+            Method::GradCamPlusPlus => grad_cam_pp::append(subject, layer),
+            Method::XGradCam => xgrad_cam::append(subject, layer),
+            Method::EigenCam => eigen_cam::append(subject, layer),
+            Method::EigenGradCam => eigen_cam::append_with_gradient(subject, layer),
+            Method::FinerCam => finer_cam::append(subject, layer),
+            Method::ShapleyCam => shapley_cam::append(subject, layer),
+            Method::ReciproCam => recipro_cam::append(subject, layer),
+            Method::Counterfactual => counterfactual::append(subject, layer),
+            Method::FullGrad => full_grad::append(subject),
+            Method::Gradient => gradient::append(subject),
+            Method::GuidedBackprop => gradient::append_guided(subject),
+            Method::GuidedGradCam => gradient::append_guided_cam(subject, layer),
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No method has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no method \"{name}\"; the nearest is \"{nearest}\"; all: {all}")]
+pub struct UnknownMethod {
+    name: String,
+    nearest: &'static str,
+    all: String,
+}
+
+impl FromStr for Method {
+    type Err = UnknownMethod;
+
+    /// Reads a method's name: upper or lower case, with or without dashes, `++` for `pp`.
+    fn from_str(text: &str) -> Result<Method, UnknownMethod> {
+        let plain = |name: &str| name.to_lowercase().replace("++", "pp").replace(['-', '_', ' '], "");
+        let wanted = plain(text);
+        if let Some(found) = Method::all().find(|method| plain(method.name()) == wanted) {
+            return Ok(found);
+        }
+        let likeness = |method: &Method| strsim::jaro_winkler(&plain(method.name()), &wanted);
+        let nearest = Method::all().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        Err(UnknownMethod {
+            name: text.into(),
+            nearest: nearest.map_or("gradcam", Method::name),
+            all: NAMES.iter().map(|(_, name, _)| *name).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_people_write_them() {
+        for (text, method) in [
+            ("gradcam", Method::GradCam),
+            ("Grad-CAM++", Method::GradCamPlusPlus),
+            ("layer_cam", Method::LayerCam),
+            ("guided backprop", Method::GuidedBackprop),
+        ] {
+            assert_eq!(text.parse(), Ok(method));
+        }
+        let error = "grdcam".parse::<Method>().unwrap_err().to_string();
+        assert!(error.contains("nearest is \"gradcam\""), "{error}");
+    }
+
+    #[test]
+    fn every_name_leads_back_to_its_method() {
+        assert!(Method::all().all(|method| method.name().parse() == Ok(method)));
+    }
+}
