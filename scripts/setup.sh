@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes sure that what the build needs is there, and writes .setup/env, to be sourced before cargo:
 #   sh scripts/setup.sh        a C compiler, kernel headers and libclang, the last two for cameras on Linux
-#   sh scripts/setup.sh test   also a screen for the window tests: Xvfb, xdotool and a screenshot tool
+#   sh scripts/setup.sh test   also a screen for the window tests (Xvfb, xdotool and a screenshot tool), and Python with
+#                              onnxruntime for those of exported models
 # What is missing is fetched into .setup/ where that works, installed where that needs no questions (root, apt or dnf),
 # and else named. Once all is there, nothing is printed and no network is needed.
 set -eu
@@ -113,6 +114,18 @@ screen() {
     fi
 }
 
+# An environment of its own in .setup/python, or, where venv is missing, a folder of packages beside the interpreter.
+exporter_python() {
+    say "fetching onnxruntime for Python into .setup/python"
+    packages="onnxruntime==1.32.0 numpy==2.2.6"
+    if python3 -m venv "$dir/python" >"$dir/install.log" 2>&1 &&
+        "$dir/python/bin/pip" install -q --disable-pip-version-check $packages >>"$dir/install.log" 2>&1; then
+        return
+    fi
+    rm -rf "$dir/python"
+    say "tests of exported models in Python will be skipped: they need python3 with venv and onnxruntime"
+}
+
 # What an earlier run found may be gone, and a run with another PATH may find less.
 ready() {
     [ -f "$env" ] && have cc || return 1
@@ -140,4 +153,9 @@ fi
 if [ "$mode" = test ] && ! [ -f "$dir/screen" ]; then
     screen
     : >"$dir/screen"
+fi
+
+if [ "$mode" = test ] && ! [ -f "$dir/exporter_python" ]; then
+    exporter_python
+    : >"$dir/exporter_python"
 fi

@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod bad_input;
+mod bad_models;
 mod demo;
+mod export;
 mod images;
 mod models;
 mod settings;

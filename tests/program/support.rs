@@ -1,5 +1,6 @@
 //! What the tests of the program share: the real binary, real media, a real display.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -131,4 +132,27 @@ pub(crate) fn names_in(folder: &Path) -> Vec<String> {
         entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+/// Skips are counted: `make test` prints them.
+pub(crate) fn note_skip(test: &str, reason: &str) {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
+    let mut file =
+        std::fs::OpenOptions::new().create(true).append(true).open(path).expect("the list of skips");
+    writeln!(file, "{test}: {reason}").expect("the list of skips");
+}
+
+/// A Python that has onnxruntime and numpy: the one that `make test` sets up, or the one on PATH. `None`, with
+/// the skip noted, where there is none.
+pub(crate) fn python(test: &str) -> Option<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(".setup/python/bin/python");
+    let works = |python: &PathBuf| {
+        let output = Command::new(python).args(["-c", "import numpy, onnxruntime"]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let found = [own, PathBuf::from("python3"), PathBuf::from("python")].into_iter().find(works);
+    if found.is_none() {
+        note_skip(test, "no Python with onnxruntime and numpy");
+    }
+    found
 }

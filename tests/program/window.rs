@@ -1,11 +1,11 @@
 //! The window, for real: under Xvfb, with keys pressed and a screenshot looked at.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::support::{camloc, cat_clip, folder, names_in, text};
+use super::support::{camloc, cat_clip, folder, names_in, note_skip, text};
 
 /// A display of its own for a test.
 struct Display {
@@ -66,14 +66,6 @@ impl Drop for Display {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
-}
-
-/// Skips are counted: `make test` prints them.
-fn note_skip(test: &str, reason: &str) {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped");
-    let mut file =
-        std::fs::OpenOptions::new().create(true).append(true).open(path).expect("the list of skips");
-    writeln!(file, "{test}: {reason}").expect("the list of skips");
 }
 
 /// How much two pictures differ, in mean levels of 0..255.

@@ -1,0 +1,106 @@
+//! Models that explain themselves: written by the real binary, run by plain onnxruntime in Python, and given back.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::support::{assert_refused, cat, folder, python, run, stdout, text};
+
+fn golden(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file)
+}
+
+/// What Python says of an exported golden network.
+fn in_python(python: &Path, network: &str, layer: &str, method: &str, classes: [&str; 2]) -> Value {
+    let folder = folder();
+    let (plain, exported) = (golden(&format!("{network}.onnx")), folder.path().join("out.onnx"));
+    let name = format!("--layer={layer}");
+    let mut arguments = vec!["export", text(&plain), "-o", text(&exported), "--method", method, &name];
+    arguments.extend(["--class", classes[0], "--class", classes[1]]);
+    stdout(&run(arguments));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/export.py");
+    let (input, maps) = (format!("{network}/input.npy"), format!("{network}/last.{method}.npy"));
+    let output = Command::new(python)
+        .args([&script, &plain, &exported, &golden(&input), &golden(&maps)])
+        .output()
+        .expect("Python starts");
+    serde_json::from_str(&stdout(&output)).expect("JSON")
+}
+
+#[test]
+fn exported_models_explain_themselves_in_python() {
+    let Some(python) = python("exported_models_explain_themselves_in_python") else { return };
+    let layer = "/blocks/blocks.1/norm1/LayerNormalization_output_0";
+    for (network, layer, classes) in
+        [("residual", "-1", ["3", "1"]), ("plain", "-1", ["6", "1"]), ("vit", layer, ["1", "8"])]
+    {
+        for method in ["gradcam", "layercam", "hirescam"] {
+            let said = in_python(&python, network, layer, method, classes);
+            assert_eq!(
+                (&said["identical"], &said["shapes"]),
+                (&true.into(), &true.into()),
+                "{network}: {said}"
+            );
+            assert!(said["distance"].as_f64().unwrap() < 1e-4, "{network}: {said}");
+            assert_eq!(said["locked"], true, "{network}: {said}");
+            assert_eq!(said["metadata"]["camloc.method"], method, "{said}");
+            assert!(said["metadata"]["camloc.manifest"].as_str().unwrap().contains("size"), "{said}");
+        }
+    }
+}
+
+/// What camloc finds in the cat, as its JSON line.
+fn boxes(arguments: &[&str]) -> Value {
+    let cat = cat();
+    let all = [&["-q", "image", text(&cat), "--json", "-"], arguments].concat();
+    let mut found: Value = serde_json::from_str(&stdout(&run(all))).expect("JSON");
+    found["detections"].take()
+}
+
+#[test]
+fn an_exported_model_is_recognised() {
+    let folder = folder();
+    let (plain, bytes) = (folder.path().join("cam.onnx"), folder.path().join("u8.onnx"));
+    let said = stdout(&run(["export", "-o", text(&plain), "--method", "layercam", "--top-k", "2"]));
+    assert!(said.contains("layercam at ") && said.contains("maps 7x7"), "{said}");
+    stdout(&run(["export", "-o", text(&bytes), "--method", "layercam", "--with-preprocessing"]));
+    let expected = boxes(&["--method", "layercam"]);
+    assert_eq!(expected[0]["label"], "Egyptian cat");
+    for file in [&plain, &bytes] {
+        assert_eq!(boxes(&["--model", text(file)]), expected, "{}", file.display());
+        assert!(stdout(&run(["inspect", text(file)])).contains("explains itself: layercam"));
+    }
+    let (other, classes) = (["--model", text(&plain), "--method", "gradcam"], ["--class", "281"]);
+    assert_refused(&run([&["image", text(&cat())], &other[..]].concat()), 1, &["explained already"]);
+    let locked = boxes(&[&["--model", text(&plain)], &classes[..]].concat());
+    assert_eq!((locked.as_array().unwrap().len(), &locked[0]["class_id"]), (1, &281.into()));
+}
+
+#[test]
+fn what_a_model_offers_is_told() {
+    let said = stdout(&run(["inspect", text(&golden("plain.onnx"))]));
+    for words in
+        ["-1  /features/features.8/MaxPool_output_0", "12 x 4x6", "gradcam", "cam              not here"]
+    {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+}
+
+#[test]
+fn wrong_wishes_are_refused_with_the_way_out() {
+    let plain = golden("plain.onnx");
+    let wish = |arguments: &[&str]| run([&["export", text(&plain), "-o", "never.onnx"], arguments].concat());
+    assert_refused(&wish(&["--method", "gradcan"]), 2, &["gradcan", "nearest is \"gradcam\""]);
+    assert_refused(&wish(&["--method", "cam"]), 1, &["no closed form", "--method gradcam"]);
+    assert_refused(
+        &wish(&["--layer", "/features/features.8/MaxPol_output_0"]),
+        1,
+        &["MaxPool_output_0", "inspect"],
+    );
+    assert_refused(&wish(&["--layer", "-99"]), 1, &["-99"]);
+    assert_refused(&wish(&["--target", "logits"]), 2, &["OUTPUT:INDEX"]);
+    assert_refused(&wish(&["--target", "logits:99"]), 1, &["logits", "99"]);
+    assert_refused(&wish(&["--input", "mask=1"]), 1, &["mask", "its inputs are"]);
+    assert!(!Path::new("never.onnx").exists());
+}
