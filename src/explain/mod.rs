@@ -68,7 +68,7 @@ use crate::onnx::graph::Graph;
 use crate::onnx::proto::{ModelProto, StringStringEntryProto};
 use crate::onnx::{check, inline, opset};
 use features::Maps;
-use head::Form;
+use head::{Form, Head};
 use methods::{cam, class_maps, flatten_linear};
 use outputs::Choice;
 use recognise::{CLASSES_KEY, LAYER_KEY, METHOD_KEY};
@@ -168,7 +168,7 @@ fn append(
         false => outputs::choose_value(&mut graph, &mut scores, request)?,
     };
     let (method, layer, map_size) = match (&scores.head, closed) {
-        (Some(_), true) => append_closed(&mut graph, &scores, &choice),
+        (Some(head), true) => append_closed(&mut graph, head, &choice.classes),
         _ => append_method(&mut graph, request, &scores, &choice)?,
     };
     outputs::declare(&mut graph, &scores.output, &choice, map_size);
@@ -184,9 +184,7 @@ fn append(
 type Appended = (&'static str, String, Option<(usize, usize)>);
 
 /// Appends `camloc.maps` in the closed form of the head.
-fn append_closed(graph: &mut Graph<'_>, scores: &Scores, choice: &Choice) -> Appended {
-    let Some(head) = &scores.head else { unreachable!("asked for only where there is one") };
-    let classes = &choice.classes;
+fn append_closed(graph: &mut Graph<'_>, head: &Head, classes: &str) -> Appended {
     let method = match &head.form {
         Form::Pooled(linear) => {
             cam::append(graph, head, linear, classes);
