@@ -6,11 +6,16 @@ use std::path::Path;
 
 use prost::Message;
 
+use super::census::Census;
+use super::check::MAX_NODES;
 use super::external;
 use super::proto::ModelProto;
 
 /// The most bytes a model may have, external data included: protobuf's own limit.
 pub const MAX_BYTES: u64 = i32::MAX as u64;
+
+/// The most texts, byte strings and messages in a file. Each takes up to 300 bytes in memory.
+const MAX_ENTRIES: usize = 4_000_000;
 
 /// Why a model cannot be read or written. `file` is the model's.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +61,20 @@ pub enum OnnxError {
     NoGraph {
         /// The model.
         file: String,
+    },
+    /// More nodes than any classifier has, or more of anything else than memory is for.
+    #[error(
+        "{file} holds {count} {what}, over the limit of {limit}, which no classifier comes near; simplify the model"
+    )]
+    TooMany {
+        /// The model.
+        file: String,
+        /// How many.
+        count: usize,
+        /// Of what.
+        what: &'static str,
+        /// How many it may have.
+        limit: usize,
     },
     /// Over [`MAX_BYTES`].
     #[error(
@@ -194,6 +213,14 @@ fn decode(file: &str, bytes: &[u8]) -> Result<ModelProto, OnnxError> {
     let file = file.to_owned();
     if bytes.is_empty() {
         return Err(OnnxError::Empty { file });
+    }
+    let census = Census::of(bytes);
+    for (count, what, limit) in
+        [(census.nodes, "nodes", MAX_NODES), (census.entries, "names and values", MAX_ENTRIES)]
+    {
+        if count > limit {
+            return Err(OnnxError::TooMany { file, count, what, limit });
+        }
     }
     // The decoder gives up at a nesting of 100, as the standard's own does, so the stack is safe.
     let model =

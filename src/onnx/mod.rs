@@ -6,6 +6,7 @@
 
 mod attribute;
 pub mod build;
+mod census;
 pub mod check;
 mod emit;
 mod external;

@@ -156,7 +156,22 @@ fn a_million_nodes() {
         index => format!("t{index}"),
     };
     let relu = |index| node("Relu", "", &[&name(index)], &[&name(index + 1)], vec![]);
-    refuses_model(&classifier((0..1_000_000).map(relu).collect()), &["1000004 nodes", "simplify"]);
+    refuses_model(
+        &classifier((0..1_000_000).map(relu).collect()),
+        &["model.onnx", "1000004 nodes", "simplify"],
+    );
+}
+
+#[test]
+fn a_small_file_that_would_fill_the_memory() {
+    // Two bytes each in the file, a hundred times that in memory.
+    let nodes = vec![NodeProto::default(); 100_000];
+    let graph = GraphProto { node: nodes, ..Default::default() };
+    let mut bytes = encode(&ModelProto { graph: Some(graph), ..Default::default() }).unwrap();
+    // The same field again is more of the same graph.
+    bytes = bytes.repeat(100);
+    assert!(bytes.len() < 30 << 20);
+    refuses(&bytes, &["model.onnx", "10000000 nodes", "simplify"]);
 }
 
 #[test]
