@@ -126,7 +126,7 @@ fn beside_constant<'g>(graph: &Graph<'_>, node: &'g NodeProto) -> Option<(&'g st
 /// The factors of a product, of which one may be a product in turn that nothing else uses.
 fn collect<'g>(graph: &'g Graph<'_>, node: &'g NodeProto, factors: &mut Vec<&'g str>) {
     for factor in node.input.iter().map(String::as_str) {
-        match graph.producer(factor).filter(|maker| maker.standard_op() == "Mul" && is_inner(graph, factor)) {
+        match made_by(graph, factor, "Mul") {
             Some(maker) => factors.extend(maker.input.iter().map(String::as_str)),
             None => factors.push(factor),
         }
@@ -135,9 +135,9 @@ fn collect<'g>(graph: &'g Graph<'_>, node: &'g NodeProto, factors: &mut Vec<&'g 
 
 /// The x of `1 + erf(x / √2)`.
 fn argument<'g>(graph: &'g Graph<'_>, gate: &str) -> Option<&'g str> {
-    let sum = graph.producer(gate).filter(|node| node.standard_op() == "Add" && is_inner(graph, gate))?;
+    let sum = made_by(graph, gate, "Add")?;
     let error = other_than(graph, sum, 1.0)?;
-    let error = graph.producer(error).filter(|node| node.standard_op() == "Erf" && is_inner(graph, error))?;
+    let error = made_by(graph, error, "Erf")?;
     let inner = error.input_at(0).filter(|inner| is_inner(graph, inner))?;
     let scaled = graph.producer(inner)?;
     match scaled.standard_op() {

@@ -139,6 +139,13 @@ impl Maps {
     }
 }
 
+/// Maps `[N, K, h, w]`, resized bilinearly (half-pixel centres) to the shape that a tensor i64 `[4]` holds.
+pub(super) fn resized(graph: &mut Graph<'_>, maps: &str, shape: &str) -> String {
+    let attributes =
+        vec![build::string("mode", "linear"), build::string("coordinate_transformation_mode", "half_pixel")];
+    graph.op("Resize", "camloc.resized", &[maps, "", "", shape], attributes)
+}
+
 /// `[K, N, P]`: the activations `[N, C, P]`, each channel times its weight `[K, N, C, 1]`, summed.
 pub(super) fn weighted(graph: &mut Graph<'_>, weights: &str, activations: &str) -> String {
     let rows = graph.transpose("camloc.weights", weights, &[0, 1, 3, 2]);

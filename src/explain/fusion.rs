@@ -2,9 +2,8 @@
 
 use std::str::FromStr;
 
-use super::features::Maps;
+use super::features::{Maps, resized};
 use super::outputs::MAPS;
-use crate::onnx::build::string;
 use crate::onnx::graph::Graph;
 
 /// How the maps of several layers become one. Each is first rectified and divided by its maximum, and resized
@@ -55,6 +54,5 @@ fn scaled(graph: &mut Graph<'_>, maps: &Maps, size: &str) -> String {
     let most = graph.reduce("ReduceMax", "camloc.most", &positive, &[2, 3], true);
     let most = graph.with("Add", "camloc.most", &most, 1e-7);
     let shares = graph.op("Div", "camloc.shares", &[&positive, &most], vec![]);
-    let attributes = vec![string("mode", "linear"), string("coordinate_transformation_mode", "half_pixel")];
-    graph.op("Resize", "camloc.resized", &[&shares, "", "", size], attributes)
+    resized(graph, &shares, size)
 }

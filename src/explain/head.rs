@@ -297,7 +297,7 @@ fn is_transpose(node: &NodeProto, perm: &[i64]) -> bool {
 }
 
 /// An average pooling of single values, which some exporters leave in place of an adaptive one.
-fn is_unit_pool(node: &NodeProto) -> bool {
+pub(super) fn is_unit_pool(node: &NodeProto) -> bool {
     let ones = |name| node.ints(name).is_none_or(|sizes| sizes.iter().all(|&size| size == 1));
     let unpadded = node.ints("pads").is_none_or(|pads| pads.iter().all(|&pad| pad == 0));
     node.standard_op() == "AveragePool"

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::demand::{Demand, Demands};
+use super::head::is_unit_pool;
 use super::receptive_field::{Field, Fields};
 use super::space::{Layout, POINTWISE, Spaces};
 use crate::onnx::graph::Graph;
@@ -291,17 +292,6 @@ const TRANSPARENT: &[&str] =
 
 fn is_transparent(node: &NodeProto) -> bool {
     TRANSPARENT.contains(&node.standard_op()) || is_unit_pool(node)
-}
-
-/// An average pooling of single values, which some exporters leave in place of an adaptive one.
-fn is_unit_pool(node: &NodeProto) -> bool {
-    let ones = |name| node.ints(name).is_none_or(|sizes| sizes.iter().all(|&size| size == 1));
-    let unpadded = node.ints("pads").is_none_or(|pads| pads.iter().all(|&pad| pad == 0));
-    node.standard_op() == "AveragePool"
-        && node.ints("kernel_shape").is_some()
-        && ones("kernel_shape")
-        && ones("strides")
-        && unpadded
 }
 
 #[cfg(test)]

@@ -289,19 +289,6 @@ impl<'m> Graph<'m> {
         self.graph.output.push(output);
     }
 
-    /// Turns attributes of the node at a position into further inputs, as operators changed over time;
-    /// an empty name leaves an input out.
-    pub fn attributes_to_inputs(&mut self, index: usize, attributes: &[&str], inputs: Vec<String>) {
-        let Some(node) = self.graph.node.get_mut(index) else { return };
-        node.attribute.retain(|attribute| !attributes.contains(&attribute.name()));
-        for input in inputs {
-            if !input.is_empty() {
-                self.consumers.entry(input.clone()).or_default().push(index);
-            }
-            node.input.push(input);
-        }
-    }
-
     /// Records a node of the graph in the index.
     fn index_node(&mut self, index: usize) {
         let opset = self.opset();

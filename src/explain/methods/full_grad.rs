@@ -6,13 +6,12 @@
 //! normalisation; of the latter the bias is what it adds in the end, `beta - mean * gamma / sqrt(variance + epsilon)`.
 
 use super::super::ExplainError;
-use super::super::features::{Grid, Maps, Slopes, over_channels};
+use super::super::features::{Grid, Maps, Slopes, over_channels, resized};
 use super::super::head::Layout;
 use super::super::layers::Layer;
 use super::super::outputs::as_f32;
 use super::super::subject::Subject;
 use crate::autodiff::{Gradient, Rectifier};
-use crate::onnx::build::string;
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::NodeProto;
 
@@ -83,8 +82,7 @@ fn term(
     let tensor = spread(graph, &products);
     let small =
         Maps { tensor, grid: Grid::of(graph, &place.output, Layout::Nchw) }.folded(graph, "camloc.small");
-    let attributes = vec![string("mode", "linear"), string("coordinate_transformation_mode", "half_pixel")];
-    let large = graph.op("Resize", "camloc.large", &[&small, "", "", size], attributes);
+    let large = resized(graph, &small, size);
     let flat = graph.reshape("camloc.large", &large, &[0, 0, -1]);
     Ok(Some(graph.transpose("camloc.large", &flat, &[1, 0, 2])))
 }

@@ -4,12 +4,11 @@
 //! Of the gradients by a pixel's colours, the largest magnitude counts.
 
 use super::super::ExplainError;
-use super::super::features::{Grid, Maps, Slopes};
+use super::super::features::{Grid, Maps, Slopes, resized};
 use super::super::layers::Layer;
 use super::super::subject::Subject;
 use super::grad_cam;
 use crate::autodiff::Rectifier;
-use crate::onnx::build::string;
 
 /// Appends how much each pixel moves the score of the chosen classes.
 pub(super) fn append(subject: &mut Subject<'_, '_>) -> Result<Maps, ExplainError> {
@@ -30,8 +29,7 @@ pub(super) fn append_guided_cam(subject: &mut Subject<'_, '_>, layer: &Layer) ->
     let positive = graph.op("Relu", "camloc.coarse", &[&coarse], vec![]);
     let fine_map = fine.folded(graph, "camloc.fine");
     let size = graph.op("Shape", "camloc.size", &[&fine_map], vec![]);
-    let attributes = vec![string("mode", "linear"), string("coordinate_transformation_mode", "half_pixel")];
-    let large = graph.op("Resize", "camloc.large", &[&positive, "", "", &size], attributes);
+    let large = resized(graph, &positive, &size);
     let product = graph.op("Mul", "camloc.guided", &[&fine_map, &large], vec![]);
     let flat = graph.reshape("camloc.guided", &product, &[0, 0, -1]);
     Ok(Maps { tensor: graph.transpose("camloc.guided", &flat, &[1, 0, 2]), grid: fine.grid })
