@@ -88,7 +88,12 @@ pub(super) fn choose_value(
     let values = rows(graph, &scores.logits, scores.classes);
     let column = graph.slice("camloc.column", &values, 1, 0, 1);
     let shape = graph.op("Shape", "camloc.column", &[&column], vec![]);
-    let classes = graph.op("Expand", CLASSES, &[TARGETS, &shape], vec![]);
+    // There is no rank among values: -1 stands for the place asked for.
+    let (zero, place) =
+        (graph.add_ints("camloc.zero", &[0]), graph.add_ints("camloc.place", &[place as i64]));
+    let by_rank = graph.op("Less", "camloc.by_rank", &[TARGETS, &zero], vec![]);
+    let chosen = graph.op("Where", "camloc.chosen", &[&by_rank, &place, TARGETS], vec![]);
+    let classes = graph.op("Expand", CLASSES, &[&chosen, &shape], vec![]);
     graph.op("GatherElements", SCORES, &[&values, &classes], vec![build::int("axis", 1)]);
     Ok(Choice { classes, count: 1 })
 }

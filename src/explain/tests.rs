@@ -579,6 +579,8 @@ fn maps_of(classifier: &Classifier, output: &str, index: &[usize], method: Metho
     let place = crate::onnx::tensor::ints(targets).unwrap();
     let session = run(&model, Some(&place), &[BATCH, CHANNELS, HEIGHT, WIDTH]);
     let maps = session.floats("camloc.maps").unwrap().1.to_vec();
+    let unlocked = run(&model, None, &[BATCH, CHANNELS, HEIGHT, WIDTH]);
+    assert_eq!(unlocked.floats("camloc.maps").unwrap().1, maps, "-1 stands for the place asked for");
     (maps, session.floats("camloc.scores").unwrap().1.to_vec())
 }
 

@@ -78,6 +78,13 @@ fn an_exported_model_is_recognised() {
 }
 
 #[test]
+fn one_value_of_an_output_is_explained_as_its_class_is() {
+    let (value, class) =
+        (boxes(&["--target", "logits:281"]), boxes(&["--class", "281", "--method", "gradcam"]));
+    assert_eq!((&value[0]["class_id"], &value[0]["box"]), (&281.into(), &class[0]["box"]));
+}
+
+#[test]
 fn what_a_model_offers_is_told() {
     let said = stdout(&run(["inspect", text(&golden("plain.onnx"))]));
     for words in
