@@ -1,0 +1,89 @@
+//! Ground truth: which pictures there are, what is on each, and where.
+//!
+//! [`open`] recognises the format from what is at a path. Every reader hands over the objects it finds, one by
+//! one; [`gather`] makes one [`Sample`] of the objects of one class in one picture. A sample is a few strings
+//! and numbers: pictures and masks are read when their turn comes.
+
+mod boxes_csv;
+mod classes;
+mod coco;
+mod error;
+mod fault;
+mod format;
+mod gather;
+mod mask;
+mod mask_files;
+mod names;
+mod rle;
+mod sample;
+mod sequence;
+#[cfg(test)]
+mod tests;
+mod voc;
+mod yolo;
+
+pub use classes::{Alias, BadAlias, Classes};
+pub use error::DatasetError;
+pub use fault::{Fault, FaultKind, Faults};
+pub use format::{Format, UnknownFormat};
+pub use mask::{Mask, MaskSource, Shape};
+pub use rle::Runs;
+pub use sample::{Sample, Settled};
+
+use std::path::Path;
+
+use gather::Gathered;
+
+/// The ground truth at a path.
+#[derive(Debug)]
+pub struct Dataset {
+    /// The name of the folder or file.
+    pub name: String,
+    /// How it was read.
+    pub format: Format,
+    /// One for each class on each picture, in the order of the pictures' names.
+    pub samples: Vec<Sample>,
+    /// What was wrong with the truth itself.
+    pub faults: Faults,
+}
+
+/// How to read a dataset.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reading {
+    /// The format; `None`: recognised.
+    pub format: Option<Format>,
+    /// Whether every folder of pictures is a video. Otherwise a folder *below* the pictures' folder is one where its
+    /// names count frames.
+    pub video: bool,
+}
+
+/// Reads the ground truth at `path`, a folder or one file of it.
+///
+/// # Errors
+/// If nothing of a known format is there, its file can't be read at all, or not one box or mask is left of it.
+pub fn open(path: &Path, reading: Reading, classes: &Classes<'_>) -> Result<Dataset, DatasetError> {
+    let name = || path.display().to_string();
+    if !path.exists() {
+        return Err(DatasetError::Missing { name: name() });
+    }
+    let format = match reading.format {
+        Some(format) => format,
+        None => format::recognise(path)?,
+    };
+    let mut gathered = Gathered::new(classes);
+    match format {
+        Format::BoxesCsv => boxes_csv::read(path, &mut gathered)?,
+        Format::Voc => voc::read(path, &mut gathered)?,
+        Format::Coco => coco::read(path, &mut gathered)?,
+        Format::Yolo => yolo::read(path, &mut gathered)?,
+        Format::Masks => mask_files::read(path, &mut gathered)?,
+    }
+    let (mut samples, faults) = gathered.into_samples();
+    if samples.is_empty() {
+        return Err(DatasetError::NoTruth { name: name(), format, faults: faults.summary() });
+    }
+    sequence::assign(&mut samples, reading.video);
+    let called = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = called.file_name().unwrap_or(called.as_os_str()).to_string_lossy().into_owned();
+    Ok(Dataset { name, format, samples, faults })
+}
