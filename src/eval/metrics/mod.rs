@@ -1,8 +1,10 @@
 //! Localisation and faithfulness, one measure a file; pure, in shares of 1.
 
 pub mod baseline;
+mod contours;
 mod curve;
 pub mod faithfulness;
+mod levels;
 mod localisation;
 mod mask;
 mod max_box_acc;
