@@ -5,6 +5,7 @@ mod assemble;
 mod bench;
 mod demo;
 mod doctor;
+mod eval;
 mod export;
 mod image;
 mod inspect;
@@ -61,6 +62,8 @@ enum Command {
     Video(video::Args),
     /// Process photos, folders of photos, or `-` for a photo on standard input
     Image(image::Args),
+    /// Measure how well the boxes fit, on pictures whose truth is known
+    Eval(eval::Args),
     /// Write a model that explains itself wherever ONNX runs
     Export(export::Args),
     /// Say what a model offers: inputs, outputs, head, layers, methods
@@ -121,6 +124,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Live(args) => live::run(args, &context),
         Command::Video(args) => video::run(args, &context),
         Command::Image(args) => image::run(args, &context),
+        Command::Eval(args) => eval::run(args, &context),
         Command::Export(args) => export::run(args, &context),
         Command::Inspect(args) => inspect::run(args, &context),
         Command::Models(args) => models::run(args, &context),

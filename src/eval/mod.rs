@@ -6,7 +6,15 @@
 //!                       └──► journal, from which an interrupted run goes on
 //! ```
 
+pub mod compare;
 pub mod dataset;
+pub mod journal;
+mod measure;
 pub mod metrics;
+mod picture_grid;
+pub mod record;
 pub mod report;
+pub mod results;
+pub mod run;
 pub mod statistics;
+pub mod summary;

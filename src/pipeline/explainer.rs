@@ -1,9 +1,11 @@
 //! A classifier that says where it looks: preprocessing, the explained graph and its labels together.
 
+use std::borrow::Cow;
+
 use crate::explain::{self, ExplainError, Explanation, Method, Request};
 use crate::frame::Picture;
 use crate::maps::ClassMap;
-use crate::model::{Classifier, Labels, Preprocessor};
+use crate::model::{Channels, Classifier, Labels, Preprocessing, Preprocessor};
 use crate::onnx::load::{OnnxError, encode};
 use crate::onnx::proto::ModelProto;
 use crate::runtime::{ExplainedSession, Options, RuntimeError};
@@ -47,6 +49,10 @@ pub struct Explainer {
     explanation: Explanation,
     preprocessor: Preprocessor,
     session: ExplainedSession,
+    /// The output that holds the class scores.
+    scores: String,
+    /// What the model takes for nothing.
+    neutral: [u8; 3],
     /// What other methods are made from.
     base: Option<Box<Base>>,
 }
@@ -86,12 +92,23 @@ impl Explainer {
         options: &Options,
         switchable: bool,
     ) -> Result<Explainer, ExplainerError> {
-        let Classifier { mut model, title, labels, preprocessing, .. } = classifier;
+        let Classifier { mut model, title, labels, preprocessing, output, .. } = classifier;
+        let scores = request.output.clone().unwrap_or(output);
+        let neutral = neutral(&preprocessing);
         let options = Options { shape: Some(preprocessing.input_shape(1)), ..options.clone() };
         let preprocessor = Preprocessor::new(&preprocessing);
         if let Some(explanation) = is_answered(&mut model, request) {
             let session = load(&model, &explanation, request, &options, &title)?;
-            return Ok(Explainer { title, labels, explanation, preprocessor, session, base: None });
+            return Ok(Explainer {
+                title,
+                labels,
+                explanation,
+                preprocessor,
+                session,
+                scores,
+                neutral,
+                base: None,
+            });
         }
         let base = switchable.then(|| {
             Box::new(Base { model: model.clone(), request: request.clone(), options: options.clone() })
@@ -99,7 +116,7 @@ impl Explainer {
         let explanation = explain::explain(&mut model, request)
             .map_err(|source| ExplainerError::Explain { model: title.clone(), source: Box::new(source) })?;
         let session = load(&model, &explanation, request, &options, &title)?;
-        Ok(Explainer { title, labels, explanation, preprocessor, session, base })
+        Ok(Explainer { title, labels, explanation, preprocessor, session, scores, neutral, base })
     }
 
     /// Goes on to the next method that this model allows, at the same layer. Nothing changes where there is none,
@@ -136,6 +153,45 @@ impl Explainer {
     /// part of the picture that the maps cover.
     pub fn explain(&mut self, picture: &Picture, maps: &mut Vec<ClassMap>) -> Result<View, RuntimeError> {
         self.explain_timed(picture, maps, &Stats::default())
+    }
+
+    /// As [`Explainer::explain`], for this class instead of the best ones; `None` goes back to those. One forward
+    /// pass, whose class scores [`Explainer::class_scores`] has.
+    pub fn explain_class(
+        &mut self,
+        picture: &Picture,
+        class: Option<usize>,
+        maps: &mut Vec<ClassMap>,
+    ) -> Result<View, RuntimeError> {
+        let target = class.and_then(|class| i64::try_from(class).ok()).unwrap_or(-1);
+        self.session.set_targets(&vec![target; self.explanation.count])?;
+        self.explain(picture, maps)
+    }
+
+    /// A score for each class from the last forward pass, as the model gives them: logits or probabilities. `None`
+    /// where the model has no output of them.
+    pub fn class_scores(&self) -> Option<Cow<'_, [f32]>> {
+        let (session, classes) = (self.session.session(), self.explanation.classes);
+        let others = session.outputs().map(|(name, _)| name).filter(|name| !name.starts_with("camloc."));
+        let mut outputs = std::iter::once(self.scores.as_str()).chain(others);
+        outputs.find_map(|name| {
+            let (shape, values) = session.floats(name).ok()?;
+            match shape {
+                _ if values.len() == classes => Some(Cow::Borrowed(values)),
+                // Class maps, which the user pools.
+                [1, channels, ..] if *channels == classes => {
+                    let area = values.len() / classes;
+                    let mean = |map: &[f32]| map.iter().sum::<f32>() / area as f32;
+                    Some(values.chunks_exact(area.max(1)).map(mean).collect())
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// The colour (RGB) that becomes 0 in the model's input: what it takes for nothing.
+    pub fn neutral_colour(&self) -> [u8; 3] {
+        self.neutral
     }
 
     /// As [`Explainer::explain`], with each stage clocked.
@@ -179,6 +235,16 @@ impl Explainer {
     /// The execution provider that runs the graph.
     pub fn provider(&self) -> &str {
         self.session.session().provider()
+    }
+}
+
+/// The colour that becomes 0 in the input.
+fn neutral(preprocessing: &Preprocessing) -> [u8; 3] {
+    let [first, second, third] = preprocessing.mean.map(|mean| mean.round().clamp(0.0, 255.0) as u8);
+    match preprocessing.channels {
+        Channels::Rgb => [first, second, third],
+        Channels::Bgr => [third, second, first],
+        Channels::Gray => [first; 3],
     }
 }
 

@@ -47,6 +47,18 @@ pub struct Dataset {
     pub faults: Faults,
 }
 
+impl Dataset {
+    /// Keeps `count` samples, drawn by chance as `seed` says, in their order.
+    pub fn draw(&mut self, count: usize, seed: u64) {
+        let mut places: Vec<usize> = (0..self.samples.len()).collect();
+        fastrand::Rng::with_seed(seed).shuffle(&mut places);
+        let mut keep = vec![false; self.samples.len()];
+        places.iter().take(count).for_each(|&place| keep[place] = true);
+        let mut keep = keep.into_iter();
+        self.samples.retain(|_| keep.next().unwrap_or(false));
+    }
+}
+
 /// How to read a dataset.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reading {

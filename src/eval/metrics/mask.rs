@@ -18,7 +18,7 @@ const BINS: usize = 1001;
 /// The scores of pixels inside and outside of true masks, of as many pictures as were added.
 ///
 /// 16 KB however many pictures; [`PixelScores::merge`] joins parts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PixelScores {
     inside: Vec<u64>,
     outside: Vec<u64>,

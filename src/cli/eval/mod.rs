@@ -1,0 +1,238 @@
+//! `camloc eval`: how well the boxes fit, measured on ground truth.
+
+mod subject;
+mod table;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use camloc::eval::compare::{self, Comparison};
+use camloc::eval::dataset::{self, Alias, Classes, Dataset, Format, Reading};
+use camloc::eval::journal::{Found, Journal};
+use camloc::eval::results::{self, Earlier, Subject};
+use camloc::eval::run::{self, Outcome, Plan};
+use camloc::eval::statistics::Bootstrap;
+use camloc::eval::summary::Summary;
+use camloc::localize;
+use camloc::pipeline::Explainer;
+use camloc::source::Stop;
+use serde_json::{Value, json};
+
+use super::arguments::ExplainArgs;
+use super::settings::Settings;
+use super::{Context, assemble, usage};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    wish: Wish,
+    #[command(flatten)]
+    explain: ExplainArgs,
+}
+
+/// What to evaluate, and what to make of it.
+#[derive(Debug, clap::Args)]
+struct Wish {
+    /// Folders or files of ground truth: boxes.csv, Pascal VOC, COCO, YOLO, masks (docs/evaluating.md)
+    #[arg(required = true, value_name = "DATASET")]
+    datasets: Vec<PathBuf>,
+    /// The format, where it is not recognised: csv, voc, coco, yolo or masks
+    #[arg(long, value_name = "NAME")]
+    format: Option<String>,
+    /// Every folder of pictures is a video, its pictures are the frames
+    #[arg(long)]
+    video: bool,
+    /// What a class of the truth is called by the model, such as kangaroo=wallaby or dog=151|152; give it again for more
+    #[arg(long = "alias", value_name = "NAME=CLASS")]
+    aliases: Vec<String>,
+    /// Measure insertion, deletion, drop and increase too: 450 forward passes a picture
+    #[arg(long)]
+    faithfulness: bool,
+    /// Evaluate this many pictures, drawn by --seed
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// What is drawn by chance, the intervals included, follows from this number
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    /// Write the results as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE|-")]
+    json: Option<PathBuf>,
+    /// Write report.html into this folder, and keep there what is done, so that an interrupted run goes on
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Compare with an earlier run's JSON, picture by picture
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+}
+
+/// What all datasets are evaluated with.
+struct Evaluation<'a> {
+    args: &'a Wish,
+    context: &'a Context,
+    settings: Settings,
+    localize: localize::Settings,
+    explainer: Mutex<Explainer>,
+    /// Tells models and ways to explain them apart.
+    fingerprint: String,
+    earlier: Vec<Earlier>,
+    bootstrap: Bootstrap,
+    stop: Stop,
+}
+
+/// A dataset's results.
+struct Evaluated {
+    subject: Subject,
+    outcome: Outcome,
+    summary: Summary,
+    comparison: Option<Comparison>,
+}
+
+pub(super) fn run(args: Args, context: &Context) -> Result<()> {
+    let settings = args.explain.over(&context.settings);
+    let args = args.wish;
+    let evaluation = Evaluation::new(&args, context, settings)?;
+    let mut all = Vec::new();
+    for path in &args.datasets {
+        let evaluated = evaluation.dataset(path)?;
+        if !evaluation.to_stdout() {
+            table::print(&evaluated, &mut std::io::stdout().lock())?;
+        }
+        all.push(evaluated);
+    }
+    if let (true, false) = (all.len() > 1, evaluation.to_stdout()) {
+        table::print_lines(&all, &mut std::io::stdout().lock())?;
+    }
+    evaluation.write_json(&all)
+}
+
+impl Evaluation<'_> {
+    fn new<'a>(args: &'a Wish, context: &'a Context, mut settings: Settings) -> Result<Evaluation<'a>> {
+        // What is wrong with the command is said before anything is fetched or loaded.
+        if !settings.model.classes.is_empty() || !settings.model.target.is_empty() {
+            return Err(usage(anyhow!(
+                "eval explains the true class of each picture: leave out --class and --target"
+            )));
+        }
+        settings.model.top_k = 1;
+        let localize = assemble::localizer(&settings)?.settings;
+        let earlier = args.against.as_deref().map(Earlier::read).transpose()?.unwrap_or_default();
+        for path in &args.datasets {
+            if !path.exists() {
+                bail!("{} does not exist", path.display());
+            }
+        }
+        let stop = assemble::stop_on_ctrl_c()?;
+        let store = assemble::store()?;
+        assemble::library(&store, &context.report)?;
+        let (explainer, fingerprint) = subject::explainer(&settings, &store, &context.report)?;
+        let bootstrap = Bootstrap { seed: args.seed, ..Bootstrap::default() };
+        let explainer = Mutex::new(explainer);
+        Ok(Evaluation { args, context, settings, localize, explainer, fingerprint, earlier, bootstrap, stop })
+    }
+
+    fn to_stdout(&self) -> bool {
+        self.args.json.as_deref() == Some(Path::new("-"))
+    }
+
+    fn dataset(&self, path: &Path) -> Result<Evaluated> {
+        let report = &self.context.report;
+        let dataset = self.open(path)?;
+        let subject = subject::subject(self, &dataset)?;
+        let mut journal = self.journal(path, &dataset)?;
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
+        let plan = Plan { settings: self.localize, faithfulness: self.args.faithfulness, workers };
+        let total = dataset.samples.len();
+        let bar = report.frames(Some(total as u64), "pictures");
+        let mut observe = |done: usize| bar.set_position(done as u64);
+        let ran = run::run(&dataset, &self.explainer, plan, journal.as_mut(), &self.stop, &mut observe);
+        bar.finish_and_clear();
+        let outcome = ran?;
+        for line in outcome.faults.lines() {
+            report.note(format_args!("{}: {line}", dataset.name));
+        }
+        if outcome.left > 0 {
+            let how = match self.args.report {
+                Some(_) => "run it again to go on",
+                None => "with --report DIR it could go on",
+            };
+            bail!("stopped after {} of {total} pictures; {how}", total - outcome.left);
+        }
+        if outcome.records.is_empty() {
+            bail!("not one picture of {} can be evaluated: {}", dataset.name, outcome.faults.summary());
+        }
+        let summary = Summary::new(&outcome, self.bootstrap);
+        let comparison = self.compare(&dataset.name, &outcome, &summary)?;
+        Ok(Evaluated { subject, outcome, summary, comparison })
+    }
+
+    fn open(&self, path: &Path) -> Result<Dataset> {
+        let format =
+            self.args.format.as_deref().map(|name| name.parse::<Format>().map_err(usage)).transpose()?;
+        let parse = |text: &String| text.parse::<Alias>().map_err(usage);
+        let aliases = self.args.aliases.iter().map(parse).collect::<Result<Vec<_>>>()?;
+        let labels = self.explainer.lock().map_err(|_| anyhow!("the model is lost"))?.labels().clone();
+        let classes = Classes::new(&labels, &aliases).map_err(usage)?;
+        let mut dataset = dataset::open(path, Reading { format, video: self.args.video }, &classes)?;
+        if let Some(limit) = self.args.limit {
+            dataset.draw(limit, self.args.seed);
+        }
+        Ok(dataset)
+    }
+
+    /// The journal in the report's folder; of several datasets, each has a folder of its own in it.
+    fn journal(&self, path: &Path, dataset: &Dataset) -> Result<Option<Journal>> {
+        let Some(folder) = self.report_folder(path, dataset) else { return Ok(None) };
+        let report = &self.context.report;
+        let (journal, found) = Journal::open(&folder, &subject::run_id(self, dataset))?;
+        match found {
+            Found::Entries(0) | Found::Nothing => {}
+            Found::Entries(done) => {
+                report.note(format_args!("{}: {done} pictures were done before, going on", dataset.name));
+            }
+            Found::AnotherRun => report.note(format_args!(
+                "{}: {} is of another model, other settings or another dataset: beginning anew",
+                dataset.name,
+                folder.join(camloc::eval::journal::FILE).display()
+            )),
+        }
+        Ok(Some(journal))
+    }
+
+    fn report_folder(&self, path: &Path, dataset: &Dataset) -> Option<PathBuf> {
+        let folder = self.args.report.as_ref()?;
+        let same = |other: &&PathBuf| other.file_name() == path.file_name();
+        Some(match (self.args.datasets.len(), self.args.datasets.iter().filter(same).count()) {
+            (1, _) => folder.clone(),
+            (_, 1) => folder.join(&dataset.name),
+            _ => folder.join(path.to_string_lossy().replace(['/', '\\', ':'], "_")),
+        })
+    }
+
+    fn compare(&self, name: &str, outcome: &Outcome, summary: &Summary) -> Result<Option<Comparison>> {
+        let Some(file) = &self.args.against else { return Ok(None) };
+        let named = self.earlier.iter().find(|earlier| earlier.dataset.name == name);
+        let only = Some(self.earlier.as_slice()).filter(|all| all.len() == 1).and_then(<[_]>::first);
+        let Some(earlier) = named.or(only) else {
+            bail!("{} has no results of {name}", file.display());
+        };
+        let against = file.display().to_string();
+        Ok(Some(compare::compare(name, outcome, summary, earlier, &against, self.bootstrap)?))
+    }
+
+    fn write_json(&self, all: &[Evaluated]) -> Result<()> {
+        let Some(path) = &self.args.json else { return Ok(()) };
+        let object =
+            |e: &Evaluated| results::to_json(&e.subject, &e.outcome, &e.summary, e.comparison.as_ref());
+        let value: Value = match all {
+            [one] => object(one),
+            several => json!({"datasets": several.iter().map(object).collect::<Vec<_>>()}),
+        };
+        let text = serde_json::to_string_pretty(&value)? + "\n";
+        if self.to_stdout() {
+            return Ok(std::io::stdout().write_all(text.as_bytes())?);
+        }
+        std::fs::write(path, text).with_context(|| format!("{} can't be written", path.display()))
+    }
+}

@@ -1,0 +1,75 @@
+//! What is evaluated: the model, the settings, and a name for all that the figures depend on.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, anyhow};
+use camloc::assets::Store;
+use camloc::eval::dataset::Dataset;
+use camloc::eval::results::Subject;
+use camloc::onnx::load::encode;
+use camloc::pipeline::Explainer;
+use camloc::runtime::Options;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::super::report::Report;
+use super::super::settings::Settings;
+use super::{Evaluation, assemble};
+
+/// The model, ready to explain one class at a time, and a fingerprint of it.
+pub(super) fn explainer(settings: &Settings, store: &Store, report: &Report) -> Result<(Explainer, String)> {
+    let classifier = assemble::classifier(settings, store, report)?;
+    let request = assemble::request(&settings.model, &classifier.labels, 1)?;
+    let mut hash = Sha256::new();
+    hash.update(encode(&classifier.model)?);
+    hash.update(format!("{request:?} {:?} {:?}", classifier.preprocessing, classifier.labels));
+    let options = Options { threads: settings.model.threads, ..Options::default() };
+    Ok((Explainer::new(classifier, &request, &options)?, hex(&hash.finalize())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What goes into the results about the model, the dataset and the settings.
+pub(super) fn subject(evaluation: &Evaluation<'_>, dataset: &Dataset) -> Result<Subject> {
+    let explainer = evaluation.explainer.lock().map_err(|_| anyhow!("the model is lost"))?;
+    let (args, settings) = (evaluation.args, &evaluation.settings);
+    let localize = evaluation.localize;
+    let settings = BTreeMap::from([
+        ("preset", json!(localize.preset.to_string())),
+        ("threshold", json!(settings.localize.threshold)),
+        ("components", json!(settings.localize.components)),
+        ("min_area", json!(settings.localize.min_area)),
+        ("fit", json!(settings.model.fit)),
+        ("method", json!(settings.model.method)),
+        ("layers", json!(settings.model.layers)),
+        ("fusion", json!(settings.model.fusion)),
+        ("seed", json!(args.seed)),
+        ("limit", json!(args.limit)),
+        ("faithfulness", json!(args.faithfulness)),
+        ("video", json!(args.video)),
+        ("aliases", json!(args.aliases)),
+    ]);
+    Ok(Subject {
+        dataset: dataset.name.clone(),
+        format: dataset.format.name(),
+        samples: dataset.samples.len(),
+        model: explainer.title().to_owned(),
+        method: explainer.explanation().method.clone(),
+        layer: explainer.explanation().layer.clone(),
+        settings,
+    })
+}
+
+/// The same for two runs only if they give the same figures.
+pub(super) fn run_id(evaluation: &Evaluation<'_>, dataset: &Dataset) -> String {
+    let mut hash = Sha256::new();
+    hash.update(env!("CARGO_PKG_VERSION"));
+    hash.update(&evaluation.fingerprint);
+    hash.update(format!("{:?} {}", evaluation.localize, evaluation.args.faithfulness));
+    for sample in &dataset.samples {
+        hash.update(format!("{sample:?}"));
+    }
+    hex(&hash.finalize())
+}

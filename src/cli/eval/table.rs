@@ -1,0 +1,136 @@
+//! The results for a person.
+
+use std::io::{self, Write};
+
+use camloc::eval::statistics::Interval;
+use camloc::eval::summary::Metric;
+
+use super::Evaluated;
+
+/// What people call a metric, and whether it is a share, shown in per cent.
+fn title(key: &str) -> (&str, bool) {
+    match key {
+        "top1" => ("Top-1 class", true),
+        "top5" => ("Top-5 class", true),
+        "gt_known_loc" => ("GT-known Loc", true),
+        "top1_loc" => ("Top-1 Loc", true),
+        "box_acc_v2" => ("box at IoU .3/.5/.7", true),
+        "max_box_acc" => ("MaxBoxAcc (tuned here)", true),
+        "max_box_acc_v2" => ("MaxBoxAccV2 (tuned here)", true),
+        "box_iou" => ("box IoU", true),
+        "mask_iou" => ("mask IoU", true),
+        "px_ap" => ("PxAP", true),
+        "pointing" => ("pointing game", true),
+        "insertion_auc" => ("insertion AUC", true),
+        "deletion_auc" => ("deletion AUC (low is good)", true),
+        "average_drop" => ("average drop (low is good)", true),
+        "increase_in_confidence" => ("increase in confidence", true),
+        "jitter" => ("jitter (truth = 1)", false),
+        other => (other, true),
+    }
+}
+
+fn number(key: &str, value: f64) -> String {
+    match title(key).1 {
+        true => format!("{:.1}", 100.0 * value),
+        false => format!("{value:.2}"),
+    }
+}
+
+fn interval(key: &str, interval: &Interval) -> String {
+    format!("{} to {}", number(key, interval.low), number(key, interval.high))
+}
+
+/// The scores of one dataset, the baselines beside them.
+pub(super) fn print(evaluated: &Evaluated, out: &mut dyn Write) -> io::Result<()> {
+    let Evaluated { subject, outcome, summary, comparison } = evaluated;
+    let videos = match summary.per_sequence.len() {
+        0 => String::new(),
+        videos => format!(" in {videos} videos, scores are means of videos"),
+    };
+    writeln!(out, "{}: {} pictures{videos}", subject.dataset, outcome.records.len())?;
+    writeln!(out, "{} · {} at {}", subject.model, subject.method, subject.layer)?;
+    writeln!(
+        out,
+        "\n{:<27} {:>6}  {:<15} {:>6}  {:>6} {:>6} {:>6}",
+        "per cent", "", "95 % interval", "n", "centre", "full", "point"
+    )?;
+    for metric in &summary.metrics {
+        print_metric(metric, out)?;
+    }
+    if let Some(comparison) = comparison {
+        writeln!(out, "\nagainst {}, on the {} pictures of both", comparison.against, comparison.pairs)?;
+        for (key, found) in &comparison.metrics.0 {
+            let sure = found.difference.low > 0.0 || found.difference.high < 0.0;
+            let verdict = if sure { "" } else { "  (may be chance)" };
+            let (difference, range) = (number(key, found.difference.value), interval(key, &found.difference));
+            writeln!(out, "{:<27} {:>6}  {range:<15}{verdict}", title(key).0, signed(&difference))?;
+        }
+    }
+    print_videos(evaluated, out)?;
+    writeln!(out)
+}
+
+fn print_metric(metric: &Metric, out: &mut dyn Write) -> io::Result<()> {
+    let key = metric.key;
+    let baseline = |name: &str| {
+        let found = metric.baselines.iter().find(|(baseline, _)| *baseline == name);
+        found.map_or_else(String::new, |(_, value)| number(key, *value))
+    };
+    let threshold =
+        metric.threshold.map(|threshold| format!("  best threshold {threshold:.2}")).unwrap_or_default();
+    let line = format!(
+        "{:<27} {:>6}  {:<15} {:>6}  {:>6} {:>6} {:>6}{threshold}",
+        title(key).0,
+        number(key, metric.interval.value),
+        interval(key, &metric.interval),
+        metric.n,
+        baseline("centre_box"),
+        baseline("full_image"),
+        baseline("centre_point"),
+    );
+    writeln!(out, "{}", line.trim_end())
+}
+
+fn print_videos(evaluated: &Evaluated, out: &mut dyn Write) -> io::Result<()> {
+    let columns = ["gt_known_loc", "box_iou", "pointing", "jitter"];
+    let summary = &evaluated.summary;
+    if summary.per_sequence.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\n{:<27} {:>6} {:>13} {:>8} {:>9} {:>7}",
+        "video", "frames", "GT-known Loc", "box IoU", "pointing", "jitter"
+    )?;
+    for (name, part) in &summary.per_sequence {
+        let cell =
+            |key: &str| part.scores.get(key).map_or_else(|| "-".to_owned(), |value| number(key, *value));
+        let [loc, iou, pointing, jitter] = columns.map(cell);
+        writeln!(out, "{name:<27} {:>6} {loc:>13} {iou:>8} {pointing:>9} {jitter:>7}", part.n)?;
+    }
+    Ok(())
+}
+
+/// One line for each of several datasets.
+pub(super) fn print_lines(all: &[Evaluated], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{:<27} {:>6} {:>13} {:>10} {:>9} {:>7}",
+        "dataset", "n", "GT-known Loc", "Top-1 Loc", "pointing", "jitter"
+    )?;
+    for evaluated in all {
+        let cell = |key: &str| {
+            let found = evaluated.summary.metric(key);
+            found.map_or_else(|| "-".to_owned(), |metric| number(key, metric.interval.value))
+        };
+        let [loc, top1_loc, pointing, jitter] = ["gt_known_loc", "top1_loc", "pointing", "jitter"].map(cell);
+        let (name, n) = (&evaluated.subject.dataset, evaluated.outcome.records.len());
+        writeln!(out, "{name:<27} {n:>6} {loc:>13} {top1_loc:>10} {pointing:>9} {jitter:>7}")?;
+    }
+    Ok(())
+}
+
+fn signed(number: &str) -> String {
+    if number.starts_with('-') { number.to_owned() } else { format!("+{number}") }
+}

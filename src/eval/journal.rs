@@ -1,0 +1,158 @@
+//! What is done of a run, kept in a file, so that an interrupted one goes on where it was.
+//!
+//! One JSON object a line: first which run it is, then an [`Entry`] for each sample as it is done.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::record::Entry;
+
+/// The file's name in a report's folder.
+pub const FILE: &str = "journal.jsonl";
+
+/// The journal can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal {} can't be written: {}", .path.display(), .source.kind())]
+pub struct JournalError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+/// The first line.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Head {
+    camloc_eval: u32,
+    run: String,
+}
+
+/// What was found in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing: the run begins.
+    Nothing,
+    /// This many samples of the very run.
+    Entries(usize),
+    /// Another run's: it was overwritten.
+    AnotherRun,
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// What was done before.
+    done: Vec<Entry>,
+}
+
+impl Journal {
+    /// Opens the journal in a folder, which is made if it is not there. `run` tells runs apart: everything that
+    /// figures depend on.
+    ///
+    /// A last line that was cut short is dropped.
+    pub fn open(folder: &Path, run: &str) -> Result<(Journal, Found), JournalError> {
+        let path = folder.join(FILE);
+        let failed = |source| JournalError { path: path.clone(), source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = options.map_err(failed)?;
+        let head = Head { camloc_eval: 1, run: run.to_owned() };
+        let (length, entries) = read(&file, &head).map_err(failed)?;
+        let found = match (&entries, file.metadata().map_err(failed)?.len()) {
+            (Some(entries), _) => Found::Entries(entries.len()),
+            (None, 0) => Found::Nothing,
+            (None, _) => Found::AnotherRun,
+        };
+        file.set_len(length).map_err(failed)?;
+        file.seek(SeekFrom::End(0)).map_err(failed)?;
+        let new = entries.is_none();
+        let mut journal = Journal { done: entries.unwrap_or_default(), file, path };
+        if new {
+            journal.line(&head)?;
+        }
+        Ok((journal, found))
+    }
+
+    /// What was done before, once.
+    pub(super) fn take_done(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.done)
+    }
+
+    /// Adds an entry.
+    pub(super) fn add(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        self.line(entry)
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> Result<(), JournalError> {
+        let write = |file: &mut File| {
+            let mut text = serde_json::to_vec(line)?;
+            text.push(b'\n');
+            // In one piece: what a killed process leaves is a line or less.
+            file.write_all(&text)
+        };
+        write(&mut self.file).map_err(|source| JournalError { path: self.path.clone(), source })
+    }
+}
+
+/// The bytes up to which the file is good, and its entries, if it is of this run.
+fn read(file: &File, head: &Head) -> std::io::Result<(u64, Option<Vec<Entry>>)> {
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    let mut next = |line: &mut Vec<u8>| {
+        line.clear();
+        reader.read_until(b'\n', line).map(|_| line.ends_with(b"\n"))
+    };
+    if !next(&mut line)? || serde_json::from_slice::<Head>(&line).ok().as_ref() != Some(head) {
+        return Ok((0, None));
+    }
+    let (mut length, mut entries) = (line.len() as u64, Vec::new());
+    while next(&mut line)? {
+        let Ok(entry) = serde_json::from_slice(&line) else { break };
+        entries.push(entry);
+        length += line.len() as u64;
+    }
+    Ok((length, Some(entries)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str) -> Entry {
+        Entry { name: name.into(), faults: vec![], record: None, pixels: None }
+    }
+
+    #[test]
+    fn a_journal_goes_on_where_it_was_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut journal, found) = Journal::open(folder.path(), "a").unwrap();
+        assert_eq!(found, Found::Nothing);
+        journal.add(&entry("one")).unwrap();
+        journal.add(&entry("two")).unwrap();
+        drop(journal);
+        let path = folder.path().join(FILE);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+        let (mut journal, found) = Journal::open(folder.path(), "a").unwrap();
+        assert_eq!((found, journal.take_done()), (Found::Entries(1), vec![entry("one")]));
+        journal.add(&entry("two")).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+    }
+
+    #[test]
+    fn another_runs_journal_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(&folder.path().join("deep/er"), "a").unwrap();
+        journal.add(&entry("one")).unwrap();
+        let (mut journal, found) = Journal::open(&folder.path().join("deep/er"), "b").unwrap();
+        assert_eq!((found, journal.take_done()), (Found::AnotherRun, vec![]));
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        assert!(
+            Journal::open(&file, "a").unwrap_err().to_string().contains("journal.jsonl can't be written")
+        );
+    }
+}

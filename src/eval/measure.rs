@@ -1,0 +1,246 @@
+//! One picture: explained, boxed, and held against the truth.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::dataset::{Fault, FaultKind, Mask, Sample};
+use super::metrics::faithfulness::{Perturbation, STEPS, auc, drop, explanation, increases};
+use super::metrics::{CurveScanner, PixelScores, Rect, baseline, best_iou, mask_iou, on_grid, pointing};
+use super::picture_grid;
+use super::record::{Entry, Faithfulness, MaskOverlap, Record};
+use crate::frame::Picture;
+use crate::localize::{Detection, GRID, Localizer, Normalizer, Preset, Settings};
+use crate::maps::ClassMap;
+use crate::pipeline::Explainer;
+use crate::runtime::RuntimeError;
+use crate::source::{SourceError, read_photo};
+use crate::view::View;
+
+/// Measures one sample after the other; keeps its buffers.
+pub(super) struct Measurer<'a> {
+    explainer: &'a Mutex<Explainer>,
+    with_faithfulness: bool,
+    localizer: Localizer,
+    normalizer: Normalizer,
+    scanner: CurveScanner,
+    maps: Vec<ClassMap>,
+    found: Vec<Detection>,
+}
+
+/// What the model says of a picture.
+struct Answer {
+    view: View,
+    predicted: Option<usize>,
+    rank: Option<usize>,
+    faithfulness: Option<Faithfulness>,
+}
+
+impl<'a> Measurer<'a> {
+    /// Boxes are made with these settings, but of a class however improbable: the truth says that it is there.
+    pub(super) fn new(
+        explainer: &'a Mutex<Explainer>,
+        settings: Settings,
+        with_faithfulness: bool,
+    ) -> Measurer<'a> {
+        let settings = Settings { min_score: 0.0, merge_overlap: None, ..settings };
+        Measurer {
+            explainer,
+            with_faithfulness,
+            localizer: Localizer::new(settings),
+            normalizer: Normalizer::default(),
+            scanner: CurveScanner::default(),
+            maps: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// What is wrong with the picture or its truth is in the entry.
+    ///
+    /// # Errors
+    /// If the model fails.
+    pub(super) fn measure(&mut self, sample: &Sample) -> Result<Entry, RuntimeError> {
+        let mut entry = Entry { name: sample.name.clone(), faults: Vec::new(), record: None, pixels: None };
+        let picture = match read_photo(&sample.picture) {
+            Ok(picture) => picture,
+            Err(error) => {
+                let kind = match error {
+                    SourceError::Missing { .. } => FaultKind::MissingPicture,
+                    _ => FaultKind::UnreadablePicture,
+                };
+                entry.faults.push(Fault::new(kind, error.to_string()));
+                return Ok(entry);
+            }
+        };
+        let size = picture.size();
+        let Some(settled) = sample.settle(size, &mut entry.faults) else { return Ok(entry) };
+        let answer = self.ask(sample, &picture)?;
+        self.localizer.locate(&self.maps, answer.view, size, &mut self.found);
+        let rect = |&[x0, y0, x1, y1]: &[f64; 4]| Rect { x0, y0, x1, y1 };
+        let truth: Vec<Rect> = settled.boxes.iter().map(rect).collect();
+        let bbox = self.found.first().map(|found| Rect::from(found.bbox));
+        let peak = self.peak(answer.view, size);
+        entry.record = Some(Record {
+            name: sample.name.clone(),
+            class: sample.class.clone(),
+            sequence: sample.sequence.clone(),
+            explained: self.maps.first().map_or(0, |map| map.class_id),
+            predicted: answer.predicted,
+            rank: answer.rank,
+            score: self.maps.first().map_or(0.0, |map| map.score),
+            size,
+            bbox,
+            peak,
+            iou: best_iou(bbox.as_ref(), &truth),
+            pointing: pointing(peak, &truth),
+            curve: self.curve(answer.view, size, &truth),
+            mask: settled.mask.as_ref().map(|mask| self.mask_overlap(mask)),
+            faithfulness: answer.faithfulness,
+            truth,
+        });
+        entry.pixels = settled.mask.as_ref().map(|mask| self.pixels(answer.view, mask));
+        Ok(entry)
+    }
+
+    /// Fills `self.maps` with the map of the class that is explained.
+    fn ask(&mut self, sample: &Sample, picture: &Picture) -> Result<Answer, RuntimeError> {
+        let mut explainer = self.explainer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut view = explainer.explain_class(picture, sample.explained, &mut self.maps)?;
+        let scores = explainer.class_scores();
+        let standing = scores.as_deref().and_then(|scores| standing(scores, &sample.accepted));
+        let wanted = match (sample.explained, &standing) {
+            (Some(class), _) => class,
+            (None, Some(standing)) => standing.best,
+            (None, None) => sample.accepted.first().copied().unwrap_or_default(),
+        };
+        if self.maps.first().is_some_and(|map| map.class_id != wanted) {
+            view = explainer.explain_class(picture, Some(wanted), &mut self.maps)?;
+        }
+        self.maps.truncate(1);
+        let faithfulness = match self.with_faithfulness {
+            true => self.faithfulness(&mut explainer, picture, view, wanted)?,
+            false => None,
+        };
+        let predicted = standing.as_ref().map(|standing| standing.predicted);
+        Ok(Answer { view, predicted, rank: standing.map(|standing| standing.rank), faithfulness })
+    }
+
+    /// The highest place of the map itself, wherever boxes are.
+    fn peak(&mut self, view: View, size: (u32, u32)) -> Option<(f64, f64)> {
+        let grid = self.normalizer.normalize(self.maps.first()?, Preset::Max)?;
+        picture_grid::peak(&picture_grid::over_picture(grid, view, size), size)
+    }
+
+    fn curve(&mut self, view: View, size: (u32, u32), truth: &[Rect]) -> super::metrics::Curve {
+        let truth: Vec<_> = truth.iter().map(|bbox| on_grid(bbox, size)).collect();
+        match self.maps.first() {
+            Some(map) if view == View::whole(size.0, size.1) => self.scanner.raw(map, &truth),
+            Some(map) => {
+                let grid = self.normalizer.normalize(map, Preset::Wsol).unwrap_or_default();
+                self.scanner.normalised(&picture_grid::over_picture(grid, view, size), &truth)
+            }
+            None => self.scanner.normalised(&[], &truth),
+        }
+    }
+
+    fn pixels(&mut self, view: View, mask: &Mask) -> PixelScores {
+        let mut pixels = PixelScores::default();
+        let truth = picture_grid::of_mask(mask);
+        match self.maps.first().and_then(|map| self.normalizer.normalize(map, Preset::Wsol)) {
+            Some(grid) => pixels.add(&picture_grid::over_picture(grid, view, mask.size), &truth),
+            None => pixels.add(&[0.0; GRID * GRID], &truth),
+        }
+        pixels
+    }
+
+    fn mask_overlap(&self, mask: &Mask) -> MaskOverlap {
+        let truth = picture_grid::of_mask(mask);
+        let overlap = |cells: &[f32]| mask_iou(cells, 0.5, &truth);
+        let of_box = |bbox: Rect| overlap(&picture_grid::of_box(&bbox, mask.size));
+        MaskOverlap {
+            found: overlap(&picture_grid::of_outlines(&self.found, mask.size)),
+            centre_box: of_box(baseline::centre_box(mask.size)),
+            full_image: of_box(baseline::full_image(mask.size)),
+        }
+    }
+
+    /// `None` where the map says nothing about a place.
+    fn faithfulness(
+        &mut self,
+        explainer: &mut Explainer,
+        picture: &Picture,
+        view: View,
+        class: usize,
+    ) -> Result<Option<Faithfulness>, RuntimeError> {
+        let Some(full) = self.maps.first().map(|map| map.score) else { return Ok(None) };
+        let preset = self.localizer.settings.preset;
+        let Some(grid) = self.maps.first().and_then(|map| self.normalizer.normalize(map, preset)) else {
+            return Ok(None);
+        };
+        let heat = per_pixel(&picture_grid::over_picture(grid, view, picture.size()), picture.size());
+        let neutral = explainer.neutral_colour();
+        let mut maps = Vec::new();
+        let mut score = |picture: &Picture| -> Result<f32, RuntimeError> {
+            explainer.explain_class(picture, Some(class), &mut maps)?;
+            Ok(maps.first().map_or(0.0, |map| map.score))
+        };
+        let inserted =
+            Perturbation::insertion(picture, &heat).map(|p| p.scores(STEPS, &mut score)).transpose()?;
+        let deleted = Perturbation::deletion(picture, &heat, neutral)
+            .map(|p| p.scores(STEPS, &mut score))
+            .transpose()?;
+        let kept = explanation(picture, &heat).map(|picture| score(&picture)).transpose()?;
+        let area = |scores: Option<Vec<f32>>| scores.as_deref().and_then(auc);
+        let (Some(insertion), Some(deletion), Some(kept)) = (area(inserted), area(deleted), kept) else {
+            return Ok(None);
+        };
+        let (drop, increases) = (drop(full, kept), increases(full, kept));
+        Ok(Some(Faithfulness { insertion, deletion, drop, increases }))
+    }
+}
+
+/// Where the right classes stand among all.
+#[derive(Debug, PartialEq, Eq)]
+struct Standing {
+    /// The most probable class.
+    predicted: usize,
+    /// The most probable right class.
+    best: usize,
+    /// How many classes are more probable than that.
+    rank: usize,
+}
+
+/// `None` where no right class is one of the model's, or scores are no numbers.
+fn standing(scores: &[f32], accepted: &[usize]) -> Option<Standing> {
+    let first_best = |a: &usize, b: &usize| scores[*a].total_cmp(&scores[*b]).then(b.cmp(a));
+    let known = accepted.iter().copied().filter(|&class| class < scores.len());
+    let best = known.max_by(first_best)?;
+    let predicted = (0..scores.len()).max_by(first_best)?;
+    let rank = scores.iter().filter(|&&score| score > scores[best]).count();
+    scores.iter().all(|score| !score.is_nan()).then_some(Standing { predicted, best, rank })
+}
+
+/// A grid over the picture as a value for each of its pixels.
+fn per_pixel(grid: &[f32], (width, height): (u32, u32)) -> Vec<f32> {
+    let cell = |pixel: u32, side: u32| pixel as usize * GRID / side as usize;
+    let row = |y: u32| (0..width).map(move |x| grid[cell(y, height) * GRID + cell(x, width)]);
+    (0..height).flat_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_of_the_right_classes_stands_for_them() {
+        let scores = [0.1, 0.5, 0.3, 0.3];
+        assert_eq!(standing(&scores, &[0, 2]), Some(Standing { predicted: 1, best: 2, rank: 1 }));
+        assert_eq!(standing(&scores, &[3, 2, 7]), Some(Standing { predicted: 1, best: 2, rank: 1 }));
+        assert_eq!(standing(&scores, &[9]), None);
+        assert_eq!(standing(&[f32::NAN, 1.0], &[1]), None);
+    }
+
+    #[test]
+    fn each_pixel_has_the_value_of_its_cell() {
+        let grid: Vec<f32> = (0..GRID * GRID).map(|cell| (cell % GRID) as f32).collect();
+        assert_eq!(per_pixel(&grid, (4, 1)), [0.0, 56.0, 112.0, 168.0]);
+    }
+}

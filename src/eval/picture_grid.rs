@@ -1,0 +1,137 @@
+//! A map's values on a grid over the whole picture, whatever part of it the model saw.
+
+use std::borrow::Cow;
+
+use super::dataset::Mask;
+use super::metrics::Rect;
+use crate::localize::{Detection, GRID};
+use crate::view::View;
+
+/// A grid `[224, 224]` over the view, laid over the picture: cells that the model did not see are 0.
+pub(super) fn over_picture<'a>(grid: &'a [f32], view: View, size: (u32, u32)) -> Cow<'a, [f32]> {
+    if view == View::whole(size.0, size.1) {
+        return Cow::Borrowed(grid);
+    }
+    let cell = |at: usize, side: u32, start: f64, length: f64| {
+        let pixel = (at as f64 + 0.5) * f64::from(side) / GRID as f64;
+        let place = (pixel - start) / length * GRID as f64;
+        (place >= 0.0 && place < GRID as f64).then_some(place as usize)
+    };
+    let columns: Vec<Option<usize>> = (0..GRID).map(|x| cell(x, size.0, view.x, view.width)).collect();
+    let rows = (0..GRID).map(|y| cell(y, size.1, view.y, view.height));
+    let value = |y: Option<usize>, x: Option<usize>| grid.get(y? * GRID + x?).copied();
+    rows.flat_map(|y| columns.iter().map(move |&x| value(y, x).unwrap_or(0.0))).collect()
+}
+
+/// The centre of the highest cell, in pixels of the picture; `None` where no cell is above 0.
+pub(super) fn peak(over_picture: &[f32], size: (u32, u32)) -> Option<(f64, f64)> {
+    let highest = over_picture.iter().copied().fold(0.0, f32::max);
+    let at = over_picture.iter().position(|&v| v > 0.0 && v == highest)?;
+    let pixel = |cell: usize, side: u32| (cell as f64 + 0.5) * f64::from(side) / GRID as f64;
+    Some((pixel(at % GRID, size.0), pixel(at / GRID, size.1)))
+}
+
+/// The true mask at the cells' centres.
+pub(super) fn of_mask(mask: &Mask) -> Vec<bool> {
+    let (width, height) = (mask.size.0 as usize, mask.size.1 as usize);
+    let pixel = |cell: usize, side: usize| (2 * cell + 1) * side / (2 * GRID);
+    let at = |y: usize, x: usize| mask.pixels.get(pixel(y, height) * width + pixel(x, width));
+    (0..GRID * GRID).map(|cell| at(cell / GRID, cell % GRID).copied().unwrap_or(false)).collect()
+}
+
+/// The cells whose centres lie in a box.
+pub(super) fn of_box(bbox: &Rect, size: (u32, u32)) -> Vec<f32> {
+    let pixel = |cell: usize, side: u32| (cell as f64 + 0.5) * f64::from(side) / GRID as f64;
+    let inside = |cell: usize| bbox.contains((pixel(cell % GRID, size.0), pixel(cell / GRID, size.1)));
+    (0..GRID * GRID).map(|cell| f32::from(u8::from(inside(cell)))).collect()
+}
+
+/// The cells of the regions that were found, 1 or 0. Outlines run through the centres of the outermost cells, which
+/// belong to the region.
+pub(super) fn of_outlines(found: &[Detection], size: (u32, u32)) -> Vec<f32> {
+    let mut cells = vec![0.0; GRID * GRID];
+    for detection in found {
+        let scale = |v: f32, side: u32| f64::from(v) * GRID as f64 / f64::from(side);
+        let corners: Vec<(f64, f64)> =
+            detection.outline.iter().map(|&(x, y)| (scale(x, size.0), scale(y, size.1))).collect();
+        fill(&corners, &mut cells);
+        for i in 0..corners.len() {
+            draw(corners[i], corners[(i + 1) % corners.len()], &mut cells);
+        }
+    }
+    cells
+}
+
+/// Sets the cells whose centres are inside, by the even-odd rule.
+fn fill(corners: &[(f64, f64)], cells: &mut [f32]) {
+    let mut crossings = Vec::new();
+    for (y, row) in cells.chunks_exact_mut(GRID).enumerate() {
+        let centre = y as f64 + 0.5;
+        crossings.clear();
+        for (i, &(x0, y0)) in corners.iter().enumerate() {
+            let (x1, y1) = corners[(i + 1) % corners.len()];
+            if (y0 <= centre) != (y1 <= centre) {
+                crossings.push(x0 + (centre - y0) / (y1 - y0) * (x1 - x0));
+            }
+        }
+        crossings.sort_by(f64::total_cmp);
+        for pair in crossings.chunks_exact(2) {
+            let column = |x: f64| ((x - 0.5).ceil().max(0.0) as usize).min(GRID);
+            let (from, to) = (column(pair[0]), column(pair[1]));
+            if from < to {
+                row[from..to].fill(1.0);
+            }
+        }
+    }
+}
+
+/// Sets the cells that an edge passes.
+fn draw((x0, y0): (f64, f64), (x1, y1): (f64, f64), cells: &mut [f32]) {
+    let steps = (2.0 * (x1 - x0).abs().max((y1 - y0).abs())).ceil().max(1.0);
+    for step in 0..=steps as usize {
+        let share = step as f64 / steps;
+        let cell = |from: f64, to: f64| ((from + share * (to - from)).max(0.0) as usize).min(GRID - 1);
+        cells[cell(y0, y1) * GRID + cell(x0, x1)] = 1.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::localize::{Localizer, Settings};
+    use crate::maps::ClassMap;
+
+    #[test]
+    fn a_crop_is_put_back_in_its_place() {
+        let grid: Vec<f32> = (0..GRID * GRID).map(|i| if i % GRID < GRID / 2 { 1.0 } else { 0.25 }).collect();
+        let view = View { x: 100.0, y: 0.0, width: 200.0, height: 200.0 };
+        let laid = over_picture(&grid, view, (400, 200));
+        let at = |x: usize| laid[100 * GRID + x];
+        assert_eq!(
+            [at(10), at(55), at(57), at(111), at(113), at(167), at(169)],
+            [0.0, 0.0, 1.0, 1.0, 0.25, 0.25, 0.0]
+        );
+        let whole = over_picture(&grid, View::whole(400, 200), (400, 200));
+        assert!(matches!(whole, Cow::Borrowed(_)));
+        assert_eq!(peak(&laid, (400, 200)), Some((100.0 + 50.0 / 56.0, 200.0 / 448.0)));
+        assert_eq!(peak(&[0.0; GRID * GRID], (4, 2)), None);
+    }
+
+    #[test]
+    fn the_outline_of_a_region_gives_the_region_back() {
+        // Half of the map is hot; its cells are those above half of the peak.
+        let values = (0..49).map(|i| if i % 7 < 3 { 1.0 } else { 0.0 }).collect();
+        let map = ClassMap { class_id: 1, score: 1.0, height: 7, width: 7, values };
+        let (view, size) = (View::whole(448, 300), (448, 300));
+        let mut found = Vec::new();
+        Localizer::new(Settings { threshold: 0.5, ..Settings::default() }).locate(
+            &[map],
+            view,
+            size,
+            &mut found,
+        );
+        let cells = of_outlines(&found, size);
+        assert_eq!(cells, of_box(&found[0].bbox.into(), size));
+        assert!(cells.contains(&1.0) && cells.contains(&0.0));
+    }
+}
