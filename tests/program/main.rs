@@ -8,6 +8,7 @@
 mod bad_input;
 mod bad_models;
 mod demo;
+mod eval;
 mod export;
 mod images;
 mod models;
