@@ -153,7 +153,7 @@ impl Earlier {
 
     /// By the samples' names, the values of a metric.
     pub(super) fn values(&self, key: &str) -> HashMap<&str, f64> {
-        let value = |item: &'_ Map<String, Value>| Some(item.get(key)?.as_f64()?);
+        let value = |item: &'_ Map<String, Value>| item.get(key)?.as_f64();
         self.items.iter().filter_map(|item| Some((item.get("name")?.as_str()?, value(item)?))).collect()
     }
 

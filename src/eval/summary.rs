@@ -40,6 +40,17 @@ pub struct Part {
     pub scores: BTreeMap<&'static str, f64>,
 }
 
+/// The share of pictures found at each threshold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundAt {
+    /// The least overlap with a true box.
+    pub iou: f64,
+    /// Whether any contour counts, or the largest only.
+    pub any: bool,
+    /// Threshold as a share of the map's peak, and share of pictures, each 0..1.
+    pub points: Vec<(f64, f64)>,
+}
+
 /// Everything about a run in figures.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
@@ -49,8 +60,8 @@ pub struct Summary {
     pub per_class: BTreeMap<String, Part>,
     /// Scores by video.
     pub per_sequence: BTreeMap<String, Part>,
-    /// The share of pictures found at each threshold of the map (0..1): largest contour, IoU of 0.5.
-    pub found_at: Vec<(f64, f64)>,
+    /// Shares of pictures found against the threshold of the map.
+    pub found_at: Vec<FoundAt>,
 }
 
 impl Summary {
@@ -64,7 +75,8 @@ impl Summary {
         let units = units(&records);
         let largest = MaxBoxAcc::largest(&curves, &units);
         let after = metrics.iter().position(|metric| metric.key == "box_iou").unwrap_or(metrics.len());
-        metrics.splice(after..after, max_box_acc(&largest, &curves, &records, &units, bootstrap));
+        let three = V2_IOUS.map(|iou| MaxBoxAcc::any(&curves, &units, iou));
+        metrics.splice(after..after, max_box_acc(&largest, &three, &records, &units, bootstrap));
         metrics.extend(px_ap(&outcome.pixels.blocks(), &records, bootstrap));
         metrics.extend(jitter(&steadiness, bootstrap));
         let mut per_sequence = parts(&records, |record| record.sequence.clone());
@@ -76,8 +88,7 @@ impl Summary {
                 part.scores.insert("missing", found.missing);
             }
         }
-        let shares = largest.shares();
-        let found_at = shares.iter().enumerate().map(|(k, &share)| (k as f64 / 255.0, share)).collect();
+        let found_at = found_at(&largest, &three);
         let per_class = parts(&records, |record| Some(record.class.clone()));
         Summary { metrics, per_class, per_sequence, found_at }
     }
@@ -136,7 +147,7 @@ fn box_of(record: &Record, which: Baseline) -> Rect {
 /// MaxBoxAcc and MaxBoxAccV2; a box that does not depend on a threshold scores as at the fixed one.
 fn max_box_acc(
     largest: &MaxBoxAcc,
-    curves: &[Curve],
+    three: &[MaxBoxAcc],
     records: &[&Record],
     units: &Units,
     bootstrap: Bootstrap,
@@ -150,7 +161,6 @@ fn max_box_acc(
         };
         Baseline::ALL.map(score).to_vec()
     };
-    let three = V2_IOUS.map(|iou| MaxBoxAcc::any(curves, units, iou));
     let n = records.len();
     let one = bootstrap.statistic(units.len(), |weights| largest.weighted(weights)).map(|interval| Metric {
         key: "max_box_acc",
@@ -169,6 +179,15 @@ fn max_box_acc(
         baselines: baselines("box_acc_v2"),
     });
     one.into_iter().chain(v2).collect()
+}
+
+fn found_at(largest: &MaxBoxAcc, three: &[MaxBoxAcc]) -> Vec<FoundAt> {
+    let points = |acc: &MaxBoxAcc| {
+        acc.shares().into_iter().enumerate().map(|(k, share)| (k as f64 / 255.0, share)).collect()
+    };
+    let one = FoundAt { iou: 0.5, any: false, points: points(largest) };
+    let any = V2_IOUS.iter().zip(three).map(|(&iou, acc)| FoundAt { iou, any: true, points: points(acc) });
+    std::iter::once(one).chain(any).collect()
 }
 
 fn px_ap(blocks: &[&PixelScores], records: &[&Record], bootstrap: Bootstrap) -> Option<Metric> {

@@ -1,5 +1,7 @@
 //! `camloc eval`: how well the boxes fit, measured on ground truth.
 
+mod page;
+mod pictures;
 mod subject;
 mod table;
 
@@ -164,7 +166,14 @@ impl Evaluation<'_> {
         }
         let summary = Summary::new(&outcome, self.bootstrap);
         let comparison = self.compare(&dataset.name, &outcome, &summary)?;
-        Ok(Evaluated { subject, outcome, summary, comparison })
+        let evaluated = Evaluated { subject, outcome, summary, comparison };
+        if let Some(folder) = self.report_folder(path, &dataset) {
+            let file = folder.join("report.html");
+            let html = page::page(self, &dataset, &evaluated)?.html();
+            std::fs::write(&file, html).with_context(|| format!("{} can't be written", file.display()))?;
+            report.note(format_args!("wrote {}", file.display()));
+        }
+        Ok(evaluated)
     }
 
     fn open(&self, path: &Path) -> Result<Dataset> {

@@ -8,7 +8,7 @@ use camloc::eval::summary::Metric;
 use super::Evaluated;
 
 /// What people call a metric, and whether it is a share, shown in per cent.
-fn title(key: &str) -> (&str, bool) {
+pub(super) fn title(key: &str) -> (&str, bool) {
     match key {
         "top1" => ("Top-1 class", true),
         "top5" => ("Top-5 class", true),
@@ -30,7 +30,8 @@ fn title(key: &str) -> (&str, bool) {
     }
 }
 
-fn number(key: &str, value: f64) -> String {
+/// A score in the unit of its metric.
+pub(super) fn number(key: &str, value: f64) -> String {
     match title(key).1 {
         true => format!("{:.1}", 100.0 * value),
         false => format!("{value:.2}"),

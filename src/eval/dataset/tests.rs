@@ -75,13 +75,9 @@ fn every_format_says_the_same_of_the_same_truth() {
     };
     let boxed = coco(r#""bbox":[10,5,20,15]"#);
     let polygon = coco(r#""segmentation":[[10,5,30,5,30,20,10,20]]"#);
-    // 10 columns of background, then 20 of 5 + 15 + 10, then 10 more.
-    let counts: Vec<String> = std::iter::once("305".to_owned())
-        .chain((0..39).map(|i| if i % 2 == 0 { "15" } else { "15" }.to_owned()))
-        .chain(std::iter::once("310".to_owned()))
-        .collect();
-    let runs =
-        coco(&format!(r#""iscrowd":1,"segmentation":{{"size":[30,40],"counts":[{}]}}"#, counts.join(",")));
+    // Ten columns and five rows of background, then object and background 15 pixels each, 20 times; the rest.
+    let counts = format!("305{},310", ",15".repeat(39));
+    let runs = coco(&format!(r#""iscrowd":1,"segmentation":{{"size":[30,40],"counts":[{}]}}"#, counts));
     let yolo = folder(&[
         picture("images/a.pgm"),
         ("labels/a.txt", b"1 0.5 0.416667 0.5 0.5\n"),

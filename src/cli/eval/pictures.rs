@@ -1,0 +1,85 @@
+//! Small pictures of how well single boxes fit, for the page.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use camloc::eval::dataset::Dataset;
+use camloc::eval::metrics::Rect;
+use camloc::eval::record::Record;
+use camloc::eval::report::Thumbnail;
+use camloc::frame::Picture;
+use camloc::maps::ClassMap;
+use camloc::render::{HeatScale, Mark, Renderer, Scene, Style, TextRenderer};
+use camloc::source::read_photo;
+use camloc::view::View;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{FilterType, resize};
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
+
+use super::Evaluation;
+
+/// Greatest side of a thumbnail.
+const SIDE: u32 = 320;
+const JPEG_QUALITY: u8 = 80;
+/// Colours of the box that was found and of the true ones, as slots of classes.
+const FOUND: usize = 0;
+const TRUTH: usize = 2;
+
+/// The pictures of some records with heat and boxes; one whose file is gone meanwhile is left out.
+pub(super) fn thumbnails(
+    evaluation: &Evaluation<'_>,
+    dataset: &Dataset,
+    records: &[&Record],
+) -> Result<Vec<Thumbnail>> {
+    let mut renderer = Renderer::new(HeatScale::still(), TextRenderer::new());
+    let mut maps = Vec::new();
+    let mut thumbnails = Vec::new();
+    for record in records {
+        let Some(sample) = dataset.samples.iter().find(|sample| sample.name == record.name) else { continue };
+        let Ok(picture) = read_photo(&sample.picture) else { continue };
+        let mut explainer = evaluation.explainer.lock().map_err(|_| anyhow!("the model is lost"))?;
+        let view = explainer.explain_class(&picture, Some(record.explained), &mut maps)?;
+        drop(explainer);
+        let Some(map) = maps.first() else { continue };
+        let jpeg = draw(&mut renderer, &picture, view, map, record)?;
+        let caption = format!("{}, IoU {:.2}", record.class, record.iou);
+        thumbnails.push(Thumbnail { name: record.name.clone(), caption, jpeg });
+    }
+    Ok(thumbnails)
+}
+
+fn draw(
+    renderer: &mut Renderer,
+    picture: &Picture,
+    view: View,
+    map: &ClassMap,
+    record: &Record,
+) -> Result<Vec<u8>> {
+    let (small, scale) = shrink(picture).context("a picture can't be made smaller")?;
+    let View { x, y, width, height } = view;
+    let view = View { x: x * scale, y: y * scale, width: width * scale, height: height * scale };
+    let mark = |bbox: &Rect, class_slot: usize, text: &'static str| {
+        let edge = |v: f64| (v * scale).round() as u32;
+        let bbox = (edge(bbox.x0), edge(bbox.y0), edge(bbox.x1), edge(bbox.y1));
+        Mark { bbox, peak: (bbox.0, bbox.1), outline: &[], class_slot, text }
+    };
+    let found = record.bbox.iter().map(|bbox| mark(bbox, FOUND, "found"));
+    let marks: Vec<Mark> = found.chain(record.truth.iter().map(|bbox| mark(bbox, TRUTH, "true"))).collect();
+    let scene = Scene { source: &small, view, heat: &[map], marks: &marks, time: Duration::ZERO };
+    let mut out = Picture::black(small.width(), small.height());
+    renderer.draw(&scene, &Style::default(), &mut out);
+    let mut jpeg = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY);
+    encoder.write_image(out.rgb(), out.width(), out.height(), ExtendedColorType::Rgb8)?;
+    Ok(jpeg)
+}
+
+/// The picture with at most [`SIDE`] pixels a side, and how much smaller that is.
+fn shrink(picture: &Picture) -> Option<(Picture, f64)> {
+    let (width, height) = picture.size();
+    let scale = (f64::from(SIDE) / f64::from(width.max(height))).min(1.0);
+    let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
+    let pixels = RgbImage::from_raw(width, height, picture.rgb().to_vec())?;
+    let small = resize(&pixels, side(width), side(height), FilterType::Triangle);
+    Some((Picture::from_rgb(small.width(), small.height(), small.into_raw())?, scale))
+}
