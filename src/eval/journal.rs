@@ -22,7 +22,7 @@ pub struct JournalError {
 }
 
 /// The first line.
-#[derive(PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Head {
     camloc_eval: u32,
     run: String,
@@ -42,10 +42,9 @@ pub enum Found {
 /// An open journal.
 #[derive(Debug)]
 pub struct Journal {
+    head: Head,
     path: PathBuf,
     file: File,
-    /// What was done before.
-    done: Vec<Entry>,
 }
 
 impl Journal {
@@ -60,25 +59,29 @@ impl Journal {
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = options.map_err(failed)?;
         let head = Head { camloc_eval: 1, run: run.to_owned() };
-        let (length, entries) = read(&file, &head).map_err(failed)?;
-        let found = match (&entries, file.metadata().map_err(failed)?.len()) {
-            (Some(entries), _) => Found::Entries(entries.len()),
-            (None, 0) => Found::Nothing,
-            (None, _) => Found::AnotherRun,
+        let empty = file.metadata().map_err(failed)?.len() == 0;
+        let (length, found) = match read(&file, &head, &mut |_| {}).map_err(failed)? {
+            Some((length, entries)) => (length, Found::Entries(entries)),
+            None if empty => (0, Found::Nothing),
+            None => (0, Found::AnotherRun),
         };
         file.set_len(length).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
-        let new = entries.is_none();
-        let mut journal = Journal { done: entries.unwrap_or_default(), file, path };
-        if new {
-            journal.line(&head)?;
+        let mut journal = Journal { head, file, path };
+        if length == 0 {
+            journal.line(&journal.head.clone())?;
         }
         Ok((journal, found))
     }
 
-    /// What was done before, once.
-    pub(super) fn take_done(&mut self) -> Vec<Entry> {
-        std::mem::take(&mut self.done)
+    /// Hands over what was done before, one by one.
+    pub(super) fn replay(&mut self, mut each: impl FnMut(Entry)) -> Result<(), JournalError> {
+        let mut replay = || {
+            self.file.rewind()?;
+            read(&self.file, &self.head, &mut each)?;
+            self.file.seek(SeekFrom::End(0))
+        };
+        replay().map(|_| ()).map_err(|source| JournalError { path: self.path.clone(), source })
     }
 
     /// Adds an entry.
@@ -97,8 +100,9 @@ impl Journal {
     }
 }
 
-/// The bytes up to which the file is good, and its entries, if it is of this run.
-fn read(file: &File, head: &Head) -> std::io::Result<(u64, Option<Vec<Entry>>)> {
+/// The bytes up to which the file is good, and how many entries these are, each of which `each` gets; `None` if it is
+/// not of this run.
+fn read(file: &File, head: &Head, each: &mut dyn FnMut(Entry)) -> std::io::Result<Option<(u64, usize)>> {
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();
     let mut next = |line: &mut Vec<u8>| {
@@ -106,20 +110,27 @@ fn read(file: &File, head: &Head) -> std::io::Result<(u64, Option<Vec<Entry>>)> 
         reader.read_until(b'\n', line).map(|_| line.ends_with(b"\n"))
     };
     if !next(&mut line)? || serde_json::from_slice::<Head>(&line).ok().as_ref() != Some(head) {
-        return Ok((0, None));
+        return Ok(None);
     }
-    let (mut length, mut entries) = (line.len() as u64, Vec::new());
+    let (mut length, mut entries) = (line.len() as u64, 0);
     while next(&mut line)? {
         let Ok(entry) = serde_json::from_slice(&line) else { break };
-        entries.push(entry);
+        each(entry);
+        entries += 1;
         length += line.len() as u64;
     }
-    Ok((length, Some(entries)))
+    Ok(Some((length, entries)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn done(journal: &mut Journal) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        journal.replay(|entry| entries.push(entry)).unwrap();
+        entries
+    }
 
     fn entry(name: &str) -> Entry {
         Entry { name: name.into(), faults: vec![], record: None, pixels: None }
@@ -137,7 +148,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
         let (mut journal, found) = Journal::open(folder.path(), "a").unwrap();
-        assert_eq!((found, journal.take_done()), (Found::Entries(1), vec![entry("one")]));
+        assert_eq!((found, done(&mut journal)), (Found::Entries(1), vec![entry("one")]));
         journal.add(&entry("two")).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), whole);
     }
@@ -148,7 +159,7 @@ mod tests {
         let (mut journal, _) = Journal::open(&folder.path().join("deep/er"), "a").unwrap();
         journal.add(&entry("one")).unwrap();
         let (mut journal, found) = Journal::open(&folder.path().join("deep/er"), "b").unwrap();
-        assert_eq!((found, journal.take_done()), (Found::AnotherRun, vec![]));
+        assert_eq!((found, done(&mut journal)), (Found::AnotherRun, vec![]));
         let file = folder.path().join("file");
         std::fs::write(&file, "x").unwrap();
         assert!(

@@ -1,6 +1,6 @@
 //! The run over a dataset: several pictures in flight, one model.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -61,23 +61,71 @@ const BLOCKS: usize = 256;
 /// own, or shares it with others where there are more than 256.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PixelBlocks {
-    blocks: HashMap<usize, PixelScores>,
-    units: HashMap<String, usize>,
+    blocks: BTreeMap<usize, PixelScores>,
 }
 
 impl PixelBlocks {
-    /// Adds the pixels of one picture; pictures with the same key belong together.
-    fn add(&mut self, key: &str, pixels: &PixelScores) {
-        let next = self.units.len();
-        let unit = *self.units.entry(key.to_owned()).or_insert(next);
+    fn add(&mut self, unit: usize, pixels: &PixelScores) {
         self.blocks.entry(unit % BLOCKS).or_default().merge(pixels, 1);
     }
 
     /// The blocks, in a fixed order.
     pub fn blocks(&self) -> Vec<&PixelScores> {
-        let mut numbers: Vec<&usize> = self.blocks.keys().collect();
-        numbers.sort();
-        numbers.into_iter().filter_map(|number| self.blocks.get(number)).collect()
+        self.blocks.values().collect()
+    }
+}
+
+/// What is done so far. Pixels are summed up as they come: they are 16 KB a picture.
+struct Collected<'a> {
+    samples: &'a [Sample],
+    places: HashMap<&'a str, usize>,
+    /// By sample, the number of its video, or of itself.
+    units: Vec<usize>,
+    entries: Vec<Option<Entry>>,
+    pixels: PixelBlocks,
+    done: usize,
+}
+
+impl<'a> Collected<'a> {
+    fn new(samples: &'a [Sample]) -> Collected<'a> {
+        let places = samples.iter().zip(0..).map(|(sample, i)| (sample.name.as_str(), i)).collect();
+        let mut numbers = HashMap::new();
+        let mut unit = |sample: &'a Sample| {
+            let next = numbers.len();
+            *numbers
+                .entry((&sample.sequence, sample.sequence.is_none().then_some(&sample.name)))
+                .or_insert(next)
+        };
+        let units = samples.iter().map(&mut unit).collect();
+        let entries = samples.iter().map(|_| None).collect();
+        Collected { samples, places, units, entries, pixels: PixelBlocks::default(), done: 0 }
+    }
+
+    /// Takes an entry of one of the samples in, unless it is there.
+    fn add(&mut self, mut entry: Entry) {
+        let Some(&i) = self.places.get(entry.name.as_str()) else { return };
+        if self.entries[i].is_some() {
+            return;
+        }
+        if let Some(pixels) = entry.pixels.take() {
+            self.pixels.add(self.units[i], &pixels);
+        }
+        self.entries[i] = Some(entry);
+        self.done += 1;
+    }
+
+    fn open(&self) -> Vec<usize> {
+        (0..self.samples.len()).filter(|&i| self.entries[i].is_none()).collect()
+    }
+
+    fn outcome(self, mut faults: Faults) -> Outcome {
+        let left = self.samples.len() - self.done;
+        let mut records = Vec::new();
+        for entry in self.entries.into_iter().flatten() {
+            entry.faults.into_iter().for_each(|fault| faults.add(fault));
+            records.extend(entry.record);
+        }
+        Outcome { records, pixels: self.pixels, faults, left }
     }
 }
 
@@ -92,42 +140,31 @@ pub fn run(
     stop: &Stop,
     observe: &mut dyn FnMut(usize),
 ) -> Result<Outcome, RunError> {
-    let samples = &dataset.samples;
-    let places: HashMap<&str, usize> =
-        samples.iter().zip(0..).map(|(sample, i)| (sample.name.as_str(), i)).collect();
-    let mut entries: Vec<Option<Entry>> = samples.iter().map(|_| None).collect();
-    for entry in journal.as_mut().map(|journal| journal.take_done()).unwrap_or_default() {
-        if let Some(&i) = places.get(entry.name.as_str()) {
-            entries[i] = Some(entry);
-        }
+    let mut collected = Collected::new(&dataset.samples);
+    if let Some(journal) = &mut journal {
+        journal.replay(|entry| collected.add(entry))?;
     }
-    let open: Vec<usize> = (0..samples.len()).filter(|&i| entries[i].is_none()).collect();
-    let mut done = samples.len() - open.len();
-    observe(done);
-    let next = AtomicUsize::new(0);
-    let give_up = Stop::new();
+    observe(collected.done);
+    let (open, next, give_up) = (collected.open(), AtomicUsize::new(0), Stop::new());
     let (send, receive) = bounded(plan.workers.max(1));
-    let work = Work { samples, open: &open, next: &next, stops: [stop, &give_up] };
+    let work = Work { samples: &dataset.samples, open: &open, next: &next, stops: [stop, &give_up] };
     std::thread::scope(|scope| {
-        let measurer = || Measurer::new(explainer, plan.settings, plan.faithfulness);
         let threads: Vec<_> = (0..plan.workers.max(1))
             .map(|_| {
-                let (work, send, measurer) = (&work, send.clone(), measurer());
+                let measurer = Measurer::new(explainer, plan.settings, plan.faithfulness);
+                let (work, send) = (&work, send.clone());
                 scope.spawn(move || work.run(measurer, &send))
             })
             .collect();
         drop(send);
-        let collected = collect(&receive, &mut entries, journal, &mut |_| {
-            done += 1;
-            observe(done);
-        });
+        let ended = collect(&receive, &mut collected, journal, observe);
         // Threads must not wait for a collector that is gone.
         give_up.stop();
         drop(receive);
         let died = threads.into_iter().map(|thread| thread.join()).any(|joined| joined.is_err());
-        collected.and(if died { Err(RunError::Died) } else { Ok(()) })
+        ended.and(if died { Err(RunError::Died) } else { Ok(()) })
     })?;
-    Ok(outcome(dataset, entries))
+    Ok(collected.outcome(dataset.faults.clone()))
 }
 
 /// What threads share.
@@ -140,13 +177,13 @@ struct Work<'a> {
     stops: [&'a Stop; 2],
 }
 
-type Done = (usize, Result<Entry, RuntimeError>);
+type Done = Result<Entry, RuntimeError>;
 
 impl Work<'_> {
     fn run(&self, mut measurer: Measurer<'_>, send: &Sender<Done>) {
         while !self.stops.iter().any(|stop| stop.is_stopped()) {
             let Some(&i) = self.open.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
-            if send.send((i, measurer.measure(&self.samples[i]))).is_err() {
+            if send.send(measurer.measure(&self.samples[i])).is_err() {
                 return;
             }
         }
@@ -155,35 +192,17 @@ impl Work<'_> {
 
 fn collect(
     receive: &Receiver<Done>,
-    entries: &mut [Option<Entry>],
+    collected: &mut Collected<'_>,
     mut journal: Option<&mut Journal>,
     observe: &mut dyn FnMut(usize),
 ) -> Result<(), RunError> {
-    for (i, entry) in receive {
+    for entry in receive {
         let entry = entry?;
         if let Some(journal) = &mut journal {
             journal.add(&entry)?;
         }
-        entries[i] = Some(entry);
-        observe(i);
+        collected.add(entry);
+        observe(collected.done);
     }
     Ok(())
-}
-
-fn outcome(dataset: &Dataset, entries: Vec<Option<Entry>>) -> Outcome {
-    let mut outcome = Outcome { faults: dataset.faults.clone(), ..Outcome::default() };
-    for entry in entries {
-        let Some(entry) = entry else {
-            outcome.left += 1;
-            continue;
-        };
-        entry.faults.into_iter().for_each(|fault| outcome.faults.add(fault));
-        if let Some(record) = entry.record {
-            if let Some(pixels) = &entry.pixels {
-                outcome.pixels.add(record.sequence.as_ref().unwrap_or(&record.name), pixels);
-            }
-            outcome.records.push(record);
-        }
-    }
-    outcome
 }
