@@ -110,7 +110,16 @@ pub(super) fn units(records: &[&Record]) -> Units {
 /// The mean over units.
 fn mean(values: &[f64], units: &Units) -> f64 {
     let means = units.means(values);
-    means.iter().sum::<f64>() / means.len().max(1) as f64
+    exact(means.iter().sum::<f64>() / means.len().max(1) as f64)
+}
+
+/// A score without the last digits, in which the order of a sum shows: all of them are 1, not 1.0000000000000004.
+fn exact(score: f64) -> f64 {
+    (score * 1e12).round() / 1e12
+}
+
+fn exactly(Interval { value, low, high }: Interval) -> Interval {
+    Interval { value: exact(value), low: exact(low), high: exact(high) }
 }
 
 fn item_metric(metric: &ItemMetric, records: &[&Record], bootstrap: Bootstrap) -> Option<Metric> {
@@ -118,7 +127,7 @@ fn item_metric(metric: &ItemMetric, records: &[&Record], bootstrap: Bootstrap) -
         records.iter().copied().filter(|record| (metric.of)(record).is_some()).collect();
     let values: Vec<f64> = applies.iter().filter_map(|record| (metric.of)(record)).collect();
     let units = units(&applies);
-    let interval = bootstrap.mean(&values, &units)?;
+    let interval = exactly(bootstrap.mean(&values, &units)?);
     let mut baselines = Vec::new();
     for which in Baseline::ALL {
         let values: Vec<f64> = applies
@@ -164,7 +173,7 @@ fn max_box_acc(
     let n = records.len();
     let one = bootstrap.statistic(units.len(), |weights| largest.weighted(weights)).map(|interval| Metric {
         key: "max_box_acc",
-        interval,
+        interval: exactly(interval),
         n,
         threshold: Some(largest.at_best().threshold),
         baselines: baselines("gt_known_loc"),
@@ -173,7 +182,7 @@ fn max_box_acc(
         |weights: &[u32]| three.iter().map(|acc| acc.weighted(weights)).sum::<f64>() / three.len() as f64;
     let v2 = bootstrap.statistic(units.len(), mean_of_three).map(|interval| Metric {
         key: "max_box_acc_v2",
-        interval,
+        interval: exactly(interval),
         n,
         threshold: None,
         baselines: baselines("box_acc_v2"),

@@ -27,6 +27,11 @@ pub(super) fn explainer(settings: &Settings, store: &Store, report: &Report) -> 
     Ok((Explainer::new(classifier, &request, &options)?, hex(&hash.finalize())))
 }
 
+/// A setting as it was written: 0.2, not 0.20000000298023224.
+fn decimal(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -38,7 +43,7 @@ pub(super) fn subject(evaluation: &Evaluation<'_>, dataset: &Dataset) -> Result<
     let localize = evaluation.localize;
     let settings = BTreeMap::from([
         ("preset", json!(localize.preset.to_string())),
-        ("threshold", json!(settings.localize.threshold)),
+        ("threshold", json!(decimal(localize.threshold))),
         ("components", json!(settings.localize.components)),
         ("min_area", json!(settings.localize.min_area)),
         ("fit", json!(settings.model.fit)),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::gather::{Gathered, Object};
-use super::names::{root_of, walk};
+use super::names::{files_in, root_of};
 use super::{DatasetError, FaultKind, Format, Runs, Shape};
 
 #[derive(Deserialize)]
@@ -69,13 +69,11 @@ enum Id {
 /// The COCO file of a dataset's folder: in `annotations/` or at its top.
 pub(super) fn file_in(folder: &Path) -> Option<PathBuf> {
     let places = [folder.join("annotations"), folder.to_owned()];
-    let files = places.iter().flat_map(|place| {
-        walk(place, &["json"]).into_iter().filter(|file| file.parent() == Some(place)).collect::<Vec<_>>()
-    });
+    let files = places.iter().flat_map(|place| files_in(place, &["json"]));
     files.into_iter().find(|file| is_coco(file))
 }
 
-/// Whether a JSON file has COCO's keys near its beginning or end, as every tool writes them.
+/// Whether a JSON file has COCO's keys.
 fn is_coco(file: &Path) -> bool {
     let Ok(text) = std::fs::read(file) else { return false };
     let has = |key: &[u8]| text.windows(key.len()).any(|window| window == key);

@@ -21,6 +21,14 @@ pub(super) fn walk(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     found
 }
 
+/// Every such file in a folder itself.
+pub(super) fn files_in(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    descend(folder, extensions, 0, &mut found);
+    found.sort();
+    found
+}
+
 /// Whether a folder has such a file somewhere below it.
 pub(super) fn has_files(folder: &Path, extensions: &[&str]) -> bool {
     !walk(folder, extensions).is_empty()

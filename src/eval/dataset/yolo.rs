@@ -10,7 +10,9 @@ use saphyr::{LoadableYamlNode, Yaml};
 
 use super::coco::around;
 use super::gather::{Gathered, Object};
-use super::names::{PICTURES, first_folder, picture_folder, relative, root_of, walk, with_picture_extension};
+use super::names::{
+    PICTURES, files_in, first_folder, picture_folder, relative, root_of, walk, with_picture_extension,
+};
 use super::{DatasetError, FaultKind, Format, Shape};
 
 /// The folder of the texts.
@@ -98,9 +100,11 @@ fn object(row: &str, base: Object, names: Option<&[String]>) -> Result<Object, S
 fn names(path: &Path, root: &Path) -> Result<Option<Vec<String>>, DatasetError> {
     let yaml =
         |file: &PathBuf| file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-    let here = walk(root, &["yaml", "yml"]).into_iter().filter(|file| file.parent() == Some(root));
+    let here = files_in(root, &["yaml", "yml"]);
+    // One that describes several parts stands above them.
+    let above = root.parent().map(|parent| parent.join("data.yaml")).filter(|file| file.is_file());
     let given = Some(path.to_owned()).filter(|path| path.is_file() && yaml(path));
-    for file in given.into_iter().chain(here) {
+    for file in given.into_iter().chain(here).chain(above) {
         let text = std::fs::read_to_string(&file).map_err(|error| DatasetError::unreadable(&file, error))?;
         let malformed = |reason: String| DatasetError::Malformed {
             name: file.display().to_string(),
