@@ -98,9 +98,7 @@ pub struct Compared {
     pub unit: Unit,
     /// Whether less is better.
     pub less_is_better: bool,
-    /// This run's and the other's.
-    pub values: (f64, f64),
-    /// This run's less the other's.
+    /// This run's less the other's, on the pictures that both have.
     pub difference: Difference,
 }
 
@@ -185,7 +183,6 @@ mod tests {
             name: text(),
             unit: Unit::Share,
             less_is_better,
-            values: (0.6, 0.5),
             difference: Difference { difference: interval(0.1), above: 1.0 },
         };
         Report {

@@ -73,14 +73,6 @@ impl Score {
 }
 
 impl Compared {
-    pub(super) fn new_value(&self) -> String {
-        figure(self.values.0, self.unit)
-    }
-
-    pub(super) fn old_value(&self) -> String {
-        figure(self.values.1, self.unit)
-    }
-
     pub(super) fn change(&self) -> String {
         difference(self.difference.difference.value, self.unit)
     }
@@ -134,7 +126,6 @@ mod tests {
             name: String::new(),
             unit: Unit::Share,
             less_is_better,
-            values: (0.0, 0.0),
             difference: Difference { difference: Interval { value: 0.0, low, high }, above: 0.5 },
         };
         let verdict = |low, high, less| compared(low, high, less).verdict();
