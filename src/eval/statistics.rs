@@ -161,3 +161,95 @@ fn interval(value: f64, drawn: &mut [f64]) -> Option<Interval> {
     let at = |share: f64| drawn[((share * last as f64).round() as usize).min(last)];
     Some(Interval { value, low: at(0.025), high: at(0.975) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// 240 hits among 400 pictures.
+    fn hits() -> Vec<f64> {
+        (0..400).map(|i| if i % 5 < 3 { 1.0 } else { 0.0 }).collect()
+    }
+
+    #[test]
+    fn the_interval_of_a_share_is_the_textbooks() {
+        let interval = Bootstrap::default().mean(&hits(), &Units::each(400)).unwrap();
+        assert_eq!(interval.value, 0.6);
+        // 1.96 * sqrt(0.6 * 0.4 / 400)
+        assert!((interval.high - 0.648).abs() < 0.005, "{interval:?}");
+        assert!((interval.low - 0.552).abs() < 0.005, "{interval:?}");
+    }
+
+    #[test]
+    fn nineteen_of_twenty_intervals_hold_the_truth() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let bootstrap = Bootstrap { resamples: 400, seed: 1 };
+        let holds = (0..400).filter(|_| {
+            let sample: Vec<f64> = (0..80).map(|_| f64::from(u8::from(random.f64() < 0.7))).collect();
+            let interval = bootstrap.mean(&sample, &Units::each(80)).unwrap();
+            interval.low <= 0.7 && 0.7 <= interval.high
+        });
+        let share = holds.count() as f64 / 400.0;
+        assert!((0.91..=0.98).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn the_same_seed_has_the_same_interval_and_another_seed_another() {
+        let values: Vec<f64> = (0..50).map(f64::from).collect();
+        let with = |seed| Bootstrap { resamples: 200, seed }.mean(&values, &Units::each(50));
+        assert_eq!(with(3), with(3));
+        assert_ne!(with(3), with(4));
+    }
+
+    #[test]
+    fn frames_of_one_video_are_not_so_many_pictures() {
+        let (bootstrap, hits) = (Bootstrap::default(), hits());
+        // Four videos, of which two and a half are found in every frame.
+        let sorted: Vec<f64> = (0..400).map(|i| if i < 240 { 1.0 } else { 0.0 }).collect();
+        let videos = Units::by_key((0..400).map(|i| i / 100));
+        let by_video = bootstrap.mean(&sorted, &videos).unwrap();
+        let by_picture = bootstrap.mean(&hits, &Units::each(400)).unwrap();
+        assert_eq!(videos.len(), 4);
+        assert!((by_video.value - by_picture.value).abs() < 1e-12);
+        assert!(by_video.high - by_video.low > 5.0 * (by_picture.high - by_picture.low));
+    }
+
+    #[test]
+    fn a_long_video_does_not_outvote_a_short_one() {
+        let units = Units::by_key(["long", "long", "long", "short"]);
+        let Interval { value, low, high } = Bootstrap::default().mean(&[1.0, 1.0, 0.4, 0.0], &units).unwrap();
+        assert!((value - 0.4).abs() < 1e-12 && low == 0.0 && (high - 0.8).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_pair_of_runs_is_compared_picture_by_picture() {
+        let old: Vec<f64> = (0..200).map(|i| f64::from(i % 10) / 10.0).collect();
+        let new: Vec<f64> = old.iter().map(|value| value + 0.02).collect();
+        let (bootstrap, units) = (Bootstrap::default(), Units::each(200));
+        let better = bootstrap.difference_of_means(&new, &old, &units).unwrap();
+        let Interval { value, low, high } = better.difference;
+        assert!((value - 0.02).abs() < 1e-9 && low > 0.019 && high < 0.021, "what both share cancels");
+        assert_eq!(better.above, 1.0);
+        let same = bootstrap.difference_of_means(&old, &old, &units).unwrap();
+        assert_eq!((same.difference.low, same.difference.high, same.above), (0.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn nothing_to_draw_has_no_interval() {
+        assert_eq!(Bootstrap::default().mean(&[], &Units::each(0)), None);
+        assert_eq!(Bootstrap { resamples: 0, seed: 0 }.mean(&[1.0], &Units::each(1)), None);
+        assert_eq!(Bootstrap::default().difference_of_means(&[], &[], &Units::each(0)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_interval_of_a_mean_lies_among_the_values(values in prop::collection::vec(-1e3..1e3f64, 1..30)) {
+            let bootstrap = Bootstrap { resamples: 100, seed: 5 };
+            let Interval { low, high, .. } = bootstrap.mean(&values, &Units::each(values.len())).unwrap();
+            let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            prop_assert!(least - 1e-9 <= low && low <= high && high <= greatest + 1e-9);
+        }
+    }
+}

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::metrics::{
-    Curve, MaxBoxAcc, PixelScores, Rect, Stability, V2_IOUS, baseline, pointing, stability,
-};
+use super::metrics::{MaxBoxAcc, PixelScores, Rect, Stability, V2_IOUS, baseline, pointing, stability};
 use super::record::{Baseline, ITEM_METRICS, ItemMetric, Record};
 use super::run::Outcome;
 use super::statistics::{Bootstrap, Interval, Units};
@@ -71,11 +69,11 @@ impl Summary {
         let steadiness = steadiness(&records);
         let mut metrics: Vec<Metric> =
             ITEM_METRICS.iter().filter_map(|metric| item_metric(metric, &records, bootstrap)).collect();
-        let curves: Vec<Curve> = records.iter().map(|record| record.curve.clone()).collect();
         let units = units(&records);
-        let largest = MaxBoxAcc::largest(&curves, &units);
+        let curves = || records.iter().map(|record| &record.curve);
+        let largest = MaxBoxAcc::largest(curves(), &units);
         let after = metrics.iter().position(|metric| metric.key == "box_iou").unwrap_or(metrics.len());
-        let three = V2_IOUS.map(|iou| MaxBoxAcc::any(&curves, &units, iou));
+        let three = V2_IOUS.map(|iou| MaxBoxAcc::any(curves(), &units, iou));
         metrics.splice(after..after, max_box_acc(&largest, &three, &records, &units, bootstrap));
         metrics.extend(px_ap(&outcome.pixels.blocks(), &records, bootstrap));
         metrics.extend(jitter(&steadiness, bootstrap));

@@ -4,6 +4,7 @@ mod page;
 mod pictures;
 mod subject;
 mod table;
+mod words;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -169,7 +170,7 @@ impl Evaluation<'_> {
         let evaluated = Evaluated { subject, outcome, summary, comparison };
         if let Some(folder) = self.report_folder(path, &dataset) {
             let file = folder.join("report.html");
-            let html = page::page(self, &dataset, &evaluated)?.html();
+            let html = page::page(self, &dataset, &evaluated)?.html()?;
             std::fs::write(&file, html).with_context(|| format!("{} can't be written", file.display()))?;
             report.note(format_args!("wrote {}", file.display()));
         }

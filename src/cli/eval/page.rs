@@ -1,12 +1,17 @@
 //! The results as a page.
 
-use anyhow::Result;
-use camloc::eval::dataset::Dataset;
-use camloc::eval::report::{Fault, Report, Row, Score, Series};
-use camloc::eval::summary::{FoundAt, Metric, Part};
-use camloc::eval::{record::Record, results::Subject};
+use std::collections::BTreeMap;
 
-use super::table::{number, title};
+use anyhow::Result;
+use camloc::eval::compare::Comparison;
+use camloc::eval::dataset::Dataset;
+use camloc::eval::record::Record;
+use camloc::eval::report::{Against, Chart, Compared, Fault, Report, Score, Series, Table, Unit};
+use camloc::eval::results::Subject;
+use camloc::eval::statistics::Difference;
+use camloc::eval::summary::{FoundAt, Metric, Part};
+
+use super::words::{is_share, less_is_better, meaning, number, title};
 use super::{Evaluated, Evaluation, pictures};
 
 /// How many of the best and of the worst pictures are shown.
@@ -16,29 +21,32 @@ const SHOWN: usize = 12;
 const COLUMNS: [&str; 7] = ["gt_known_loc", "top1", "top1_loc", "box_iou", "mask_iou", "pointing", "jitter"];
 
 pub(super) fn page(evaluation: &Evaluation<'_>, dataset: &Dataset, evaluated: &Evaluated) -> Result<Report> {
-    let Evaluated { subject, outcome, summary, .. } = evaluated;
+    let Evaluated { subject, outcome, summary, comparison } = evaluated;
     let mut ranked: Vec<&Record> = outcome.records.iter().collect();
     ranked.sort_by(|a, b| b.iou.total_cmp(&a.iou));
     let half = ranked.len().div_ceil(2).min(SHOWN);
     let best = &ranked[..half];
     let worst: Vec<&Record> = ranked.iter().rev().take((ranked.len() - half).min(SHOWN)).copied().collect();
     let columns: Vec<&str> = COLUMNS.into_iter().filter(|key| summary.metric(key).is_some()).collect();
-    let rows = |parts: &std::collections::BTreeMap<String, Part>| {
-        parts.iter().map(|(name, part)| row(name, part, &columns)).collect()
-    };
     Ok(Report {
-        dataset: subject.dataset.clone(),
+        title: subject.dataset.clone(),
         summary: sentence(subject, outcome.records.len()),
         scores: summary.metrics.iter().map(score).collect(),
-        curves: summary.found_at.iter().map(series).collect(),
+        against: comparison.as_ref().map(against),
+        charts: vec![Chart {
+            title: "Pictures found".to_owned(),
+            along: "threshold, share of the map's peak".to_owned(),
+            series: summary.found_at.iter().map(series).collect(),
+        }],
         best: pictures::thumbnails(evaluation, dataset, best)?,
         worst: pictures::thumbnails(evaluation, dataset, &worst)?,
-        classes: rows(&summary.per_class),
-        sequences: rows(&summary.per_sequence),
-        columns: std::iter::once("pictures")
-            .chain(columns.iter().map(|key| title(key).0))
-            .map(str::to_owned)
-            .collect(),
+        tables: vec![
+            table("By video", "video", &summary.per_sequence, &columns),
+            table("By class", "class", &summary.per_class, &columns),
+        ]
+        .into_iter()
+        .filter(|table| !table.rows.is_empty())
+        .collect(),
         faults: outcome.faults.kinds().map(fault).collect(),
         settings: subject.settings.iter().map(|(name, value)| ((*name).to_owned(), plain(value))).collect(),
         command: command(),
@@ -50,39 +58,34 @@ fn sentence(subject: &Subject, pictures: usize) -> String {
     format!("{pictures} pictures, {model}, {method} at {layer}")
 }
 
+fn unit(key: &str) -> Unit {
+    if is_share(key) { Unit::Share } else { Unit::Times }
+}
+
 fn score(metric: &Metric) -> Score {
-    let (name, is_share) = title(metric.key);
-    let baseline = |(key, value): &(&str, f64)| (key.replace('_', " "), *value);
-    let threshold = metric.threshold.map(|threshold| format!("best threshold {threshold:.2}"));
+    let key = metric.key;
+    let baseline = |(name, value): &(&str, f64)| (name.replace('_', " "), *value);
+    let threshold = metric.threshold.map(|threshold| format!(": {threshold:.2}")).unwrap_or_default();
     Score {
-        name: name.to_owned(),
-        meaning: meaning(metric.key).to_owned(),
-        interval: Some(metric.interval),
-        unit: if is_share { String::new() } else { "x".to_owned() },
+        name: title(key).to_owned(),
+        meaning: format!("{}{threshold}", meaning(key)),
+        interval: metric.interval,
+        unit: unit(key),
+        less_is_better: less_is_better(key),
         baselines: metric.baselines.iter().map(baseline).collect(),
-        note: threshold.unwrap_or_default(),
     }
 }
 
-fn meaning(key: &str) -> &'static str {
-    match key {
-        "top1" => "a right class is the first",
-        "top5" => "a right class is among the first five",
-        "gt_known_loc" => "the box of the right class overlaps a true one by half or more",
-        "top1_loc" => "that, and the class is right",
-        "box_acc_v2" => "the same at an overlap of 0.3, 0.5 and 0.7, on average",
-        "max_box_acc" => "at the one threshold that is best for this set",
-        "max_box_acc_v2" => "any contour, overlaps of 0.3, 0.5 and 0.7, each at its best threshold",
-        "box_iou" => "mean overlap of the box with the true one",
-        "mask_iou" => "mean overlap of the regions found with the true mask",
-        "px_ap" => "average precision of pixels over all thresholds",
-        "pointing" => "the map's peak lies in a true box",
-        "insertion_auc" => "probability while the hottest pixels come back first",
-        "deletion_auc" => "probability while the hottest pixels go first; low is good",
-        "average_drop" => "probability lost where only the map's place is left; low is good",
-        "increase_in_confidence" => "probability rises where only the map's place is left",
-        "jitter" => "change of the box from frame to frame over that of the truth",
-        _ => "",
+fn against(comparison: &Comparison) -> Against {
+    let compared = |(key, difference): &(&str, Difference)| Compared {
+        name: title(key).to_owned(),
+        unit: unit(key),
+        less_is_better: less_is_better(key),
+        difference: *difference,
+    };
+    Against {
+        other: format!("{} ({} pictures of both)", comparison.against, comparison.pairs),
+        scores: comparison.metrics.0.iter().map(compared).collect(),
     }
 }
 
@@ -91,10 +94,17 @@ fn series(found: &FoundAt) -> Series {
     Series { name: format!("{contours}, IoU {}", found.iou), points: found.points.clone() }
 }
 
-fn row(name: &str, part: &Part, columns: &[&str]) -> Row {
-    let cell = |key: &&str| part.scores.get(*key).map_or_else(String::new, |value| number(key, *value));
-    let cells = std::iter::once(part.n.to_string()).chain(columns.iter().map(cell)).collect();
-    Row { name: name.to_owned(), cells }
+fn table(heading: &str, first: &str, parts: &BTreeMap<String, Part>, columns: &[&str]) -> Table {
+    let row = |(name, part): (&String, &Part)| {
+        let cell = |key: &&str| part.scores.get(*key).map_or_else(String::new, |value| number(key, *value));
+        [name.clone(), part.n.to_string()].into_iter().chain(columns.iter().map(cell)).collect()
+    };
+    let titles = [first, "pictures"].into_iter().chain(columns.iter().map(|key| title(key)));
+    Table {
+        title: heading.to_owned(),
+        columns: titles.map(str::to_owned).collect(),
+        rows: parts.iter().map(row).collect(),
+    }
 }
 
 fn fault((kind, count, examples): (&str, usize, &[String])) -> Fault {

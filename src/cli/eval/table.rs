@@ -6,36 +6,16 @@ use camloc::eval::statistics::Interval;
 use camloc::eval::summary::Metric;
 
 use super::Evaluated;
+use super::words::{less_is_better, number, title};
 
-/// What people call a metric, and whether it is a share, shown in per cent.
-pub(super) fn title(key: &str) -> (&str, bool) {
-    match key {
-        "top1" => ("Top-1 class", true),
-        "top5" => ("Top-5 class", true),
-        "gt_known_loc" => ("GT-known Loc", true),
-        "top1_loc" => ("Top-1 Loc", true),
-        "box_acc_v2" => ("box at IoU .3/.5/.7", true),
-        "max_box_acc" => ("MaxBoxAcc (tuned here)", true),
-        "max_box_acc_v2" => ("MaxBoxAccV2 (tuned here)", true),
-        "box_iou" => ("box IoU", true),
-        "mask_iou" => ("mask IoU", true),
-        "px_ap" => ("PxAP", true),
-        "pointing" => ("pointing game", true),
-        "insertion_auc" => ("insertion AUC", true),
-        "deletion_auc" => ("deletion AUC (low is good)", true),
-        "average_drop" => ("average drop (low is good)", true),
-        "increase_in_confidence" => ("increase in confidence", true),
-        "jitter" => ("jitter (truth = 1)", false),
-        other => (other, true),
-    }
-}
-
-/// A score in the unit of its metric.
-pub(super) fn number(key: &str, value: f64) -> String {
-    match title(key).1 {
-        true => format!("{:.1}", 100.0 * value),
-        false => format!("{value:.2}"),
-    }
+/// The metric's name, with a word where less is better.
+fn name(key: &str) -> String {
+    let note = match key {
+        "jitter" => " (truth = 1)",
+        key if less_is_better(key) => " (low is good)",
+        _ => "",
+    };
+    format!("{}{note}", title(key))
 }
 
 fn interval(key: &str, interval: &Interval) -> String {
@@ -65,7 +45,7 @@ pub(super) fn print(evaluated: &Evaluated, out: &mut dyn Write) -> io::Result<()
             let sure = found.difference.low > 0.0 || found.difference.high < 0.0;
             let verdict = if sure { "" } else { "  (may be chance)" };
             let (difference, range) = (number(key, found.difference.value), interval(key, &found.difference));
-            writeln!(out, "{:<27} {:>6}  {range:<15}{verdict}", title(key).0, signed(&difference))?;
+            writeln!(out, "{:<27} {:>6}  {range:<15}{verdict}", name(key), signed(&difference))?;
         }
     }
     print_videos(evaluated, out)?;
@@ -82,7 +62,7 @@ fn print_metric(metric: &Metric, out: &mut dyn Write) -> io::Result<()> {
         metric.threshold.map(|threshold| format!("  best threshold {threshold:.2}")).unwrap_or_default();
     let line = format!(
         "{:<27} {:>6}  {:<15} {:>6}  {:>6} {:>6} {:>6}{threshold}",
-        title(key).0,
+        name(key),
         number(key, metric.interval.value),
         interval(key, &metric.interval),
         metric.n,

@@ -9,6 +9,9 @@ pub fn full_image((width, height): (u32, u32)) -> Rect {
 }
 
 /// The centred box of the picture's aspect and half its area.
+///
+/// It overlaps a centred object of the picture's aspect by half or more where that covers a quarter of the
+/// picture to all of it. The literature's centre baseline has no fixed box: see [`centre_map`].
 pub fn centre_box((width, height): (u32, u32)) -> Rect {
     let inset = (1.0 - 0.5_f64.sqrt()) / 2.0;
     let (width, height) = (f64::from(width), f64::from(height));
@@ -32,4 +35,33 @@ pub fn centre_map() -> Vec<f32> {
     let map: Vec<f32> = map.collect();
     let (low, high) = map.iter().fold((1.0_f32, 0.0_f32), |(low, high), &v| (low.min(v), high.max(v)));
     map.iter().map(|v| (v - low) / (high - low)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_centre_box_is_half_of_the_picture_around_its_middle() {
+        let (size, full) = ((640, 480), full_image((640, 480)));
+        let centre = centre_box(size);
+        assert!((centre.iou(&full) - 0.5).abs() < 1e-12);
+        assert_eq!((centre.centre(), full.centre()), (centre_point(size), (320.0, 240.0)));
+        assert!((centre.width() / centre.height() - 640.0 / 480.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_centre_map_falls_from_the_middle_to_the_corners() {
+        let map = centre_map();
+        assert_eq!(map.len(), GRID * GRID);
+        let at = |x: usize, y: usize| map[y * GRID + x];
+        assert_eq!((at(111, 112), at(0, 0), at(223, 0)), (1.0, 0.0, 0.0));
+        assert!(at(0, 112) < at(50, 112) && at(50, 112) < at(100, 112));
+        assert_eq!(at(30, 112), at(112, 30));
+    }
+
+    #[test]
+    fn a_picture_without_pixels_has_boxes_without_area() {
+        assert_eq!((centre_box((0, 0)).area(), full_image((0, 3)).area()), (0.0, 0.0));
+    }
 }

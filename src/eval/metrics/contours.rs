@@ -154,3 +154,44 @@ fn neighbour(cell: usize, direction: usize) -> usize {
     let (dx, dy) = AROUND[direction];
     cell.wrapping_add_signed(dy as isize * STRIDE as isize + dx as isize)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The contours of a mask of which only these cells are set.
+    fn contours(cells: &[(usize, usize)]) -> Vec<(i64, [u32; 4])> {
+        let mut mask = ShrinkingMask::default();
+        let unset = (0..GRID * GRID).filter(|cell| !cells.contains(&(cell % GRID, cell / GRID)));
+        unset.for_each(|cell| mask.remove(cell));
+        let mut found = Vec::new();
+        mask.contours(|contour| found.push((contour.doubled_area, contour.bounds)));
+        let mut again = Vec::new();
+        mask.contours(|contour| again.push((contour.doubled_area, contour.bounds)));
+        assert_eq!(found, again, "what was seen is not forgotten");
+        found
+    }
+
+    #[test]
+    fn all_cells_have_one_contour() {
+        let mut found = Vec::new();
+        ShrinkingMask::default().contours(|contour| found.push(contour));
+        let last = GRID as u32 - 1;
+        let side = i64::from(last);
+        assert_eq!(found, [Contour { doubled_area: 2 * side * side, bounds: [0, 0, last, last] }]);
+    }
+
+    #[test]
+    fn a_ring_has_a_contour_outside_and_one_around_its_hole() {
+        let ring: Vec<_> = (0..9).map(|i| (62 + i % 3, i / 3)).filter(|&cell| cell != (63, 1)).collect();
+        assert_eq!(contours(&ring), [(8, [62, 0, 64, 2]), (4, [62, 0, 64, 2])]);
+    }
+
+    #[test]
+    fn single_cells_and_lines_have_no_area_and_corners_hold_together() {
+        assert_eq!(contours(&[(5, 5)]), [(0, [5, 5, 5, 5])]);
+        assert_eq!(contours(&[(63, 9), (64, 9), (65, 9)]), [(0, [63, 9, 65, 9])]);
+        assert_eq!(contours(&[(223, 222), (222, 223)]), [(0, [222, 222, 223, 223])]);
+        assert_eq!(contours(&[(1, 1), (3, 1)]).len(), 2);
+    }
+}

@@ -178,6 +178,48 @@ mod tests {
         }
     }
 
+    /// A map `[7, 7]` of these values, the thresholds that are looked at, and the true boxes.
+    fn golden(value: impl Fn(usize) -> usize) -> (Vec<f64>, Vec<f64>) {
+        let values = (0..49).map(|i| value(i) as f32).collect();
+        let map = ClassMap { class_id: 0, score: 1.0, height: 7, width: 7, values };
+        let curve = CurveScanner::default().raw(&map, &[[30, 50, 140, 200], [120, 10, 200, 90]]);
+        let at = [0, 25, 51, 76, 102, 127, 153, 178, 204, 229, 254];
+        (at.map(|k| curve.largest(k)).to_vec(), at.map(|k| curve.best(k)).to_vec())
+    }
+
+    fn assert_close(ours: &[f64], expected: &[f64]) {
+        assert_eq!(ours.len(), expected.len());
+        let close = ours.iter().zip(expected).all(|(a, b)| (a - b).abs() < 2e-5);
+        assert!(close, "{ours:?} is not {expected:?}");
+    }
+
+    /// The figures of OpenCV and NumPy in double precision.
+    #[test]
+    fn raw_maps_have_the_published_evaluations_figures() {
+        let (largest, best) = golden(|i| (i * 37 + 11) % 101);
+        assert_close(
+            &largest,
+            &[
+                0.334044, 0.334044, 0.334044, 0.334044, 0.334044, 0.42622, 0.412084, 0.45025, 0.200465, 0.0,
+                0.0,
+            ],
+        );
+        assert_close(
+            &best,
+            &[
+                0.334044, 0.334044, 0.334044, 0.554859, 0.554589, 0.494036, 0.430645, 0.45025, 0.200465,
+                0.023665, 0.0,
+            ],
+        );
+        let (largest, best) = golden(|i| ((i % 7) * (i % 7) + 3 * (i / 7)).min(40 - 2 * (i / 7) + i % 7));
+        let smooth = [
+            0.334044, 0.334044, 0.334044, 0.334044, 0.334044, 0.248089, 0.246136, 0.264983, 0.190252,
+            0.029884, 0.0,
+        ];
+        assert_close(&largest, &smooth);
+        assert_close(&best, &smooth);
+    }
+
     #[test]
     fn a_map_that_says_nothing_has_the_empty_box_at_each_threshold() {
         let mut scanner = CurveScanner::default();

@@ -97,3 +97,30 @@ fn weights(x: f32) -> [f32; 4] {
     let (second, third) = (near(x), near(1.0 - x));
     [far, second, third, 1.0 - far - second - third]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// OpenCV's and NumPy's figures in double precision.
+    #[test]
+    fn every_level_is_opencvs() {
+        let values = (0..49u16).map(|i| f32::from((i * 37 + 11) % 101)).collect();
+        let map = ClassMap { class_id: 0, score: 1.0, height: 7, width: 7, values };
+        let mut leveller = Leveller::default();
+        let levels = leveller.raw(&map);
+        assert_eq!(levels.iter().map(|&level| u64::from(level)).sum::<u64>(), 6_451_284);
+        let at = |x: usize, y: usize| levels[y * GRID + x];
+        assert_eq!([at(0, 0), at(37, 100), at(223, 223), at(180, 57)], [18, 94, 197, 102]);
+    }
+
+    #[test]
+    fn a_normalised_map_is_cut_and_not_stretched() {
+        let mut leveller = Leveller::default();
+        let mut grid = vec![0.5; GRID * GRID];
+        grid[7] = 1.0;
+        grid[8] = f32::NAN;
+        assert_eq!(leveller.normalised(&grid)[6..9], [127, 255, 0]);
+        assert!(leveller.normalised(&grid[1..]).iter().all(|&level| level == 0));
+    }
+}

@@ -30,3 +30,32 @@ pub fn top1(class_is_right: bool, iou_of_true_class: f64) -> bool {
 pub fn pointing(peak: Option<(f64, f64)>, truth: &[Rect]) -> bool {
     peak.is_some_and(|peak| truth.iter().any(|t| t.contains(peak)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRUTH: [Rect; 2] =
+        [Rect { x0: 0.0, y0: 0.0, x1: 4.0, y1: 4.0 }, Rect { x0: 10.0, y0: 10.0, x1: 20.0, y1: 20.0 }];
+
+    #[test]
+    fn the_true_box_that_fits_best_counts() {
+        let found = Rect { x0: 10.0, y0: 10.0, x1: 20.0, y1: 15.0 };
+        assert_eq!(best_iou(Some(&found), &TRUTH), 0.5);
+        assert!(gt_known(0.5), "half is enough");
+        assert!(!gt_known(best_iou(Some(&found), &TRUTH[..1])));
+        assert_eq!((best_iou(None, &TRUTH), best_iou(Some(&found), &[])), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_box_of_the_wrong_class_is_not_found() {
+        assert!(top1(true, 0.6) && !top1(false, 0.6) && !top1(true, 0.4));
+    }
+
+    #[test]
+    fn a_peak_counts_inside_any_true_box_and_not_beside_one() {
+        assert!(pointing(Some((15.5, 19.5)), &TRUTH));
+        assert!(!pointing(Some((20.5, 15.0)), &TRUTH), "there is no tolerance");
+        assert!(!pointing(None, &TRUTH) && !pointing(Some((1.0, 1.0)), &[]));
+    }
+}

@@ -79,3 +79,77 @@ fn bin(score: f32) -> usize {
         near
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlap_counts_pixels() {
+        let heat = [0.0, 0.2, 0.5, 1.0];
+        assert_eq!(mask_iou(&heat, 0.5, &[false, true, true, true]), 2.0 / 3.0);
+        assert_eq!(mask_iou(&heat, 0.5, &[true, true, false, false]), 0.0);
+        assert_eq!(mask_iou(&heat, 1.1, &[false; 4]), 0.0);
+    }
+
+    /// Two pictures of 64 pixels by rule.
+    fn pictures() -> [(Vec<f32>, Vec<bool>); 2] {
+        let scores = |step: u16, offset: u16, period: u16| {
+            (0..64)
+                .map(|i| f32::from((i * step + offset) % period) / f32::from(period - 1))
+                .collect::<Vec<_>>()
+        };
+        let (one, other) = (scores(37, 11, 101), scores(53, 5, 97));
+        let mask = (0..64).map(|i| (i * 29) % 64 < 20 || one[i] > 0.8).collect();
+        [(one, mask), (other, (0..64).map(|i| i % 3 == 0).collect())]
+    }
+
+    /// NumPy's figures by wsolevaluation's rule.
+    #[test]
+    fn precision_is_pooled_over_all_pixels_of_all_pictures() {
+        let [(one, one_mask), (other, other_mask)] = pictures();
+        let mut scores = PixelScores::default();
+        assert_eq!(scores.average_precision(), None);
+        scores.add(&one, &one_mask);
+        assert!((scores.average_precision().unwrap() - 0.806_384_111_892_538_6).abs() < 1e-12);
+        scores.add(&other, &other_mask);
+        assert!((scores.average_precision().unwrap() - 0.547_808_715_874_631).abs() < 1e-12);
+    }
+
+    #[test]
+    fn parts_join_to_the_whole() {
+        let [(one, one_mask), (other, other_mask)] = pictures();
+        let (mut first, mut second, mut whole) =
+            (PixelScores::default(), PixelScores::default(), PixelScores::default());
+        first.add(&one, &one_mask);
+        second.add(&other, &other_mask);
+        whole.add(&one, &one_mask);
+        whole.add(&other, &other_mask);
+        whole.add(&other, &other_mask);
+        first.merge(&second, 2);
+        assert_eq!(first, whole);
+    }
+
+    #[test]
+    fn a_map_that_is_the_mask_has_all_and_its_opposite_what_chance_has() {
+        let mask = [true, false, false, true];
+        let precision = |heat: &[f32]| {
+            let mut scores = PixelScores::default();
+            scores.add(heat, &mask);
+            scores.average_precision().unwrap()
+        };
+        assert_eq!(precision(&[1.0, 0.0, 0.0, 1.0]), 1.0);
+        assert_eq!(precision(&[0.0, 1.0, 1.0, 0.0]), 0.5);
+        assert_eq!(precision(&[f32::NAN, -1.0, 7.0, f32::INFINITY]), 0.5 * 0.5 + 0.5 * 0.5);
+    }
+
+    #[test]
+    fn a_score_on_the_edge_is_in_the_upper_bin() {
+        for i in 0..BINS {
+            // Single precision rounds below or above the edge.
+            let score = i as f32 / 1000.0;
+            let above = f64::from(score) >= i as f64 * 0.001;
+            assert_eq!(bin(score), if above { i } else { i - 1 });
+        }
+    }
+}
