@@ -281,6 +281,14 @@ fn an_interrupted_run_goes_on_and_gives_the_same_results() {
     assert_eq!(whole["per_sequence"]["cat"]["n"], 24);
     assert!(whole["jitter"]["value"].as_f64().unwrap() >= 0.0);
 
+    let page = fs::read_to_string(at("whole/report.html")).unwrap();
+    for part in ["GT-known Loc", "data:image/jpeg", "<svg", "cat/000.png", "camloc eval"] {
+        assert!(page.contains(part), "no {part} in the report");
+    }
+    for outside in ["<script", "<link", "src=\"http", "url(http"] {
+        assert!(!page.contains(outside), "the report loads {outside}");
+    }
+
     // As a killed run leaves it: the first eight frames, and half a line.
     let journal = fs::read_to_string(at("whole/journal.jsonl")).unwrap();
     let lines: Vec<&str> = journal.split_inclusive('\n').collect();

@@ -24,9 +24,10 @@ pub(super) fn page(evaluation: &Evaluation<'_>, dataset: &Dataset, evaluated: &E
     let Evaluated { subject, outcome, summary, comparison } = evaluated;
     let mut ranked: Vec<&Record> = outcome.records.iter().collect();
     ranked.sort_by(|a, b| b.iou.total_cmp(&a.iou));
-    let half = ranked.len().div_ceil(2).min(SHOWN);
-    let best = &ranked[..half];
-    let worst: Vec<&Record> = ranked.iter().rev().take((ranked.len() - half).min(SHOWN)).copied().collect();
+    let half = ranked.len().div_ceil(2);
+    let videos = summary.per_sequence.len();
+    let best = few(ranked[..half].iter().copied(), videos);
+    let worst = few(ranked[half..].iter().rev().copied(), videos);
     let columns: Vec<&str> = COLUMNS.into_iter().filter(|key| summary.metric(key).is_some()).collect();
     Ok(Report {
         title: subject.dataset.clone(),
@@ -38,7 +39,7 @@ pub(super) fn page(evaluation: &Evaluation<'_>, dataset: &Dataset, evaluated: &E
             along: "threshold, share of the map's peak".to_owned(),
             series: summary.found_at.iter().map(series).collect(),
         }],
-        best: pictures::thumbnails(evaluation, dataset, best)?,
+        best: pictures::thumbnails(evaluation, dataset, &best)?,
         worst: pictures::thumbnails(evaluation, dataset, &worst)?,
         tables: vec![
             table("By video", "video", &summary.per_sequence, &columns),
@@ -51,6 +52,21 @@ pub(super) fn page(evaluation: &Evaluation<'_>, dataset: &Dataset, evaluated: &E
         settings: subject.settings.iter().map(|(name, value)| ((*name).to_owned(), plain(value))).collect(),
         command: command(),
     })
+}
+
+/// The first of these, but not all of one video: neighbouring frames are alike.
+fn few<'a>(ranked: impl Iterator<Item = &'a Record>, videos: usize) -> Vec<&'a Record> {
+    let most = SHOWN.div_ceil(videos.max(1));
+    let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
+    let fits = |record: &&'a Record| match &record.sequence {
+        None => true,
+        Some(sequence) => {
+            let count = shown.entry(sequence).or_default();
+            *count += 1;
+            *count <= most
+        }
+    };
+    ranked.filter(fits).take(SHOWN).collect()
 }
 
 fn sentence(subject: &Subject, pictures: usize) -> String {

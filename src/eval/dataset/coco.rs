@@ -22,10 +22,16 @@ struct File {
 struct Image {
     id: Id,
     file_name: String,
-    #[serde(default)]
-    width: u32,
-    #[serde(default)]
-    height: u32,
+    width: Option<f64>,
+    height: Option<f64>,
+}
+
+impl Image {
+    /// Width and height, where the file has them.
+    fn size(&self) -> Option<(u32, u32)> {
+        let (width, height) = (self.width? as u32, self.height? as u32);
+        (width > 0 && height > 0).then_some((width, height))
+    }
 }
 
 #[derive(Deserialize)]
@@ -40,8 +46,7 @@ struct Annotation {
     category_id: Id,
     bbox: Option<Vec<f64>>,
     segmentation: Option<Segmentation>,
-    #[serde(default)]
-    iscrowd: u8,
+    iscrowd: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -141,8 +146,8 @@ fn object_of(
         class,
         bbox: Some(bbox.ok_or("it has neither a box nor a segmentation")?),
         shapes,
-        size: Some((image.width, image.height)).filter(|&(width, height)| width > 0 && height > 0),
-        crowd: found.iscrowd != 0,
+        size: image.size(),
+        crowd: found.iscrowd.is_some_and(|crowd| crowd == 1 || crowd == true),
         place,
         ..Object::default()
     };

@@ -167,10 +167,10 @@ fn a_set_without_truth_is_refused_with_the_reason() {
 
 #[test]
 fn a_crowd_counts_only_where_nothing_else_is() {
-    let text = r#"{"images":[{"id":1,"file_name":"a.pgm"},{"id":2,"file_name":"b.pgm"},{"id":3,"file_name":"c.pgm"}],
+    let text = r#"{"images":[{"id":1,"file_name":"a.pgm","width":40.0,"height":30},{"id":2,"file_name":"b.pgm","width":null},{"id":3,"file_name":"c.pgm"}],
         "annotations":[
             {"image_id":1,"category_id":3,"iscrowd":1,"bbox":[0,0,40,30]},
-            {"image_id":1,"category_id":3,"iscrowd":0,"bbox":[10,5,20,15]},
+            {"image_id":1,"category_id":3,"iscrowd":false,"bbox":[10,5,20,15]},
             {"image_id":2,"category_id":3,"iscrowd":1,"bbox":[0,0,40,30]},
             {"image_id":9,"category_id":3,"bbox":[0,0,40,30]},
             {"image_id":2,"category_id":3,"bbox":[0,0]}],
@@ -236,4 +236,54 @@ fn frames_with_masks_are_videos() {
     let sequences: Vec<Option<&str>> = dataset.samples.iter().map(|s| s.sequence.as_deref()).collect();
     assert_eq!(sequences, [Some("swan"), Some("swan")]);
     assert_eq!(dataset.faults.count(FaultKind::MissingPicture), 1);
+}
+
+mod hostile {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Good files, into which damage is done.
+    const FILES: [(&str, &[u8]); 5] = [
+        ("boxes.csv", b"image,class_name,x0,y0,x1,y1,width,height\na.pgm,swan,10,5,30,20,40,30\n"),
+        (
+            "a.xml",
+            b"<annotation><filename>a.pgm</filename><object><name>swan</name><bndbox><xmin>1</xmin><ymin>2</ymin>\
+              <xmax>9</xmax><ymax>9</ymax></bndbox></object></annotation>",
+        ),
+        (
+            "truth.json",
+            br#"{"images":[{"id":1,"file_name":"a.pgm","width":6,"height":5}],"annotations":[{"image_id":1,"category_id":3,
+            "segmentation":{"size":[5,6],"counts":"632NO010O0124"}}],"categories":[{"id":3,"name":"swan"}]}"#,
+        ),
+        ("a.txt", b"1 0.25 0.1666667 0.75 0.1666667 0.75 0.6666667\n"),
+        ("data.yaml", b"names:\n  0: cat\n  1: swan\n"),
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+        #[test]
+        fn damaged_files_are_read_or_refused(which in 0..5usize, at in 0..400usize, byte: u8, cut in 0..400usize) {
+            let blank = black();
+            let mut damaged = FILES[which].1.to_vec();
+            let place = at % damaged.len();
+            damaged[place] = byte;
+            if cut % 3 == 0 {
+                damaged.truncate(cut);
+            }
+            let name = FILES[which].0;
+            let text = ("a.txt", b"1 0.5 0.5 0.5 0.5".as_slice());
+            let yolo = if which == 4 { vec![text] } else { vec![] };
+            let files = [vec![("a.pgm", blank.as_slice()), (name, damaged.as_slice())], yolo].concat();
+            if let Ok(dataset) = read(folder(&files).path()) {
+                for sample in &dataset.samples {
+                    for size in [(40, 30), (6, 5), (1, 1)] {
+                        if let Some(settled) = sample.settle(size, &mut Vec::new()) {
+                            prop_assert!(settled.boxes.iter().all(|[x0, y0, x1, y1]| x0 < x1 && y0 < y1));
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
