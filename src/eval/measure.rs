@@ -105,7 +105,7 @@ impl<'a> Measurer<'a> {
         let mut explainer = self.explainer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut view = explainer.explain_class(picture, sample.explained, &mut self.maps)?;
         let scores = explainer.class_scores();
-        let standing = scores.as_deref().and_then(|scores| standing(scores, &sample.accepted));
+        let standing = scores.and_then(|scores| standing(scores, &sample.accepted));
         let wanted = match (sample.explained, &standing) {
             (Some(class), _) => class,
             (None, Some(standing)) => standing.best,

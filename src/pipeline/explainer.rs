@@ -1,7 +1,5 @@
 //! A classifier that says where it looks: preprocessing, the explained graph and its labels together.
 
-use std::borrow::Cow;
-
 use crate::explain::{self, ExplainError, Explanation, Method, Request};
 use crate::frame::Picture;
 use crate::maps::ClassMap;
@@ -170,23 +168,12 @@ impl Explainer {
 
     /// A score for each class from the last forward pass, as the model gives them: logits or probabilities. `None`
     /// where the model has no output of them.
-    pub fn class_scores(&self) -> Option<Cow<'_, [f32]>> {
+    pub fn class_scores(&self) -> Option<&[f32]> {
         let (session, classes) = (self.session.session(), self.explanation.classes);
         let others = session.outputs().map(|(name, _)| name).filter(|name| !name.starts_with("camloc."));
-        let mut outputs = std::iter::once(self.scores.as_str()).chain(others);
-        outputs.find_map(|name| {
-            let (shape, values) = session.floats(name).ok()?;
-            match shape {
-                _ if values.len() == classes => Some(Cow::Borrowed(values)),
-                // Class maps, which the user pools.
-                [1, channels, ..] if *channels == classes => {
-                    let area = values.len() / classes;
-                    let mean = |map: &[f32]| map.iter().sum::<f32>() / area as f32;
-                    Some(values.chunks_exact(area.max(1)).map(mean).collect())
-                }
-                _ => None,
-            }
-        })
+        let outputs = std::iter::once(self.scores.as_str()).chain(others);
+        let values = outputs.filter_map(|name| Some(session.floats(name).ok()?.1));
+        values.into_iter().find(|values| values.len() == classes)
     }
 
     /// The colour (RGB) that becomes 0 in the model's input: what it takes for nothing.

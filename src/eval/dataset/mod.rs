@@ -1,7 +1,7 @@
 //! Ground truth: which pictures there are, what is on each, and where.
 //!
 //! [`open`] recognises the format from what is at a path. Every reader hands over the objects it finds, one by
-//! one; [`gather`] makes one [`Sample`] of the objects of one class in one picture. A sample is a few strings
+//! one; `gather` makes one [`Sample`] of the objects of one class in one picture. A sample is a few strings
 //! and numbers: pictures and masks are read when their turn comes.
 
 mod boxes_csv;
