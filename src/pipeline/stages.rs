@@ -177,8 +177,8 @@ impl Draw<'_> {
         let mut detections = Vec::new();
         let all = &mut item.maps[..];
         let maps = stats.time(Stage::Localize, || {
-            // The same frame in another look is no new moment.
-            if let Some(tracking) = self.tracking.as_mut().filter(|_| !again) {
+            // The same frame in another look has the same time, which is no new moment.
+            if let Some(tracking) = &mut self.tracking {
                 tracking.smooth(all, time);
             }
             let maps: &[ClassMap] = match look.rank {

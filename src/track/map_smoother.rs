@@ -55,7 +55,8 @@ impl MapSmoother {
     /// Replaces the values of each map of a frame by the average of its class's maps of the last tenth of a second.
     ///
     /// A class that is new, that was away, or whose map changed much keeps its map as it is; so does a map with
-    /// values that are not finite. `time` is the frame's presentation time: gaps count as the time that they are.
+    /// values that are not finite. `time` is the frame's presentation time: gaps count as the time that they are, and
+    /// the same time again changes nothing.
     pub fn smooth(&mut self, maps: &mut [ClassMap], time: Duration) -> Continuity {
         let continuity = if self.is_cut(maps, time) { Continuity::Cut } else { Continuity::Same };
         if continuity == Continuity::Cut {
