@@ -21,6 +21,9 @@ const MOVING: f64 = 0.9;
 /// changes; of two frames of different videos three in five lie below.
 const CUT: f64 = 0.6;
 
+/// Cells that are enough to tell how much two maps are alike.
+const SAMPLES: usize = 1024;
+
 /// Seconds after which a class that is not seen is forgotten.
 const KEEP: f64 = 0.5;
 
@@ -119,21 +122,26 @@ impl Smoothed {
         let share = 1.0 - (-dt / (TIME_CONSTANT * stillness)).exp();
         for (smoothed, value) in self.values.iter_mut().zip(&mut map.values) {
             let (before, now) = (f64::from(*smoothed), f64::from(*value));
-            *smoothed = (before + share * (now - before)) as f32;
+            let next = (before + share * (now - before)) as f32;
+            // What is not finite stays in its own frame.
+            *smoothed = if next.is_finite() { next } else { *value };
             *value = *smoothed;
         }
     }
 }
 
-/// Pearson's correlation of two maps, -1..1; `None` where one of them is constant, not finite or of another size.
+/// Pearson's correlation of two maps, -1..1, by evenly spread cells; `None` where one of them is constant, not finite
+/// or of another size.
 fn correlation(a: &[f32], b: &[f32]) -> Option<f64> {
     if a.len() != b.len() || a.is_empty() {
         return None;
     }
-    let mean = |values: &[f32]| values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
+    let step = a.len().div_ceil(SAMPLES);
+    let count = a.len().div_ceil(step) as f64;
+    let mean = |values: &[f32]| values.iter().step_by(step).map(|&v| f64::from(v)).sum::<f64>() / count;
     let (mean_a, mean_b) = (mean(a), mean(b));
     let (mut aa, mut bb, mut ab) = (0.0, 0.0, 0.0);
-    for (&a, &b) in a.iter().zip(b) {
+    for (&a, &b) in a.iter().zip(b).step_by(step) {
         let (a, b) = (f64::from(a) - mean_a, f64::from(b) - mean_b);
         aa += a * a;
         bb += b * b;
@@ -222,6 +230,18 @@ mod tests {
         assert_eq!(next(2, &elsewhere, 1.3), Continuity::Same);
         assert_eq!(next(2, &elsewhere, 0.2), Continuity::Cut);
         assert_eq!(next(2, &[f32::NAN; 6], 0.3), Continuity::Same);
+    }
+
+    #[test]
+    fn one_bad_value_in_a_large_map_is_gone_with_its_frame() {
+        let large = map(1, &(0..5000).map(|i| (i as f32 / 700.0).sin()).collect::<Vec<_>>());
+        let mut bad = large.clone();
+        bad.values[1234] = f32::NAN;
+        let mut smoother = MapSmoother::default();
+        smoothed(&mut smoother, large.clone(), 0.0);
+        let shown = smoothed(&mut smoother, bad, 0.04);
+        assert!(shown[1234].is_nan() && shown.iter().filter(|v| v.is_nan()).count() == 1);
+        assert_eq!(smoothed(&mut smoother, large.clone(), 0.08), large.values);
     }
 
     proptest! {
