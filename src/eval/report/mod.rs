@@ -1,0 +1,257 @@
+//! One self-contained page of HTML about an evaluation: no script, no network, pictures as data URIs.
+//!
+//! The page is `templates/report.html`, compiled in. Whatever a [`Report`] holds is text to the page: labels
+//! and file names are escaped.
+
+mod chart;
+mod page;
+mod show;
+
+use super::statistics::{Difference, Interval};
+
+/// Why a page could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A chart could not be drawn.
+    #[error("chart \"{title}\" of the report can't be drawn: {why}")]
+    Chart {
+        /// Its title.
+        title: String,
+        /// What the drawing library says.
+        why: String,
+    },
+    /// The page could not be written out.
+    #[error("the report's page can't be written out")]
+    Page(#[from] askama::Error),
+}
+
+/// Everything the page shows; it is read from nowhere and computed from nothing else. What is empty has no
+/// section.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// What heads the page: the data set's name.
+    pub title: String,
+    /// One sentence under it: how many pictures, which model, which method.
+    pub summary: String,
+    /// The headline scores.
+    pub scores: Vec<Score>,
+    /// The comparison with another run.
+    pub against: Option<Against>,
+    /// Curves over thresholds.
+    pub charts: Vec<Chart>,
+    /// The pictures that fit best, best first.
+    pub best: Vec<Thumbnail>,
+    /// The pictures that fit worst, worst first.
+    pub worst: Vec<Thumbnail>,
+    /// Scores by class, by sequence.
+    pub tables: Vec<Table>,
+    /// What was wrong with the data.
+    pub faults: Vec<Fault>,
+    /// Name and value of each setting.
+    pub settings: Vec<(String, String)>,
+    /// The command that gives this report again.
+    pub command: String,
+}
+
+/// What a score is measured in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unit {
+    /// A share of 1, shown in per cent with a bar.
+    #[default]
+    Share,
+    /// A multiple of something: "1.3 x".
+    Times,
+}
+
+/// One headline score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// As people call it: "GT-known Loc".
+    pub name: String,
+    /// What it means, and anything else there is to say (the best threshold), in half a sentence.
+    pub meaning: String,
+    /// The score with its 95 % interval.
+    pub interval: Interval,
+    /// What it is measured in.
+    pub unit: Unit,
+    /// Whether less is better, as of deletion and jitter.
+    pub less_is_better: bool,
+    /// Scores without a look at the picture, in the same unit: "centre box", 0.42.
+    pub baselines: Vec<(String, f64)>,
+}
+
+/// The comparison with another run on the same pictures.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Against {
+    /// Which run.
+    pub other: String,
+    /// Score by score.
+    pub scores: Vec<Compared>,
+}
+
+/// One score of two runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    /// The score's name.
+    pub name: String,
+    /// What it is measured in.
+    pub unit: Unit,
+    /// Whether less is better.
+    pub less_is_better: bool,
+    /// This run's less the other's, on the pictures that both have.
+    pub difference: Difference,
+}
+
+/// A chart of shares (0..1) against something that runs from 0 to 1.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Chart {
+    /// What it shows.
+    pub title: String,
+    /// What runs from 0 to 1: "threshold, share of the map's peak".
+    pub along: String,
+    /// The lines.
+    pub series: Vec<Series>,
+}
+
+/// One line of a chart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    /// For the legend.
+    pub name: String,
+    /// Abscissa (0..1) and value (0..1), from left to right.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// One picture with heat and boxes already drawn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Thumbnail {
+    /// Which picture.
+    pub name: String,
+    /// What was found: class and overlap.
+    pub caption: String,
+    /// The bytes of a JPEG file, some 300 pixels wide.
+    pub jpeg: Vec<u8>,
+}
+
+/// A table of figures by class or by sequence.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// What heads it: "By class".
+    pub title: String,
+    /// What the columns are, the first being the row's name.
+    pub columns: Vec<String>,
+    /// The rows, each with a cell a column.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// One kind of fault of the data.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fault {
+    /// What is wrong: "box outside the picture".
+    pub kind: String,
+    /// How often.
+    pub count: usize,
+    /// Where, the first few.
+    pub examples: Vec<String>,
+}
+
+impl Report {
+    /// The page.
+    ///
+    /// # Errors
+    ///
+    /// When the chart library or the template refuses to write to memory.
+    pub fn html(&self) -> Result<String, ReportError> {
+        page::render(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "<script>alert('\"&')</script>";
+
+    fn interval(value: f64) -> Interval {
+        Interval { value, low: value - 0.03, high: value + 0.04 }
+    }
+
+    /// A report that has everything, all of it hostile.
+    fn hostile() -> Report {
+        let text = || HOSTILE.to_owned();
+        let compared = |less_is_better| Compared {
+            name: text(),
+            unit: Unit::Share,
+            less_is_better,
+            difference: Difference { difference: interval(0.1), above: 1.0 },
+        };
+        Report {
+            title: text(),
+            summary: text(),
+            scores: vec![Score {
+                name: text(),
+                meaning: text(),
+                interval: interval(0.637),
+                unit: Unit::Share,
+                less_is_better: true,
+                baselines: vec![(text(), 0.869)],
+            }],
+            against: Some(Against { other: text(), scores: vec![compared(false), compared(true)] }),
+            charts: vec![Chart {
+                title: text(),
+                along: text(),
+                series: vec![Series { name: text(), points: vec![(0.0, 0.5), (f64::NAN, 0.1), (1.0, 0.25)] }],
+            }],
+            best: vec![Thumbnail { name: text(), caption: text(), jpeg: vec![0xff, 0xd8, 0xff] }],
+            worst: vec![Thumbnail { name: text(), caption: text(), jpeg: vec![] }],
+            tables: vec![Table { title: text(), columns: vec![text()], rows: vec![vec![text()]; 30] }],
+            faults: vec![Fault { kind: text(), count: 2, examples: vec![text()] }],
+            settings: vec![(text(), text())],
+            command: text(),
+        }
+    }
+
+    #[test]
+    fn no_label_becomes_markup() {
+        let page = hostile().html().unwrap();
+        assert!(!page.contains("<script"), "a label got through as it is");
+        assert!(!page.contains("&amp;lt;"), "a label was escaped twice");
+        // 22 texts, the title and the pictures' names twice, and 30 rows.
+        assert_eq!(page.matches("alert(").count(), 22 + 3 + 30, "a text is missing");
+    }
+
+    #[test]
+    fn the_page_needs_nothing_from_elsewhere() {
+        let page = hostile().html().unwrap();
+        for loads in ["src=\"http", "href=", "url(", "@import", "src=\"/", "src=\"file"] {
+            assert!(!page.contains(loads), "the page loads something: {loads}");
+        }
+        assert!(page.contains("src=\"data:image/jpeg;base64,/9j/\""));
+    }
+
+    #[test]
+    fn figures_are_shown_with_their_interval_and_baselines() {
+        let page = hostile().html().unwrap();
+        for shown in ["63.7 %", "60.7 – 67.7 %", "86.9 %", "+10.0 pp", "+7.0 pp … +14.0 pp"] {
+            assert!(page.contains(shown), "{shown} is missing");
+        }
+        assert_eq!((page.matches(">better<").count(), page.matches(">worse<").count()), (1, 1));
+    }
+
+    #[test]
+    fn what_is_empty_has_no_section() {
+        let page = Report { title: "set".to_owned(), ..Report::default() }.html().unwrap();
+        assert!(page.contains("<h1>set</h1>") && !page.contains("<section>") && !page.contains("<h2>"));
+    }
+
+    #[test]
+    fn figures_without_a_value_do_not_break_the_page() {
+        let mut report = hostile();
+        let nan = Interval { value: f64::NAN, low: f64::NAN, high: f64::INFINITY };
+        report.scores[0].interval = nan;
+        report.charts[0].series[0].points = vec![];
+        report.charts.push(Chart::default());
+        let page = report.html().unwrap();
+        assert!(page.contains("<strong>–</strong>") && !page.contains("NaN") && !page.contains("inf%"));
+    }
+}
