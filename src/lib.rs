@@ -25,4 +25,5 @@ pub mod render;
 pub mod runtime;
 pub mod sink;
 pub mod source;
+pub mod track;
 pub mod view;

@@ -122,6 +122,21 @@ impl LocalizeArgs {
     }
 }
 
+/// From frame to frame. Photos, which have no such argument, are not followed.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Boxes")]
+pub(super) struct TrackArgs {
+    /// Box each frame on its own instead of following boxes from frame to frame
+    #[arg(long)]
+    no_track: bool,
+}
+
+impl TrackArgs {
+    pub(super) fn apply(self, settings: &mut Settings) {
+        settings.track.enabled &= !self.no_track;
+    }
+}
+
 /// What is drawn.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Overlay")]

@@ -14,6 +14,7 @@ use camloc::pipeline::{Explainer, Look};
 use camloc::render::{HeatScale, Renderer, Style, TextRenderer};
 use camloc::runtime::{self, Options};
 use camloc::source::{Stop, read_photo};
+use camloc::track::Tracking;
 
 use super::report::Report;
 use super::settings::{self, Localize, Overlay, Settings};
@@ -163,6 +164,12 @@ pub(super) fn localizer(settings: &Settings) -> Result<Localizer> {
         merge_overlap: if locked { None } else { localize::Settings::default().merge_overlap },
     };
     Ok(Localizer::new(settings))
+}
+
+/// Follows boxes over the frames of a video, unless the settings say no. Classes that the user locked on are
+/// followed each on its own.
+pub(super) fn tracking(settings: &Settings) -> Option<Tracking> {
+    settings.track.enabled.then(|| Tracking::new(settings.model.classes.is_empty()))
 }
 
 /// What is drawn, as the settings say.

@@ -10,7 +10,7 @@ use camloc::render::TextRenderer;
 use camloc::sink::{Finished, ImagesSink, Shown, Sink, SinkError, VideoOptions, VideoSink, Window};
 use camloc::source::{PanSource, PanWish};
 
-use super::arguments::ExplainArgs;
+use super::arguments::{ExplainArgs, TrackArgs};
 use super::run::Job;
 use super::{Context, assemble, doctor};
 
@@ -24,6 +24,8 @@ pub(super) struct Args {
     output: PathBuf,
     #[command(flatten)]
     explain: ExplainArgs,
+    #[command(flatten)]
+    track: TrackArgs,
 }
 
 /// What the demo's camera delivers: near a square, so that the model sees most of it.
@@ -37,7 +39,8 @@ const STILL_AT: Duration = Duration::from_secs(2);
 const FRAMES: usize = 6;
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
-    let settings = args.explain.over(&context.settings);
+    let mut settings = args.explain.over(&context.settings);
+    args.track.apply(&mut settings);
     let report = &context.report;
     let store = assemble::store()?;
     let stop = assemble::stop_on_ctrl_c()?;

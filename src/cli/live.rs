@@ -7,7 +7,7 @@ use camloc::render::TextRenderer;
 use camloc::sink::{VideoOptions, VideoSink, Window};
 use camloc::source::{CameraSource, CameraWish, FrameSource};
 
-use super::arguments::{ExplainArgs, set};
+use super::arguments::{ExplainArgs, TrackArgs, set};
 use super::run::{Job, ResultArgs};
 use super::settings::Camera;
 use super::{Context, assemble, usage};
@@ -36,6 +36,8 @@ pub(super) struct Args {
     results: ResultArgs,
     #[command(flatten)]
     explain: ExplainArgs,
+    #[command(flatten)]
+    track: TrackArgs,
 }
 
 /// Frames that the camera, the model, the renderer and the window hold at one time.
@@ -43,6 +45,7 @@ const FRAMES: usize = 6;
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let mut settings = args.explain.over(&context.settings);
+    args.track.apply(&mut settings);
     let camera = &mut settings.camera;
     set(&mut camera.device, args.camera);
     set(&mut camera.size, args.size);

@@ -118,8 +118,19 @@ impl Job {
         let renderer =
             output.wants_picture().then(|| assemble::renderer(scale, explainer.labels(), &store, report));
         let bar = report.frames(source.info().frames, unit);
-        let pipeline =
-            Pipeline { source, explainer, localizer, renderer, top_k, controls, stop, stats: stats.clone() };
+        let in_time = source.info().photos.is_empty();
+        let tracking = assemble::tracking(&settings).filter(|_| in_time);
+        let pipeline = Pipeline {
+            source,
+            explainer,
+            localizer,
+            tracking,
+            renderer,
+            top_k,
+            controls,
+            stop,
+            stats: stats.clone(),
+        };
         let ended = pipeline.run(&mut output, &mut |news| match news {
             News::Done(frames) => bar.set_position(frames),
             // A skipped photo is an error of its own, on its own line.

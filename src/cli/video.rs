@@ -10,7 +10,7 @@ use camloc::render::TextRenderer;
 use camloc::sink::{VideoOptions, VideoSink, Window};
 use camloc::source::{FrameSource, VideoSource};
 
-use super::arguments::ExplainArgs;
+use super::arguments::{ExplainArgs, TrackArgs};
 use super::run::{Job, ResultArgs};
 use super::{Context, assemble};
 
@@ -29,13 +29,16 @@ pub(super) struct Args {
     results: ResultArgs,
     #[command(flatten)]
     explain: ExplainArgs,
+    #[command(flatten)]
+    track: TrackArgs,
 }
 
 /// Frames that the reader, the model, the renderer and the encoder hold at one time.
 const FRAMES: usize = 8;
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
-    let settings = args.explain.over(&context.settings);
+    let mut settings = args.explain.over(&context.settings);
+    args.track.apply(&mut settings);
     let store = assemble::store()?;
     let ffmpeg = assemble::ffmpeg(&store, &context.report)?;
     let stop = assemble::stop_on_ctrl_c()?;

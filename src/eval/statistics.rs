@@ -54,7 +54,8 @@ impl Units {
     /// The mean of each unit's items; items beyond the units' are left out.
     pub fn means(&self, items: &[f64]) -> Vec<f64> {
         let mut means = vec![0.0; self.len()];
-        items.iter().zip(self.items()).for_each(|(value, (unit, share))| means[unit] += value * share);
+        items.iter().zip(&self.unit_of).for_each(|(value, &unit)| means[unit] += value);
+        means.iter_mut().zip(&self.sizes).for_each(|(sum, &size)| *sum /= f64::from(size));
         means
     }
 }
@@ -220,6 +221,12 @@ mod tests {
         let units = Units::by_key(["long", "long", "long", "short"]);
         let Interval { value, low, high } = Bootstrap::default().mean(&[1.0, 1.0, 0.4, 0.0], &units).unwrap();
         assert!((value - 0.4).abs() < 1e-12 && low == 0.0 && (high - 0.8).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_video_that_is_found_throughout_scores_one_exactly() {
+        let units = Units::by_key([0; 49]);
+        assert_eq!(units.means(&[1.0; 49]), [1.0]);
     }
 
     #[test]

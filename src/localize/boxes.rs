@@ -53,6 +53,9 @@ pub struct Detection {
     pub outline: Vec<(f32, f32)>,
     /// The component's area in source pixels, holes filled.
     pub area: f32,
+    /// Which object this is, over the frames of a video ([`Tracker`](crate::track::Tracker)); `None` where boxes
+    /// are not followed.
+    pub track: Option<u64>,
 }
 
 #[cfg(test)]

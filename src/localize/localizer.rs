@@ -155,6 +155,7 @@ impl Localizer {
                 peak: place.pixel(highest(border, points, grid), &bbox),
                 outline,
                 area: (border.enclosed_cells() * place.cell_area()) as f32,
+                track: None,
             });
         }
     }

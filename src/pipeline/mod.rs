@@ -31,6 +31,7 @@ use crate::render::Renderer;
 use crate::runtime::RuntimeError;
 use crate::sink::{Finished, SinkError};
 use crate::source::{FrameSource, Notice, SourceError, Stop};
+use crate::track::Tracking;
 use output::Around;
 use stages::{Draw, Failure};
 
@@ -90,6 +91,8 @@ pub struct Pipeline {
     pub explainer: Explainer,
     /// Turns maps into boxes.
     pub localizer: Localizer,
+    /// Follows boxes over frames that follow each other in time; `None` for photos.
+    pub tracking: Option<Tracking>,
     /// Draws; needed when an output [wants a picture](Output::wants_picture).
     pub renderer: Option<Renderer>,
     /// How many of the classes explained are localised and drawn, unless the window picks one.
@@ -110,7 +113,8 @@ impl Pipeline {
     /// The first thing that failed. When the source failed or was cut short, what came before it is written
     /// and the outputs are complete; when an output failed, that output leaves nothing behind.
     pub fn run(self, output: &mut Output, observe: &mut dyn FnMut(News)) -> Result<Summary, PipelineError> {
-        let Pipeline { source, explainer, localizer, renderer, top_k, controls, stop, stats } = self;
+        let Pipeline { source, explainer, localizer, tracking, renderer, top_k, controls, stop, stats } =
+            self;
         let labels = explainer.labels().clone();
         let info = source.info().clone();
         let around = Around {
@@ -124,6 +128,8 @@ impl Pipeline {
         };
         let draw = Draw {
             localizer,
+            tracking,
+            followed: None,
             renderer,
             top_k,
             labels: &labels,

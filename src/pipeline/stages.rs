@@ -12,6 +12,7 @@ use crate::maps::ClassMap;
 use crate::model::Labels;
 use crate::render::{Mark, Renderer, Scene};
 use crate::source::{Event, FrameSource, Notice, Stop};
+use crate::track::Tracking;
 use crate::view::View;
 
 /// How often a paused stage looks whether it should end.
@@ -126,6 +127,9 @@ pub(super) fn infer(
 /// From maps to boxes to a picture.
 pub(super) struct Draw<'a> {
     pub(super) localizer: Localizer,
+    pub(super) tracking: Option<Tracking>,
+    /// The model with its method and the rank that are followed.
+    pub(super) followed: Option<(Arc<str>, Option<usize>)>,
     pub(super) renderer: Option<Renderer>,
     pub(super) top_k: usize,
     pub(super) labels: &'a Labels,
@@ -159,24 +163,34 @@ impl Draw<'_> {
                     continue;
                 }
             };
-            let Some(frame) = &last else { continue };
+            let Some(frame) = &mut last else { continue };
             if to_show.send(self.draw(frame, again, stats)).is_err() {
                 break;
             }
         }
     }
 
-    fn draw(&mut self, item: &Explained, again: bool, stats: &Stats) -> Drawn {
+    fn draw(&mut self, item: &mut Explained, again: bool, stats: &Stats) -> Drawn {
         let look = self.controls.look();
-        let maps = match look.rank {
-            Some(rank) => item.maps.get(rank..=rank).unwrap_or_default(),
-            None => &item.maps[..self.top_k.min(item.maps.len())],
-        };
+        let (size, time) = (item.frame.picture.size(), item.frame.time);
+        self.follow_look(&item.model, look.rank);
         let mut detections = Vec::new();
-        let size = item.frame.picture.size();
-        stats.time(Stage::Localize, || {
+        let all = &mut item.maps[..];
+        let maps = stats.time(Stage::Localize, || {
+            // The same frame in another look has the same time, which is no new moment.
+            if let Some(tracking) = &mut self.tracking {
+                tracking.smooth(all, time);
+            }
+            let maps: &[ClassMap] = match look.rank {
+                Some(rank) => all.get(rank..=rank).unwrap_or_default(),
+                None => &all[..self.top_k.min(all.len())],
+            };
             self.localizer.settings.threshold = look.threshold;
             self.localizer.locate(maps, item.view, size, &mut detections);
+            if let Some(tracking) = &mut self.tracking {
+                tracking.follow(&mut detections, size, time);
+            }
+            maps
         });
         let overlay = self.renderer.as_mut().map(|renderer| {
             stats.time(Stage::Render, || {
@@ -185,18 +199,25 @@ impl Draw<'_> {
                 let marks: Vec<Mark> =
                     detections.iter().zip(&tags).map(|(d, tag)| mark(d, tag, maps)).collect();
                 let heat: Vec<&ClassMap> = maps.iter().collect();
-                let scene = Scene {
-                    source: &item.frame.picture,
-                    view: item.view,
-                    heat: &heat,
-                    marks: &marks,
-                    time: item.frame.time,
-                };
+                let scene =
+                    Scene { source: &item.frame.picture, view: item.view, heat: &heat, marks: &marks, time };
                 renderer.draw(&scene, &look.style, &mut picture);
                 picture
             })
         });
         Drawn { frame: item.frame.clone(), overlay, detections, model: item.model.clone(), again }
+    }
+
+    /// Maps of another method and boxes of another rank have nothing to do with those before.
+    fn follow_look(&mut self, model: &Arc<str>, rank: Option<usize>) {
+        let Some(tracking) = &mut self.tracking else { return };
+        match &self.followed {
+            Some(followed) if followed.0 != *model => tracking.forget(),
+            Some(followed) if followed.1 != rank => tracking.forget_boxes(),
+            Some(_) => return,
+            None => {}
+        }
+        self.followed = Some((model.clone(), rank));
     }
 }
 

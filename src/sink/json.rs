@@ -94,6 +94,8 @@ struct Object<'a> {
     score: f64,
     r#box: [u32; 4],
     peak: [u32; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    track: Option<u64>,
 }
 
 impl<'a> Object<'a> {
@@ -105,6 +107,7 @@ impl<'a> Object<'a> {
             score: rounded(found.score),
             r#box: [corners.x0, corners.y0, corners.x1, corners.y1],
             peak: [found.peak.0, found.peak.1],
+            track: found.track,
         }
     }
 }
@@ -147,6 +150,8 @@ mod tests {
              \"label\":\"cat\",\"score\":0.8333,\"box\":[2,1,10,7],\"peak\":[4,3]}]}\n"
         );
         assert!(lines(false, None, &[]).ends_with("\"detections\":[]}\n"));
+        let followed = Detection { track: Some(7), ..cat() };
+        assert!(lines(false, None, &[followed]).ends_with("\"peak\":[4,3],\"track\":7}]}\n"));
     }
 
     #[test]

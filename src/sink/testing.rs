@@ -37,6 +37,7 @@ pub(super) fn cat() -> Detection {
         peak: (4, 3),
         outline: vec![(2.0, 1.0), (10.0, 1.0), (10.0, 7.0)],
         area: 24.0,
+        track: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `camloc video`.
 
-use super::support::{cat_clip, ffmpeg, folder, json_lines, make, run, stdout, text, try_make};
+use super::support::{cat, cat_clip, ffmpeg, folder, json_lines, make, run, stdout, text, try_make};
 
 /// What ffmpeg says of a file.
 fn describe(path: &std::path::Path) -> String {
@@ -80,4 +80,21 @@ fn a_variable_frame_rate_keeps_its_times() {
     for (i, time) in times.iter().enumerate() {
         assert!((time - (i * i) as f64 / 10.0).abs() < 0.005, "{times:?}");
     }
+}
+
+#[test]
+fn boxes_of_a_video_are_followed_and_those_of_photos_are_not() {
+    let folder = folder();
+    let clip = cat_clip(folder.path(), 1);
+    let tracks = |arguments: &[&str]| -> Vec<Option<u64>> {
+        let lines = json_lines(&stdout(&run(arguments)));
+        let found = lines.iter().flat_map(|line| line["detections"].as_array().unwrap());
+        found.map(|detection| detection["track"].as_u64()).collect()
+    };
+    let followed = tracks(&["video", text(&clip), "--components", "largest", "--json", "-"]);
+    assert!(followed.len() > 20 && followed.iter().all(|&track| track == Some(1)), "{followed:?}");
+    let alone = tracks(&["video", text(&clip), "--no-track", "--json", "-"]);
+    assert!(alone.len() > 20 && alone.iter().all(Option::is_none), "{alone:?}");
+    let photo = tracks(&["image", text(&cat()), "--json", "-"]);
+    assert!(!photo.is_empty() && photo.iter().all(Option::is_none), "{photo:?}");
 }

@@ -37,6 +37,11 @@ fn iou_of(stored: &[u16], k: usize) -> f64 {
     stored.get(k).map_or(0.0, |&units| f64::from(units) / UNIT)
 }
 
+/// An IoU as it is stored: never more than it is.
+fn stored(iou: f64) -> u16 {
+    (iou * UNIT) as u16
+}
+
 /// A true box on the grid of 224, cut to whole cells as wsolevaluation does.
 pub fn on_grid(truth: &Rect, (width, height): (u32, u32)) -> WsolBox {
     let cell = |edge: f64, side: u32| (edge * GRID as f64 / f64::from(side)) as u32;
@@ -95,8 +100,8 @@ impl Sweep {
             }
             removed = passing;
             let (largest, best) = at.unwrap_or_default();
-            curve.largest.push((largest * UNIT) as u16);
-            curve.best.push((best * UNIT) as u16);
+            curve.largest.push(stored(largest));
+            curve.best.push(stored(best));
         }
         curve
     }
@@ -153,8 +158,8 @@ mod tests {
         for k in 0..THRESHOLDS {
             let boxes = wsol::boxes(grid, GRID, (k as f64 + 0.5) / 255.0, Components::All);
             let iou = |b: &WsolBox| truth.iter().map(|t| wsol::iou(*b, *t)).fold(0.0, f64::max);
-            curve.largest.push((boxes.first().map_or(0.0, iou) * UNIT) as u16);
-            curve.best.push((boxes.iter().map(iou).fold(0.0, f64::max) * UNIT) as u16);
+            curve.largest.push(stored(boxes.first().map_or(0.0, iou)));
+            curve.best.push(stored(boxes.iter().map(iou).fold(0.0, f64::max)));
         }
         curve
     }
@@ -243,9 +248,8 @@ mod tests {
     #[test]
     fn an_overlap_on_the_line_is_kept_on_its_side() {
         for iou in [0.3, 0.5, 0.7] {
-            assert_eq!(f64::from((iou * UNIT) as u16) / UNIT, iou);
-            let below = iou - 1e-9;
-            assert!(f64::from((below * UNIT) as u16) / UNIT < iou);
+            assert_eq!(iou_of(&[stored(iou)], 0), iou);
+            assert!(iou_of(&[stored(iou - 1e-9)], 0) < iou);
         }
     }
 
