@@ -36,6 +36,9 @@ pub(super) struct ModelArgs {
     /// How the maps of several layers become one: mean or max
     #[arg(long, env = "CAMLOC_FUSION", value_name = "RULE")]
     fusion: Option<String>,
+    /// Leave the maps as coarse as the method makes them; else they follow the object by finer layers
+    #[arg(long)]
+    no_refine: bool,
     /// Explain this value of an output in place of a class, such as boxes:3,17
     #[arg(long, value_name = "OUTPUT:INDEX")]
     target: Option<String>,
@@ -78,6 +81,7 @@ impl ModelArgs {
         set(&mut model.top_k, self.top_k);
         set(&mut model.method, self.method);
         set(&mut model.fusion, self.fusion);
+        model.refine &= !self.no_refine;
         set(&mut model.target, self.target);
         set(&mut model.fit, self.fit);
         set(&mut model.threads, self.threads);

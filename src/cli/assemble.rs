@@ -132,7 +132,8 @@ pub(super) fn request(model: &settings::Model, labels: &Labels, classes: usize) 
         name => Some(name.parse().map_err(usage)?),
     };
     let fusion = model.fusion.parse().map_err(|error: String| usage(anyhow!(error)))?;
-    Ok(Request { top_k, targets, output, index, method, layers: model.layers.clone(), fusion })
+    let layers = model.layers.clone();
+    Ok(Request { top_k, targets, output, index, method, layers, fusion, refine: model.refine })
 }
 
 /// Reads `OUTPUT:INDEX`, the index behind the last colon, as names have colons too.

@@ -24,6 +24,9 @@ pub(super) struct Args {
     /// Put the preprocessing into the model: its input becomes RGB pictures of any size, u8 [N, height, width, 3]
     #[arg(long)]
     with_preprocessing: bool,
+    /// Refine the maps, as the other commands do; the input's size is then fixed
+    #[arg(long)]
+    refine: bool,
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -33,12 +36,17 @@ const EXPORTED_OPSET: i64 = 17;
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let mut settings = args.model.over(&context.settings);
+    // A file is for others to build on, who expect the maps of the method's paper.
+    settings.model.refine &= args.refine;
     if let Some(file) = &args.file {
         set_path(&mut settings.model, file);
     }
     let mut classifier = assemble::classifier(&settings, &assemble::store()?, &context.report)?;
     let request = assemble::request(&settings.model, &classifier.labels, 0)?;
     let manifest = classifier.manifest();
+    if request.refine {
+        classifier.fix_size();
+    }
     let explanation = explain::explain(&mut classifier.model, &request)?;
     // From 17 on ONNX Runtime fuses a layer norm in pieces otherwise, which would move the model's own outputs by a bit.
     let stays = autodiff::has_norm_in_pieces(&Graph::new(&mut classifier.model));

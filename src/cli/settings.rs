@@ -29,6 +29,7 @@ pub(super) struct Model {
     pub(super) method: String,
     pub(super) layers: Vec<String>,
     pub(super) fusion: String,
+    pub(super) refine: bool,
     pub(super) target: String,
     pub(super) inputs: Vec<String>,
     pub(super) fit: String,

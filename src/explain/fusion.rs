@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use super::features::{Maps, resized};
-use super::outputs::MAPS;
 use crate::onnx::graph::Graph;
 
 /// How the maps of several layers become one. Each is first rectified and divided by its maximum, and resized
@@ -29,21 +28,26 @@ impl FromStr for Fusion {
     }
 }
 
-/// Appends `camloc.maps`, f32 `[N, K, h, w]`, of all layers' maps, and returns their rows and columns where they
+/// Appends the maps, f32 `[N, K, h, w]`, of all layers' maps under a name, and returns their rows and columns where they
 /// are known. One layer's maps stay raw.
-pub(super) fn finish(graph: &mut Graph<'_>, maps: &[Maps], fusion: Fusion) -> Option<(usize, usize)> {
+pub(super) fn finish(
+    graph: &mut Graph<'_>,
+    maps: &[Maps],
+    fusion: Fusion,
+    name: &str,
+) -> Option<(usize, usize)> {
     let largest = maps
         .iter()
         .max_by_key(|maps| maps.grid.size.map_or(0, |(height, width)| height.saturating_mul(width)))?;
     if let [only] = maps {
-        only.folded(graph, MAPS);
+        only.folded(graph, name);
         return only.grid.size;
     }
     let like = largest.folded(graph, "camloc.largest");
     let size = graph.op("Shape", "camloc.size", &[&like], vec![]);
     let scaled: Vec<String> = maps.iter().map(|maps| scaled(graph, maps, &size)).collect();
     let scaled: Vec<&str> = scaled.iter().map(String::as_str).collect();
-    graph.op(if fusion == Fusion::Max { "Max" } else { "Mean" }, MAPS, &scaled, vec![]);
+    graph.op(if fusion == Fusion::Max { "Max" } else { "Mean" }, name, &scaled, vec![]);
     largest.grid.size
 }
 

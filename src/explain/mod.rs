@@ -49,6 +49,7 @@ mod operands;
 mod outputs;
 pub mod receptive_field;
 mod recognise;
+mod refine;
 mod scores;
 mod space;
 mod subject;
@@ -70,8 +71,8 @@ use crate::onnx::{check, inline, opset};
 use features::Maps;
 use head::{Form, Head};
 use methods::{cam, class_maps, flatten_linear};
-use outputs::Choice;
-use recognise::{CLASSES_KEY, LAYER_KEY, METHOD_KEY};
+use outputs::{Choice, MAPS};
+use recognise::{CLASSES_KEY, GUIDES_KEY, LAYER_KEY, METHOD_KEY};
 use subject::Subject;
 
 /// What to explain, and how.
@@ -93,6 +94,9 @@ pub struct Request {
     pub layers: Vec<String>,
     /// How the maps of several layers become one.
     pub fusion: Fusion,
+    /// Whether the maps are refined where a finer grid is known: each place of it takes the evidence of the coarse
+    /// cells that the network describes like it. Without, they are as the method's paper has them.
+    pub refine: bool,
 }
 
 /// What was done to a model.
@@ -110,10 +114,14 @@ pub struct Explanation {
     pub count: usize,
     /// Rows and columns of the maps, when they do not depend on the picture.
     pub map_size: Option<(usize, usize)>,
+    /// The layers that the maps were refined with, joined by commas; empty: they are as the method's paper has them.
+    pub guides: String,
 }
 
 /// The operator set that closed forms are written in.
 const CLOSED_FORM_OPSET: i64 = 11;
+/// The operator set that the refinement of maps is written in: the first in which a resize needs sizes alone.
+const REFINE_OPSET: i64 = 13;
 /// The operator set that gradients are written in: the first that can scatter and add.
 const GRADIENT_OPSET: i64 = 16;
 
@@ -129,7 +137,14 @@ pub fn explain(model: &mut ModelProto, request: &Request) -> Result<Explanation,
     let scores = scores::find(&graph, request)?;
     outputs::check(&graph, request, scores.classes)?;
     let closed = closed_form(&scores, request)?;
-    opset::raise(model, if closed { CLOSED_FORM_OPSET } else { GRADIENT_OPSET })?;
+    opset::raise(
+        model,
+        match (closed, request.refine) {
+            (true, false) => CLOSED_FORM_OPSET,
+            (true, true) => REFINE_OPSET,
+            (false, _) => GRADIENT_OPSET,
+        },
+    )?;
     let before = Extent::of(model);
     let done = append(model, request, scores, closed);
     if done.is_err() {
@@ -163,51 +178,60 @@ fn append(
     closed: bool,
 ) -> Result<Explanation, ExplainError> {
     let mut graph = Graph::new(model);
+    let name = if request.refine { refine::RAW } else { MAPS };
     let choice = match request.index.is_empty() {
         true => outputs::choose(&mut graph, &scores, request),
         false => outputs::choose_value(&mut graph, &mut scores, request)?,
     };
     let (method, layer, map_size) = match (&scores.head, closed) {
-        (Some(head), true) => append_closed(&mut graph, head, &choice.classes),
-        _ => append_method(&mut graph, request, &scores, &choice)?,
+        (Some(head), true) => append_closed(&mut graph, head, &choice.classes, name),
+        _ => append_method(&mut graph, request, &scores, &choice, name)?,
+    };
+    let (map_size, guides) = match request.refine {
+        true => refined(&mut graph, &scores.logits, map_size),
+        false => (map_size, String::new()),
     };
     outputs::declare(&mut graph, &scores.output, &choice, map_size);
     graph.set_metadata(METHOD_KEY, method);
     graph.set_metadata(LAYER_KEY, &layer);
     graph.set_metadata(CLASSES_KEY, &scores.classes.to_string());
+    if !guides.is_empty() {
+        graph.set_metadata(GUIDES_KEY, &guides);
+    }
     graph.set_metadata("camloc.version", env!("CARGO_PKG_VERSION"));
     let Scores { logits, classes, .. } = scores;
-    Ok(Explanation { method: method.into(), layer, logits, classes, count: choice.count, map_size })
+    Ok(Explanation { method: method.into(), layer, logits, classes, count: choice.count, map_size, guides })
 }
 
 /// What was appended: the method's name, the layers, and the size of the maps.
 type Appended = (&'static str, String, Option<(usize, usize)>);
 
-/// Appends `camloc.maps` in the closed form of the head.
-fn append_closed(graph: &mut Graph<'_>, head: &Head, classes: &str) -> Appended {
+/// Appends the maps under a name, in the closed form of the head.
+fn append_closed(graph: &mut Graph<'_>, head: &Head, classes: &str, name: &str) -> Appended {
     let method = match &head.form {
         Form::Pooled(linear) => {
-            cam::append(graph, head, linear, classes);
+            cam::append(graph, head, linear, classes, name);
             cam::METHOD
         }
         Form::ClassMaps => {
-            class_maps::append(graph, head, classes);
+            class_maps::append(graph, head, classes, name);
             class_maps::METHOD
         }
         Form::Flattened(linear) => {
-            flatten_linear::append(graph, head, linear, classes);
+            flatten_linear::append(graph, head, linear, classes, name);
             flatten_linear::METHOD
         }
     };
     (method, head.features.clone(), head.map_size(graph))
 }
 
-/// Appends `camloc.maps` by a method that follows gradients, or runs part of the network.
+/// Appends the maps under a name, by a method that follows gradients, or runs part of the network.
 fn append_method(
     graph: &mut Graph<'_>,
     request: &Request,
     scores: &Scores,
     choice: &Choice,
+    name: &str,
 ) -> Result<Appended, ExplainError> {
     let method = request.method.unwrap_or(Method::GradCam);
     let layers = layers::select(graph, &scores.logits, &request.layers)?;
@@ -217,10 +241,32 @@ fn append_method(
         let mut subject = Subject { graph, scores, choice };
         maps.push(method.append(&mut subject, layer).map_err(|error| nearest(graph, scores, error))?);
     }
-    let map_size = fusion::finish(graph, &maps, request.fusion);
+    let map_size = fusion::finish(graph, &maps, request.fusion, name);
     let names: Vec<&str> = layers.iter().map(|layer| layer.tensor.as_str()).collect();
     let layer = if method.has_layer() { names.join(",") } else { "input".to_owned() };
     Ok((method.name(), layer, map_size))
+}
+
+/// Appends `camloc.maps`, made of the raw maps, and returns their rows and columns and the names of the guides. Without
+/// guides they are the raw maps.
+fn refined(
+    graph: &mut Graph<'_>,
+    logits: &str,
+    map_size: Option<(usize, usize)>,
+) -> (Option<(usize, usize)>, String) {
+    let found = map_size.and_then(|cells| {
+        let guides = refine::guides(graph, logits, cells);
+        let size = refine::append(graph, &guides, cells)?;
+        let names: Vec<&str> = guides.iter().map(|guide| guide.tensor.as_str()).collect();
+        Some((size, names.join(",")))
+    });
+    match found {
+        Some((size, guides)) => (Some(size), guides),
+        None => {
+            graph.op("Identity", MAPS, &[refine::RAW], vec![]);
+            (map_size, String::new())
+        }
+    }
 }
 
 /// Adds to a missing gradient the nearest layer from which there is one.

@@ -1,5 +1,6 @@
 //! What every method adds: the choice of classes, their scores, and the declaration of all outputs.
 
+use super::refine::RAW;
 use super::scores::Scores;
 use super::{ExplainError, Request};
 use crate::onnx::build::{self, Dim};
@@ -25,7 +26,7 @@ pub(super) struct Choice {
 
 /// Whether a request fits a model.
 pub(super) fn check(graph: &Graph<'_>, request: &Request, classes: usize) -> Result<(), ExplainError> {
-    if let Some(&tensor) = [TARGETS, CLASSES, SCORES, MAPS].iter().find(|name| graph.has_name(name)) {
+    if let Some(&tensor) = [TARGETS, CLASSES, SCORES, MAPS, RAW].iter().find(|name| graph.has_name(name)) {
         return Err(ExplainError::AlreadyExplained { tensor: tensor.into() });
     }
     if let Some(&target) = request.targets.iter().find(|&&target| target >= classes) {

@@ -9,6 +9,8 @@ use crate::onnx::proto::{DimensionValue, ModelProto, TypeValue};
 pub(super) const METHOD_KEY: &str = "camloc.method";
 /// Where they name the target layers.
 pub(super) const LAYER_KEY: &str = "camloc.layer";
+/// Where they name the layers that the maps were refined with.
+pub(super) const GUIDES_KEY: &str = "camloc.guides";
 /// Where they say how many classes there are.
 pub(super) const CLASSES_KEY: &str = "camloc.class_count";
 
@@ -30,6 +32,7 @@ pub fn recognise(model: &mut ModelProto) -> Option<Explanation> {
         classes: said(CLASSES_KEY).parse().unwrap_or(count),
         count,
         map_size: size(2).zip(size(3)),
+        guides: graph.metadata(GUIDES_KEY).unwrap_or_default().to_owned(),
     })
 }
 

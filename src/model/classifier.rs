@@ -11,7 +11,7 @@ use super::lite0;
 use super::manifest::{FitName, LabelSource, Manifest, PerChannel, Size};
 use super::preprocessing::{Fit, Preprocessing};
 use super::resolve::{preprocessing, scores};
-use super::signature::Signature;
+use super::signature::{self, Signature};
 use crate::assets::{Progress, Store};
 use crate::onnx::load::load;
 use crate::onnx::proto::ModelProto;
@@ -76,6 +76,15 @@ impl Classifier {
     ) -> Result<Classifier, ModelError> {
         // The file says itself how it is fed.
         Classifier::open(&lite0::file(store, progress)?, None)
+    }
+
+    /// Declares the size that pictures are prepared to where the model leaves it open, so that the size of every feature
+    /// map behind it is known too. The batch stays as it is.
+    pub fn fix_size(&mut self) {
+        let shape = self.preprocessing.input_shape(1);
+        let Some(graph) = &mut self.model.graph else { return };
+        let Some(input) = graph.input.iter_mut().find(|input| input.name() == self.input) else { return };
+        signature::fix(input, &shape);
     }
 
     /// Puts the preprocessing into the graph: its input becomes `camloc.picture`, RGB pictures of any size, u8

@@ -131,6 +131,23 @@ fn sizes(info: &ValueInfoProto) -> Option<Vec<Option<usize>>> {
     Some(shape.dim.iter().map(|dim| size(&dim.value)).collect())
 }
 
+/// Declares the sizes of a picture that are open, but not the batch.
+pub(super) fn fix(info: &mut ValueInfoProto, shape: &[usize]) {
+    let Some(TypeValue::TensorType(tensor)) = info.r#type.as_mut().and_then(|of| of.value.as_mut()) else {
+        return;
+    };
+    let dims = &mut tensor.shape.get_or_insert_default().dim;
+    if dims.is_empty() {
+        dims.resize_with(shape.len(), Default::default);
+    }
+    for (dim, &size) in dims.iter_mut().zip(shape).skip(1) {
+        let known = matches!(dim.value, Some(DimensionValue::DimValue(size)) if size >= 0);
+        if let (false, Ok(size)) = (known, i64::try_from(size)) {
+            dim.value = Some(DimensionValue::DimValue(size));
+        }
+    }
+}
+
 fn shape_text(shape: &[Option<usize>]) -> String {
     if shape.is_empty() {
         return "a single number".to_owned();

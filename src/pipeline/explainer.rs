@@ -85,11 +85,14 @@ impl Explainer {
     }
 
     fn build(
-        classifier: Classifier,
+        mut classifier: Classifier,
         request: &Request,
         options: &Options,
         switchable: bool,
     ) -> Result<Explainer, ExplainerError> {
+        if request.refine {
+            classifier.fix_size();
+        }
         let Classifier { mut model, title, labels, preprocessing, output, .. } = classifier;
         let scores = request.output.clone().unwrap_or(output);
         let neutral = neutral(&preprocessing);
@@ -201,7 +204,8 @@ impl Explainer {
 
     /// Model, method and execution provider, as in `EfficientNet-Lite0 · cam · CPU`.
     pub fn summary(&self) -> String {
-        format!("{} · {} · {}", self.title, self.explanation.method, self.provider())
+        let refined = if self.explanation.guides.is_empty() { "" } else { " refined" };
+        format!("{} · {}{refined} · {}", self.title, self.explanation.method, self.provider())
     }
 
     /// The model's title.

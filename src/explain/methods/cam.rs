@@ -2,14 +2,20 @@
 //! layer that follows their global average pooling, `map = sum_f W[class, f] * A[f]`, without ReLU.
 
 use super::super::head::{Head, Layout, Linear};
-use super::super::outputs::{MAPS, as_f32};
+use super::super::outputs::as_f32;
 use crate::onnx::build;
 use crate::onnx::graph::Graph;
 
 pub(in super::super) const METHOD: &str = "cam";
 
-/// Appends `camloc.maps`, f32 `[N, K, h, w]`, for classes `[N, K]`.
-pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Linear, classes: &str) {
+/// Appends the maps under a name, f32 `[N, K, h, w]`, for classes `[N, K]`.
+pub(in super::super) fn append(
+    graph: &mut Graph<'_>,
+    head: &Head,
+    linear: &Linear,
+    classes: &str,
+    name: &str,
+) {
     let weights = class_weights(graph, linear, classes);
     let mut features = as_f32(graph, &head.features);
     if head.layout == Layout::Nhwc {
@@ -20,7 +26,7 @@ pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Line
     let places = graph.op("Reshape", "camloc.places", &[&features, &flat], vec![]);
     let maps = graph.op("MatMul", "camloc.weighted", &[&weights, &places], vec![]);
     let shape = map_shape(graph, head, &features);
-    graph.op("Reshape", MAPS, &[&maps, &shape], vec![]);
+    graph.op("Reshape", name, &[&maps, &shape], vec![]);
 }
 
 /// The weights of the chosen classes, f32 `[N, K, F]`, gathered from the model's own tensor.

@@ -3,15 +3,21 @@
 //! to. Its sum over all places is the logit less the bias.
 
 use super::super::head::{Head, Layout, Linear};
-use super::super::outputs::{MAPS, as_f32};
+use super::super::outputs::as_f32;
 use super::cam::class_weights;
 use crate::onnx::build;
 use crate::onnx::graph::Graph;
 
 pub(in super::super) const METHOD: &str = "flatten-linear";
 
-/// Appends `camloc.maps`, f32 `[N, K, h, w]`, for classes `[N, K]`.
-pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Linear, classes: &str) {
+/// Appends the maps under a name, f32 `[N, K, h, w]`, for classes `[N, K]`.
+pub(in super::super) fn append(
+    graph: &mut Graph<'_>,
+    head: &Head,
+    linear: &Linear,
+    classes: &str,
+    name: &str,
+) {
     let features = as_f32(graph, &head.features);
     let weights = class_weights(graph, linear, classes);
     let (per_class, one_class) = shapes(graph, &features);
@@ -19,7 +25,7 @@ pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Line
     let features = graph.op("Reshape", "camloc.features", &[&features, &one_class], vec![]);
     let products = graph.op("Mul", "camloc.products", &[&weights, &features], vec![]);
     let channel_axis = if head.layout == Layout::Nchw { 2 } else { 4 };
-    sum_away(graph, &products, channel_axis);
+    graph.reduce("ReduceSum", name, &products, &[channel_axis], false);
 }
 
 /// Targets of reshapes that put an axis of classes before the three axes of the features: of as many
@@ -41,15 +47,4 @@ fn shapes(graph: &mut Graph<'_>, features: &str) -> (String, String) {
     let axis = || vec![build::int("axis", 0)];
     let per_class = graph.op("Concat", "camloc.weights_shape", &[&kept, &axes], axis());
     (per_class, graph.op("Concat", "camloc.features_shape", &[&batch, &one, &axes], axis()))
-}
-
-/// The axes of a sum became an input in operator set 13.
-fn sum_away(graph: &mut Graph<'_>, products: &str, axis: i64) {
-    let keep = build::int("keepdims", 0);
-    if graph.opset() < 13 {
-        graph.op("ReduceSum", MAPS, &[products], vec![build::ints("axes", &[axis]), keep]);
-    } else {
-        let axes = graph.add_ints("camloc.sum_axes", &[axis]);
-        graph.op("ReduceSum", MAPS, &[products, &axes], vec![keep]);
-    }
 }
