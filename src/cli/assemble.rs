@@ -94,6 +94,11 @@ pub(super) fn classifier(settings: &Settings, store: &Store, report: &Report) ->
             return Err(usage(anyhow!("no resize rule \"{other}\": use model, crop, squash or letterbox")));
         }
     }
+    match model.input_size {
+        0 => {}
+        side @ 16..=4096 => classifier.set_size(side),
+        side => return Err(usage(anyhow!("a size of {side} makes no sense: use 16 to 4096 pixels"))),
+    }
     if let Some(line) = classifier.assumptions() {
         report.note(line);
     }

@@ -33,6 +33,7 @@ pub(super) struct Model {
     pub(super) target: String,
     pub(super) inputs: Vec<String>,
     pub(super) fit: String,
+    pub(super) input_size: u32,
     pub(super) threads: usize,
 }
 

@@ -78,6 +78,20 @@ impl Classifier {
         Classifier::open(&lite0::file(store, progress)?, None)
     }
 
+    /// Has pictures prepared to `side` x `side` pixels, whatever the model declares. Convolutions with a global pooling
+    /// behind them take any size; a larger one gives finer maps and costs with the square of the side. Whether the
+    /// model takes it shows when it is loaded.
+    pub fn set_size(&mut self, side: u32) {
+        (self.preprocessing.width, self.preprocessing.height) = (side, side);
+        let Some(graph) = &mut self.model.graph else { return };
+        // What is written down of tensors in between may hold sizes that follow from the old one.
+        graph.value_info.clear();
+        if let Some(input) = graph.input.iter_mut().find(|input| input.name() == self.input) {
+            signature::open(input);
+        }
+        self.fix_size();
+    }
+
     /// Declares the size that pictures are prepared to where the model leaves it open, so that the size of every feature
     /// map behind it is known too. The batch stays as it is.
     pub fn fix_size(&mut self) {

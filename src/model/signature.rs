@@ -131,6 +131,19 @@ fn sizes(info: &ValueInfoProto) -> Option<Vec<Option<usize>>> {
     Some(shape.dim.iter().map(|dim| size(&dim.value)).collect())
 }
 
+/// Forgets the sizes of a picture, but not the batch and the channels.
+pub(super) fn open(info: &mut ValueInfoProto) {
+    let Some(TypeValue::TensorType(tensor)) = info.r#type.as_mut().and_then(|of| of.value.as_mut()) else {
+        return;
+    };
+    let dims = tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim).skip(1);
+    for dim in dims {
+        if !matches!(dim.value, Some(DimensionValue::DimValue(1..=4))) {
+            dim.value = None;
+        }
+    }
+}
+
 /// Declares the sizes of a picture that are open, but not the batch.
 pub(super) fn fix(info: &mut ValueInfoProto, shape: &[usize]) {
     let Some(TypeValue::TensorType(tensor)) = info.r#type.as_mut().and_then(|of| of.value.as_mut()) else {
