@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! onnxruntime-1.32.0/libonnxruntime.so.1.32.0    one folder an asset and version: whole, or not there
-//! derived/efficientnet-lite0-v3.onnx             files computed from assets
+//! derived/efficientnet-lite0-v4.onnx             files computed from assets
 //! tmp/  locks/                                   work in progress
 //! ```
 

@@ -25,7 +25,7 @@ const MANIFEST: &str = include_str!("../../models/efficientnet-lite0.toml");
 const IMAGENET: &str = include_str!("../../models/imagenet.txt");
 
 /// The converted model in the cache. The number rises whenever this file, the manifest or the labels change it.
-const FILE: &str = "efficientnet-lite0-v3.onnx";
+const FILE: &str = "efficientnet-lite0-v4.onnx";
 
 /// The side of the input picture in pixels.
 const SIDE: usize = 224;
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(classifier.output, "logits");
         let preprocessing = &classifier.preprocessing;
         assert_eq!((preprocessing.height, preprocessing.width), (224, 224));
-        assert_eq!((preprocessing.fit, preprocessing.filter), (Fit::Crop(1.0), Filter::Bicubic));
+        assert_eq!((preprocessing.fit, preprocessing.filter), (Fit::Squash, Filter::Bicubic));
         assert_eq!((preprocessing.mean, preprocessing.std), ([127.0; 3], [128.0; 3]));
 
         let names = classifier.labels.names();
