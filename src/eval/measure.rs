@@ -1,6 +1,7 @@
 //! One picture: explained, boxed, and held against the truth.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::dataset::{Fault, FaultKind, Mask, Sample};
 use super::metrics::faithfulness::{Perturbation, STEPS, auc, drop, explanation, increases};
@@ -13,6 +14,7 @@ use crate::maps::ClassMap;
 use crate::pipeline::Explainer;
 use crate::runtime::RuntimeError;
 use crate::source::{SourceError, read_photo};
+use crate::track::Tracking;
 use crate::view::View;
 
 /// Measures one sample after the other; keeps its buffers.
@@ -53,11 +55,16 @@ impl<'a> Measurer<'a> {
         }
     }
 
-    /// What is wrong with the picture or its truth is in the entry.
+    /// What is wrong with the picture or its truth is in the entry. A frame that is `followed` at its time has the
+    /// smoothed map and the tracked boxes that a viewer sees; only faithfulness is that of its own map.
     ///
     /// # Errors
     /// If the model fails.
-    pub(super) fn measure(&mut self, sample: &Sample) -> Result<Entry, RuntimeError> {
+    pub(super) fn measure(
+        &mut self,
+        sample: &Sample,
+        followed: Option<(&mut Tracking, Duration)>,
+    ) -> Result<Entry, RuntimeError> {
         let mut entry = Entry { name: sample.name.clone(), faults: Vec::new(), record: None, pixels: None };
         let picture = match read_photo(&sample.picture) {
             Ok(picture) => picture,
@@ -73,7 +80,7 @@ impl<'a> Measurer<'a> {
         let size = picture.size();
         let Some(settled) = sample.settle(size, &mut entry.faults) else { return Ok(entry) };
         let answer = self.ask(sample, &picture)?;
-        self.localizer.locate(&self.maps, answer.view, size, &mut self.found);
+        self.locate(answer.view, size, followed);
         let rect = |&[x0, y0, x1, y1]: &[f64; 4]| Rect { x0, y0, x1, y1 };
         let truth: Vec<Rect> = settled.boxes.iter().map(rect).collect();
         let bbox = self.found.first().map(|found| Rect::from(found.bbox));
@@ -121,6 +128,18 @@ impl<'a> Measurer<'a> {
         };
         let predicted = standing.as_ref().map(|standing| standing.predicted);
         Ok(Answer { view, predicted, rank: standing.map(|standing| standing.rank), faithfulness })
+    }
+
+    /// Fills `self.found`, largest first.
+    fn locate(&mut self, view: View, size: (u32, u32), followed: Option<(&mut Tracking, Duration)>) {
+        let Some((tracking, time)) = followed else {
+            return self.localizer.locate(&self.maps, view, size, &mut self.found);
+        };
+        tracking.smooth(&mut self.maps, time);
+        self.localizer.locate(&self.maps, view, size, &mut self.found);
+        // Tracking puts the most probable first. All are of one class, and with equal scores they keep their order.
+        self.found.iter_mut().for_each(|found| found.score = 1.0);
+        tracking.follow(&mut self.found, size, time);
     }
 
     /// The highest place of the map itself, wherever boxes are.
