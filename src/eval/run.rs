@@ -236,7 +236,8 @@ impl Work<'_> {
             let mut tracking = Tracking::new(true);
             for sample in samples() {
                 let rate = self.plan.followed_at.filter(|_| sample.sequence.is_some());
-                let followed = rate.map(|rate| (&mut tracking, time(sample.frame.saturating_sub(first), rate)));
+                let followed =
+                    rate.map(|rate| (&mut tracking, time(sample.frame.saturating_sub(first), rate)));
                 let stopped = self.stops.iter().any(|stop| stop.is_stopped());
                 if stopped || send.send(measurer.measure(sample, followed)).is_err() {
                     return;
