@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::dataset::{Fault, FaultKind, Mask, Sample};
 use super::metrics::faithfulness::{Perturbation, STEPS, auc, drop, explanation, increases};
-use super::metrics::{CurveScanner, PixelScores, Rect, baseline, best_iou, mask_iou, on_grid, pointing};
+use super::metrics::{CurveScanner, Rect, baseline, best_iou, mask_iou, on_grid, pointing};
 use super::picture_grid;
-use super::record::{Entry, Faithfulness, MaskOverlap, Record};
+use super::record::{Entry, Faithfulness, MaskOverlap, Pixels, Record};
 use crate::frame::Picture;
 use crate::localize::{Detection, GRID, Localizer, Normalizer, Preset, Settings};
 use crate::maps::ClassMap;
@@ -24,6 +24,8 @@ pub(super) struct Measurer<'a> {
     localizer: Localizer,
     normalizer: Normalizer,
     scanner: CurveScanner,
+    /// The centre baseline's map.
+    centre: Vec<f32>,
     maps: Vec<ClassMap>,
     found: Vec<Detection>,
 }
@@ -50,6 +52,7 @@ impl<'a> Measurer<'a> {
             localizer: Localizer::new(settings),
             normalizer: Normalizer::default(),
             scanner: CurveScanner::default(),
+            centre: baseline::centre_map(),
             maps: Vec::new(),
             found: Vec::new(),
         }
@@ -160,13 +163,14 @@ impl<'a> Measurer<'a> {
         }
     }
 
-    fn pixels(&mut self, view: View, mask: &Mask) -> PixelScores {
-        let mut pixels = PixelScores::default();
+    fn pixels(&mut self, view: View, mask: &Mask) -> Pixels {
+        let mut pixels = Pixels::default();
         let truth = picture_grid::of_mask(mask);
         match self.maps.first().and_then(|map| self.normalizer.normalize(map, Preset::Wsol)) {
-            Some(grid) => pixels.add(&picture_grid::over_picture(grid, view, mask.size), &truth),
-            None => pixels.add(&[0.0; GRID * GRID], &truth),
+            Some(grid) => pixels.map.add(&picture_grid::over_picture(grid, view, mask.size), &truth),
+            None => pixels.map.add(&[0.0; GRID * GRID], &truth),
         }
+        pixels.centre.add(&self.centre, &truth);
         pixels
     }
 

@@ -10,8 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::dataset::{Dataset, Faults, Sample};
 use super::journal::{Journal, JournalError};
 use super::measure::Measurer;
-use super::metrics::PixelScores;
-use super::record::{Entry, Record};
+use super::record::{Entry, Pixels, Record};
 use crate::localize::Settings;
 use crate::pipeline::Explainer;
 use crate::runtime::RuntimeError;
@@ -59,23 +58,23 @@ pub struct Outcome {
     pub left: usize,
 }
 
-/// At most this many blocks of pixels: 16 KB each, however many pictures.
+/// At most this many blocks of pixels: 32 KB each, however many pictures.
 const BLOCKS: usize = 256;
 
 /// The scores of pixels by block of pictures, from which pictures are drawn anew: each video or photo is a block of its
 /// own, or shares it with others where there are more than 256.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PixelBlocks {
-    blocks: BTreeMap<usize, PixelScores>,
+    blocks: BTreeMap<usize, Pixels>,
 }
 
 impl PixelBlocks {
-    fn add(&mut self, unit: usize, pixels: &PixelScores) {
+    fn add(&mut self, unit: usize, pixels: &Pixels) {
         self.blocks.entry(unit % BLOCKS).or_default().merge(pixels, 1);
     }
 
     /// The blocks, in a fixed order.
-    pub fn blocks(&self) -> Vec<&PixelScores> {
+    pub fn blocks(&self) -> Vec<&Pixels> {
         self.blocks.values().collect()
     }
 }
@@ -102,7 +101,7 @@ fn pieces(samples: &[Sample], followed: bool) -> Vec<Piece> {
     pieces
 }
 
-/// What is done so far. Pixels are summed up as they come: they are 16 KB a picture.
+/// What is done so far. Pixels are summed up as they come: they are 32 KB a picture.
 struct Collected<'a> {
     places: HashMap<&'a str, usize>,
     /// By sample, the number of its video, or of itself.
@@ -267,4 +266,45 @@ fn collect(
         observe(collected.done);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(name: &str, sequence: Option<&str>, class: &str) -> Sample {
+        Sample {
+            name: name.into(),
+            picture: name.into(),
+            sequence: sequence.map(str::to_owned),
+            frame: 0,
+            class: class.into(),
+            accepted: vec![1],
+            explained: Some(1),
+            boxes: vec![],
+            shares: false,
+            size: None,
+            mask: None,
+        }
+    }
+
+    #[test]
+    fn each_class_of_a_video_is_a_piece_and_so_is_each_picture() {
+        let samples = [
+            sample("park/1.jpg#cat", Some("park"), "cat"),
+            sample("park/1.jpg#dog", Some("park"), "dog"),
+            sample("park/2.jpg#cat", Some("park"), "cat"),
+            sample("photo.jpg", None, "cat"),
+            sample("park/2.jpg#dog", Some("park"), "dog"),
+            sample("other.jpg", None, "cat"),
+        ];
+        assert_eq!(pieces(&samples, true), [vec![0, 2], vec![1, 4], vec![3], vec![5]]);
+        assert_eq!(pieces(&samples, false).len(), 6);
+    }
+
+    #[test]
+    fn no_number_of_a_frame_is_too_large() {
+        assert_eq!(time(48, 24.0), Duration::from_secs(2));
+        assert_eq!(time(u64::MAX, 1e-9), Duration::MAX);
+    }
 }

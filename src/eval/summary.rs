@@ -8,7 +8,7 @@ use super::metrics::{
     Curve, CurveScanner, MaxBoxAcc, PixelScores, Rect, Stability, V2_IOUS, baseline, on_grid, pointing,
     stability,
 };
-use super::record::{Baseline, ITEM_METRICS, ItemMetric, Record};
+use super::record::{Baseline, ITEM_METRICS, ItemMetric, Pixels, Record};
 use super::run::Outcome;
 use super::statistics::{Bootstrap, Interval, Units};
 
@@ -213,15 +213,21 @@ fn found_at(largest: &MaxBoxAcc, three: &[MaxBoxAcc]) -> Vec<FoundAt> {
     std::iter::once(one).chain(any).collect()
 }
 
-fn px_ap(blocks: &[&PixelScores], records: &[&Record], bootstrap: Bootstrap) -> Option<Metric> {
-    let precision = |weights: &[u32]| {
+/// PxAP; the whole picture scores the same at every threshold.
+fn px_ap(blocks: &[&Pixels], records: &[&Record], bootstrap: Bootstrap) -> Option<Metric> {
+    let drawn = |weights: &[u32]| {
         let mut all = PixelScores::default();
-        blocks.iter().zip(weights).for_each(|(block, &times)| all.merge(block, times));
+        blocks.iter().zip(weights).for_each(|(block, &times)| all.merge(&block.map, times));
         all.average_precision().unwrap_or(0.0)
     };
-    let interval = bootstrap.statistic(blocks.len(), precision)?;
+    let interval = bootstrap.statistic(blocks.len(), drawn)?;
+    let mut all = Pixels::default();
+    blocks.iter().for_each(|block| all.merge(block, 1));
+    let centre = all.centre.average_precision().map(|precision| ("centre_map", precision));
+    let full_image = all.map.share_inside().map(|share| (Baseline::FullImage.key(), share));
+    let baselines = centre.into_iter().chain(full_image).collect();
     let n = records.iter().filter(|record| record.mask.is_some()).count();
-    Some(Metric { key: "px_ap", interval, n, threshold: None, baselines: vec![] })
+    Some(Metric { key: "px_ap", interval, n, threshold: None, baselines })
 }
 
 /// How steady the boxes of each video are, by class on it if it has several.
