@@ -33,8 +33,8 @@ struct Head {
 pub enum Found {
     /// Nothing: the run begins.
     Nothing,
-    /// This many samples of the very run.
-    Entries(usize),
+    /// Samples of the very run.
+    SameRun,
     /// Another run's: it was overwritten.
     AnotherRun,
 }
@@ -61,7 +61,7 @@ impl Journal {
         let head = Head { camloc_eval: 1, run: run.to_owned() };
         let empty = file.metadata().map_err(failed)?.len() == 0;
         let (length, found) = match read(&file, &head, &mut |_| {}).map_err(failed)? {
-            Some((length, entries)) => (length, Found::Entries(entries)),
+            Some(length) => (length, Found::SameRun),
             None if empty => (0, Found::Nothing),
             None => (0, Found::AnotherRun),
         };
@@ -100,9 +100,8 @@ impl Journal {
     }
 }
 
-/// The bytes up to which the file is good, and how many entries these are, each of which `each` gets; `None` if it is
-/// not of this run.
-fn read(file: &File, head: &Head, each: &mut dyn FnMut(Entry)) -> std::io::Result<Option<(u64, usize)>> {
+/// The bytes up to which the file is good, and to `each` the entries in them; `None` if it is not of this run.
+fn read(file: &File, head: &Head, each: &mut dyn FnMut(Entry)) -> std::io::Result<Option<u64>> {
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();
     let mut next = |line: &mut Vec<u8>| {
@@ -112,14 +111,13 @@ fn read(file: &File, head: &Head, each: &mut dyn FnMut(Entry)) -> std::io::Resul
     if !next(&mut line)? || serde_json::from_slice::<Head>(&line).ok().as_ref() != Some(head) {
         return Ok(None);
     }
-    let (mut length, mut entries) = (line.len() as u64, 0);
+    let mut length = line.len() as u64;
     while next(&mut line)? {
         let Ok(entry) = serde_json::from_slice(&line) else { break };
         each(entry);
-        entries += 1;
         length += line.len() as u64;
     }
-    Ok(Some((length, entries)))
+    Ok(Some(length))
 }
 
 #[cfg(test)]
@@ -148,7 +146,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
         let (mut journal, found) = Journal::open(folder.path(), "a").unwrap();
-        assert_eq!((found, done(&mut journal)), (Found::Entries(1), vec![entry("one")]));
+        assert_eq!((found, done(&mut journal)), (Found::SameRun, vec![entry("one")]));
         journal.add(&entry("two")).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), whole);
     }

@@ -1,18 +1,20 @@
 //! One picture: explained, boxed, and held against the truth.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::dataset::{Fault, FaultKind, Mask, Sample};
 use super::metrics::faithfulness::{Perturbation, STEPS, auc, drop, explanation, increases};
-use super::metrics::{CurveScanner, PixelScores, Rect, baseline, best_iou, mask_iou, on_grid, pointing};
+use super::metrics::{CurveScanner, Rect, baseline, best_iou, mask_iou, on_grid, pointing};
 use super::picture_grid;
-use super::record::{Entry, Faithfulness, MaskOverlap, Record};
+use super::record::{Entry, Faithfulness, MaskOverlap, Pixels, Record};
 use crate::frame::Picture;
 use crate::localize::{Detection, GRID, Localizer, Normalizer, Preset, Settings};
 use crate::maps::ClassMap;
 use crate::pipeline::Explainer;
 use crate::runtime::RuntimeError;
 use crate::source::{SourceError, read_photo};
+use crate::track::Tracking;
 use crate::view::View;
 
 /// Measures one sample after the other; keeps its buffers.
@@ -22,6 +24,8 @@ pub(super) struct Measurer<'a> {
     localizer: Localizer,
     normalizer: Normalizer,
     scanner: CurveScanner,
+    /// The centre baseline's map.
+    centre: Vec<f32>,
     maps: Vec<ClassMap>,
     found: Vec<Detection>,
 }
@@ -48,16 +52,22 @@ impl<'a> Measurer<'a> {
             localizer: Localizer::new(settings),
             normalizer: Normalizer::default(),
             scanner: CurveScanner::default(),
+            centre: baseline::centre_map(),
             maps: Vec::new(),
             found: Vec::new(),
         }
     }
 
-    /// What is wrong with the picture or its truth is in the entry.
+    /// What is wrong with the picture or its truth is in the entry. A frame that is `followed` at its time has the
+    /// smoothed map and the tracked boxes that a viewer sees; only faithfulness is that of its own map.
     ///
     /// # Errors
     /// If the model fails.
-    pub(super) fn measure(&mut self, sample: &Sample) -> Result<Entry, RuntimeError> {
+    pub(super) fn measure(
+        &mut self,
+        sample: &Sample,
+        followed: Option<(&mut Tracking, Duration)>,
+    ) -> Result<Entry, RuntimeError> {
         let mut entry = Entry { name: sample.name.clone(), faults: Vec::new(), record: None, pixels: None };
         let picture = match read_photo(&sample.picture) {
             Ok(picture) => picture,
@@ -73,7 +83,7 @@ impl<'a> Measurer<'a> {
         let size = picture.size();
         let Some(settled) = sample.settle(size, &mut entry.faults) else { return Ok(entry) };
         let answer = self.ask(sample, &picture)?;
-        self.localizer.locate(&self.maps, answer.view, size, &mut self.found);
+        self.locate(answer.view, size, followed);
         let rect = |&[x0, y0, x1, y1]: &[f64; 4]| Rect { x0, y0, x1, y1 };
         let truth: Vec<Rect> = settled.boxes.iter().map(rect).collect();
         let bbox = self.found.first().map(|found| Rect::from(found.bbox));
@@ -123,6 +133,18 @@ impl<'a> Measurer<'a> {
         Ok(Answer { view, predicted, rank: standing.map(|standing| standing.rank), faithfulness })
     }
 
+    /// Fills `self.found`, largest first.
+    fn locate(&mut self, view: View, size: (u32, u32), followed: Option<(&mut Tracking, Duration)>) {
+        let Some((tracking, time)) = followed else {
+            return self.localizer.locate(&self.maps, view, size, &mut self.found);
+        };
+        tracking.smooth(&mut self.maps, time);
+        self.localizer.locate(&self.maps, view, size, &mut self.found);
+        // Tracking puts the most probable first. All are of one class, and with equal scores they keep their order.
+        self.found.iter_mut().for_each(|found| found.score = 1.0);
+        tracking.follow(&mut self.found, size, time);
+    }
+
     /// The highest place of the map itself, wherever boxes are.
     fn peak(&mut self, view: View, size: (u32, u32)) -> Option<(f64, f64)> {
         let grid = self.normalizer.normalize(self.maps.first()?, Preset::Max)?;
@@ -141,13 +163,14 @@ impl<'a> Measurer<'a> {
         }
     }
 
-    fn pixels(&mut self, view: View, mask: &Mask) -> PixelScores {
-        let mut pixels = PixelScores::default();
+    fn pixels(&mut self, view: View, mask: &Mask) -> Pixels {
+        let mut pixels = Pixels::default();
         let truth = picture_grid::of_mask(mask);
         match self.maps.first().and_then(|map| self.normalizer.normalize(map, Preset::Wsol)) {
-            Some(grid) => pixels.add(&picture_grid::over_picture(grid, view, mask.size), &truth),
-            None => pixels.add(&[0.0; GRID * GRID], &truth),
+            Some(grid) => pixels.map.add(&picture_grid::over_picture(grid, view, mask.size), &truth),
+            None => pixels.map.add(&[0.0; GRID * GRID], &truth),
         }
+        pixels.centre.add(&self.centre, &truth);
         pixels
     }
 

@@ -76,7 +76,24 @@ pub struct Entry {
     /// Its figures, unless it had to be left out.
     pub record: Option<Record>,
     /// The scores of its pixels, where there is a true mask.
-    pub pixels: Option<PixelScores>,
+    pub pixels: Option<Pixels>,
+}
+
+/// The scores of pixels, of one picture or of many.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pixels {
+    /// By the map.
+    pub map: PixelScores,
+    /// By the centre baseline's map.
+    pub centre: PixelScores,
+}
+
+impl Pixels {
+    /// Adds another's pixels `times` times.
+    pub fn merge(&mut self, other: &Pixels, times: u32) {
+        self.map.merge(&other.map, times);
+        self.centre.merge(&other.centre, times);
+    }
 }
 
 /// A measure that each picture has a value of.

@@ -1,20 +1,21 @@
-//! The run over a dataset: several pictures in flight, one model.
+//! The run over a dataset: several pictures or videos in flight, one model; the frames of a video come in order.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::dataset::{Dataset, Faults, Sample};
 use super::journal::{Journal, JournalError};
 use super::measure::Measurer;
-use super::metrics::PixelScores;
-use super::record::{Entry, Record};
+use super::record::{Entry, Pixels, Record};
 use crate::localize::Settings;
 use crate::pipeline::Explainer;
 use crate::runtime::RuntimeError;
 use crate::source::Stop;
+use crate::track::Tracking;
 
 /// Why a run ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +38,10 @@ pub struct Plan {
     pub settings: Settings,
     /// Whether faithfulness is measured, which takes 450 forward passes a picture.
     pub faithfulness: bool,
-    /// Pictures in flight, at least 1.
+    /// Frames a second of videos, above 0, if boxes are followed from frame to frame; `None`: each frame stands for
+    /// itself, as pictures do.
+    pub followed_at: Option<f64>,
+    /// Pictures or videos in flight, at least 1.
     pub workers: usize,
 }
 
@@ -50,34 +54,55 @@ pub struct Outcome {
     pub pixels: PixelBlocks,
     /// What was wrong with the truth and its pictures.
     pub faults: Faults,
-    /// How many samples are not done, as the run was stopped.
+    /// How many samples are not done, as the run was stopped; all of a video whose frames are not all done.
     pub left: usize,
 }
 
-/// At most this many blocks of pixels: 16 KB each, however many pictures.
+/// At most this many blocks of pixels: 32 KB each, however many pictures.
 const BLOCKS: usize = 256;
 
 /// The scores of pixels by block of pictures, from which pictures are drawn anew: each video or photo is a block of its
 /// own, or shares it with others where there are more than 256.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PixelBlocks {
-    blocks: BTreeMap<usize, PixelScores>,
+    blocks: BTreeMap<usize, Pixels>,
 }
 
 impl PixelBlocks {
-    fn add(&mut self, unit: usize, pixels: &PixelScores) {
+    fn add(&mut self, unit: usize, pixels: &Pixels) {
         self.blocks.entry(unit % BLOCKS).or_default().merge(pixels, 1);
     }
 
     /// The blocks, in a fixed order.
-    pub fn blocks(&self) -> Vec<&PixelScores> {
+    pub fn blocks(&self) -> Vec<&Pixels> {
         self.blocks.values().collect()
     }
 }
 
-/// What is done so far. Pixels are summed up as they come: they are 16 KB a picture.
+/// What is measured in one go: the places of the samples that are frames of a video, in order, or of one sample.
+type Piece = Vec<usize>;
+
+/// Each video is a piece if its boxes are followed; one that shows several classes is a piece for each, as classes
+/// that are asked for by name are followed each on its own.
+fn pieces(samples: &[Sample], followed: bool) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut videos = HashMap::new();
+    for (i, sample) in samples.iter().enumerate() {
+        let next = pieces.len();
+        let piece = match &sample.sequence {
+            Some(sequence) if followed => *videos.entry((sequence, &sample.class)).or_insert(next),
+            _ => next,
+        };
+        match pieces.get_mut(piece) {
+            Some(piece) => piece.push(i),
+            None => pieces.push(vec![i]),
+        }
+    }
+    pieces
+}
+
+/// What is done so far. Pixels are summed up as they come: they are 32 KB a picture.
 struct Collected<'a> {
-    samples: &'a [Sample],
     places: HashMap<&'a str, usize>,
     /// By sample, the number of its video, or of itself.
     units: Vec<usize>,
@@ -98,7 +123,7 @@ impl<'a> Collected<'a> {
         };
         let units = samples.iter().map(&mut unit).collect();
         let entries = samples.iter().map(|_| None).collect();
-        Collected { samples, places, units, entries, pixels: PixelBlocks::default(), done: 0 }
+        Collected { places, units, entries, pixels: PixelBlocks::default(), done: 0 }
     }
 
     /// Takes an entry of one of the samples in, unless it is there.
@@ -114,12 +139,30 @@ impl<'a> Collected<'a> {
         self.done += 1;
     }
 
-    fn open(&self) -> Vec<usize> {
-        (0..self.samples.len()).filter(|&i| self.entries[i].is_none()).collect()
+    /// Takes in what the journal has of whole pieces. A video that was left in the middle is begun again: its boxes
+    /// depend on all frames before.
+    fn resume(&mut self, journal: &mut Journal, pieces: &[Piece]) -> Result<(), JournalError> {
+        let mut kept = vec![false; self.entries.len()];
+        journal.replay(|entry| {
+            self.places.get(entry.name.as_str()).into_iter().for_each(|&i| kept[i] = true);
+        })?;
+        for piece in pieces {
+            let whole = piece.iter().all(|&i| kept[i]);
+            piece.iter().for_each(|&i| kept[i] = whole);
+        }
+        journal.replay(|entry| {
+            if self.places.get(entry.name.as_str()).is_some_and(|&i| kept[i]) {
+                self.add(entry);
+            }
+        })
     }
 
-    fn outcome(self, mut faults: Faults) -> Outcome {
-        let left = self.samples.len() - self.done;
+    fn is_done(&self, piece: &Piece) -> bool {
+        piece.iter().all(|&i| self.entries[i].is_some())
+    }
+
+    fn outcome(self, pieces: &[Piece], mut faults: Faults) -> Outcome {
+        let left = pieces.iter().filter(|piece| !self.is_done(piece)).map(Vec::len).sum();
         let mut records = Vec::new();
         for entry in self.entries.into_iter().flatten() {
             entry.faults.into_iter().for_each(|fault| faults.add(fault));
@@ -129,9 +172,10 @@ impl<'a> Collected<'a> {
     }
 }
 
-/// Measures every sample of a dataset that the journal does not have yet; `observe` is told how many are done.
+/// Measures every sample of a dataset that the journal does not have yet; `observe` is told how many are done, first
+/// of all how many were before.
 ///
-/// A stop lets what is in flight finish.
+/// A stop lets pictures in flight finish, but not videos, of which what is done is lost.
 pub fn run(
     dataset: &Dataset,
     explainer: &Mutex<Explainer>,
@@ -140,14 +184,16 @@ pub fn run(
     stop: &Stop,
     observe: &mut dyn FnMut(usize),
 ) -> Result<Outcome, RunError> {
+    let pieces = pieces(&dataset.samples, plan.followed_at.is_some());
     let mut collected = Collected::new(&dataset.samples);
     if let Some(journal) = &mut journal {
-        journal.replay(|entry| collected.add(entry))?;
+        collected.resume(journal, &pieces)?;
     }
     observe(collected.done);
-    let (open, next, give_up) = (collected.open(), AtomicUsize::new(0), Stop::new());
+    let open: Vec<&Piece> = pieces.iter().filter(|piece| !collected.is_done(piece)).collect();
+    let (next, give_up) = (AtomicUsize::new(0), Stop::new());
     let (send, receive) = bounded(plan.workers.max(1));
-    let work = Work { samples: &dataset.samples, open: &open, next: &next, stops: [stop, &give_up] };
+    let work = Work { samples: &dataset.samples, plan, open: &open, next: &next, stops: [stop, &give_up] };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..plan.workers.max(1))
             .map(|_| {
@@ -164,14 +210,15 @@ pub fn run(
         let died = threads.into_iter().map(|thread| thread.join()).any(|joined| joined.is_err());
         ended.and(if died { Err(RunError::Died) } else { Ok(()) })
     })?;
-    Ok(collected.outcome(dataset.faults.clone()))
+    Ok(collected.outcome(&pieces, dataset.faults.clone()))
 }
 
 /// What threads share.
 struct Work<'a> {
     samples: &'a [Sample],
-    /// Places of the samples to do.
-    open: &'a [usize],
+    plan: Plan,
+    /// What is to do.
+    open: &'a [&'a Piece],
     /// The first that is not taken, by place in `open`.
     next: &'a AtomicUsize,
     stops: [&'a Stop; 2],
@@ -181,13 +228,27 @@ type Done = Result<Entry, RuntimeError>;
 
 impl Work<'_> {
     fn run(&self, mut measurer: Measurer<'_>, send: &Sender<Done>) {
-        while !self.stops.iter().any(|stop| stop.is_stopped()) {
-            let Some(&i) = self.open.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
-            if send.send(measurer.measure(&self.samples[i])).is_err() {
-                return;
+        while let Some(piece) = self.open.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            let samples = || piece.iter().map(|&i| &self.samples[i]);
+            let first = samples().next().map_or(0, |sample| sample.frame);
+            // A right class that takes another's place, such as one breed another's, is the same object.
+            let mut tracking = Tracking::new(true);
+            for sample in samples() {
+                let rate = self.plan.followed_at.filter(|_| sample.sequence.is_some());
+                let followed =
+                    rate.map(|rate| (&mut tracking, time(sample.frame.saturating_sub(first), rate)));
+                let stopped = self.stops.iter().any(|stop| stop.is_stopped());
+                if stopped || send.send(measurer.measure(sample, followed)).is_err() {
+                    return;
+                }
             }
         }
     }
+}
+
+/// When a frame is shown.
+fn time(frame: u64, rate: f64) -> Duration {
+    Duration::try_from_secs_f64(frame as f64 / rate).unwrap_or(Duration::MAX)
 }
 
 fn collect(
@@ -205,4 +266,45 @@ fn collect(
         observe(collected.done);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(name: &str, sequence: Option<&str>, class: &str) -> Sample {
+        Sample {
+            name: name.into(),
+            picture: name.into(),
+            sequence: sequence.map(str::to_owned),
+            frame: 0,
+            class: class.into(),
+            accepted: vec![1],
+            explained: Some(1),
+            boxes: vec![],
+            shares: false,
+            size: None,
+            mask: None,
+        }
+    }
+
+    #[test]
+    fn each_class_of_a_video_is_a_piece_and_so_is_each_picture() {
+        let samples = [
+            sample("park/1.jpg#cat", Some("park"), "cat"),
+            sample("park/1.jpg#dog", Some("park"), "dog"),
+            sample("park/2.jpg#cat", Some("park"), "cat"),
+            sample("photo.jpg", None, "cat"),
+            sample("park/2.jpg#dog", Some("park"), "dog"),
+            sample("other.jpg", None, "cat"),
+        ];
+        assert_eq!(pieces(&samples, true), [vec![0, 2], vec![1, 4], vec![3], vec![5]]);
+        assert_eq!(pieces(&samples, false).len(), 6);
+    }
+
+    #[test]
+    fn no_number_of_a_frame_is_too_large() {
+        assert_eq!(time(48, 24.0), Duration::from_secs(2));
+        assert_eq!(time(u64::MAX, 1e-9), Duration::MAX);
+    }
 }

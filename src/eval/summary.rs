@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::metrics::{MaxBoxAcc, PixelScores, Rect, Stability, V2_IOUS, baseline, pointing, stability};
-use super::record::{Baseline, ITEM_METRICS, ItemMetric, Record};
+use super::metrics::{
+    Curve, CurveScanner, MaxBoxAcc, PixelScores, Rect, Stability, V2_IOUS, baseline, on_grid, pointing,
+    stability,
+};
+use super::record::{Baseline, ITEM_METRICS, ItemMetric, Pixels, Record};
 use super::run::Outcome;
 use super::statistics::{Bootstrap, Interval, Units};
 
@@ -151,7 +154,16 @@ fn box_of(record: &Record, which: Baseline) -> Rect {
     }
 }
 
-/// MaxBoxAcc and MaxBoxAccV2; a box that does not depend on a threshold scores as at the fixed one.
+/// The curves of the literature's centre baseline.
+fn centre_curves(records: &[&Record]) -> Vec<Curve> {
+    let boxes = CurveScanner::default().boxes(&baseline::centre_map());
+    let truth =
+        |record: &Record| record.truth.iter().map(|bbox| on_grid(bbox, record.size)).collect::<Vec<_>>();
+    records.iter().map(|record| boxes.curve(&truth(record))).collect()
+}
+
+/// MaxBoxAcc and MaxBoxAccV2. The baseline of maps that have their best threshold is a map that has it too; the whole
+/// picture, which has none, scores as at the fixed one.
 fn max_box_acc(
     largest: &MaxBoxAcc,
     three: &[MaxBoxAcc],
@@ -159,14 +171,18 @@ fn max_box_acc(
     units: &Units,
     bootstrap: Bootstrap,
 ) -> Vec<Metric> {
-    let of = |key: &str| ITEM_METRICS.iter().find(|metric| metric.key == key);
-    let baselines = |key: &str| {
-        let Some(metric) = of(key) else { return vec![] };
-        let score = |which: Baseline| {
-            let value = |r: &&Record| (metric.of_box)(r, &box_of(r, which), which).unwrap_or(0.0);
-            (which.key(), mean(&records.iter().map(value).collect::<Vec<f64>>(), units))
-        };
-        Baseline::ALL.map(score).to_vec()
+    let full_image = |key: &str| {
+        let metric = ITEM_METRICS.iter().find(|metric| metric.key == key)?;
+        let which = Baseline::FullImage;
+        let value = |r: &&Record| (metric.of_box)(r, &box_of(r, which), which).unwrap_or(0.0);
+        Some((which.key(), mean(&records.iter().map(value).collect::<Vec<f64>>(), units)))
+    };
+    let centre = centre_curves(records);
+    let centre_one = MaxBoxAcc::largest(&centre, units).at_best().value;
+    let centre_three = V2_IOUS.map(|iou| MaxBoxAcc::any(&centre, units, iou).at_best().value);
+    let centre_mean = centre_three.iter().sum::<f64>() / centre_three.len() as f64;
+    let baselines = |key: &str, centre: f64| {
+        std::iter::once(("centre_map", exact(centre))).chain(full_image(key)).collect()
     };
     let n = records.len();
     let one = bootstrap.statistic(units.len(), |weights| largest.weighted(weights)).map(|interval| Metric {
@@ -174,7 +190,7 @@ fn max_box_acc(
         interval: exactly(interval),
         n,
         threshold: Some(largest.at_best().threshold),
-        baselines: baselines("gt_known_loc"),
+        baselines: baselines("gt_known_loc", centre_one),
     });
     let mean_of_three =
         |weights: &[u32]| three.iter().map(|acc| acc.weighted(weights)).sum::<f64>() / three.len() as f64;
@@ -183,7 +199,7 @@ fn max_box_acc(
         interval: exactly(interval),
         n,
         threshold: None,
-        baselines: baselines("box_acc_v2"),
+        baselines: baselines("box_acc_v2", centre_mean),
     });
     one.into_iter().chain(v2).collect()
 }
@@ -197,15 +213,21 @@ fn found_at(largest: &MaxBoxAcc, three: &[MaxBoxAcc]) -> Vec<FoundAt> {
     std::iter::once(one).chain(any).collect()
 }
 
-fn px_ap(blocks: &[&PixelScores], records: &[&Record], bootstrap: Bootstrap) -> Option<Metric> {
-    let precision = |weights: &[u32]| {
+/// PxAP; the whole picture scores the same at every threshold.
+fn px_ap(blocks: &[&Pixels], records: &[&Record], bootstrap: Bootstrap) -> Option<Metric> {
+    let drawn = |weights: &[u32]| {
         let mut all = PixelScores::default();
-        blocks.iter().zip(weights).for_each(|(block, &times)| all.merge(block, times));
+        blocks.iter().zip(weights).for_each(|(block, &times)| all.merge(&block.map, times));
         all.average_precision().unwrap_or(0.0)
     };
-    let interval = bootstrap.statistic(blocks.len(), precision)?;
+    let interval = bootstrap.statistic(blocks.len(), drawn)?;
+    let mut all = Pixels::default();
+    blocks.iter().for_each(|block| all.merge(block, 1));
+    let centre = all.centre.average_precision().map(|precision| ("centre_map", precision));
+    let full_image = all.map.share_inside().map(|share| (Baseline::FullImage.key(), share));
+    let baselines = centre.into_iter().chain(full_image).collect();
     let n = records.iter().filter(|record| record.mask.is_some()).count();
-    Some(Metric { key: "px_ap", interval, n, threshold: None, baselines: vec![] })
+    Some(Metric { key: "px_ap", interval, n, threshold: None, baselines })
 }
 
 /// How steady the boxes of each video are, by class on it if it has several.

@@ -161,6 +161,15 @@ fn every_format_gives_the_same_figures_for_the_same_truth() {
         }
     }
     let first = &datasets[0];
+    // The centred square of 180 of the grid's 224 cells overlaps both boxes by 0.75.
+    for key in ["max_box_acc", "max_box_acc_v2"] {
+        let baselines = &first["baselines"][key];
+        assert_eq!(
+            (&baselines["centre_map"], &baselines["centre_box"]),
+            (&json!(1.0), &Value::Null),
+            "{key}"
+        );
+    }
     assert!(first["box_iou"]["value"].as_f64().unwrap() > 0.3, "{}", first["box_iou"]);
     assert_eq!(first["items"][0]["truth"], json!([CAT.map(f64::from)]));
     for (with_masks, key) in [(2, "mask_iou"), (3, "px_ap"), (5, "mask_iou")] {
@@ -253,17 +262,122 @@ fn a_class_of_another_name_is_found_by_its_alias() {
 
 /// A video of the cat, `frames` long, with a box for each frame.
 fn frames(root: &Path, frames: u32) {
-    let folder = root.join("images/cat");
-    fs::create_dir_all(&folder).unwrap();
     let photo = image::open(cat()).unwrap().to_rgb8();
-    let mut rows = "image,class_name,imagenet_id_or_blank,x0,y0,x1,y1\n".to_owned();
-    for frame in 0..frames {
+    add_video(root, "cat", frames, |frame| {
         let view = image::imageops::crop_imm(&photo, 2 * frame, frame, 240, 200).to_image();
-        view.save(folder.join(format!("{frame:03}.png"))).unwrap();
-        let (x0, y0) = (100 - 2 * frame, 40 - frame);
-        rows += &format!("cat/{frame:03}.png,cat,281,{x0},{y0},{},{}\n", x0 + 120, y0 + 120);
+        (view, (100 - 2 * frame, 40 - frame))
+    });
+}
+
+/// The cat before a camera that stands still, noisy in blocks as a dark video that was compressed.
+fn noisy_frames(root: &Path, frames: u32) {
+    let photo = image::open(cat()).unwrap().to_rgb8();
+    let still = image::imageops::crop_imm(&photo, 40, 20, 240, 200).to_image();
+    let mut random = fastrand::Rng::with_seed(11);
+    add_video(root, "still", frames, |frame| {
+        let mut noisy = still.clone();
+        for (x, y) in (0..240).step_by(8).flat_map(|x| (0..200).step_by(8).map(move |y| (x, y))) {
+            let noise = random.i16(-60..=60);
+            let brighter = |v: &mut u8| *v = (i16::from(*v) + noise).clamp(0, 255) as u8;
+            (0..64).for_each(|i| noisy.get_pixel_mut(x + i % 8, y + i / 8).0.iter_mut().for_each(brighter));
+        }
+        // An annotator's hand is steady to a pixel.
+        (noisy, (60 + frame % 2, 20))
+    });
+}
+
+/// Adds a video to `boxes.csv`: by frame, its picture and the upper left corner of its box.
+fn add_video(
+    root: &Path,
+    name: &str,
+    frames: u32,
+    mut frame: impl FnMut(u32) -> (image::RgbImage, (u32, u32)),
+) {
+    let folder = root.join("images").join(name);
+    fs::create_dir_all(&folder).unwrap();
+    let file = root.join("boxes.csv");
+    let header = "image,class_name,imagenet_id_or_blank,x0,y0,x1,y1\n";
+    let mut rows = fs::read_to_string(&file).unwrap_or_else(|_| header.to_owned());
+    for i in 0..frames {
+        let (picture, (x0, y0)) = frame(i);
+        picture.save(folder.join(format!("{i:03}.png"))).unwrap();
+        rows += &format!("{name}/{i:03}.png,cat,281,{x0},{y0},{},{}\n", x0 + 120, y0 + 120);
     }
-    write(&root.join("boxes.csv"), rows);
+    write(&file, rows);
+}
+
+#[test]
+fn boxes_of_a_video_are_those_that_a_viewer_sees() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    noisy_frames(&at("set"), 16);
+    let eval = |out: &str, more: &[&str]| {
+        let (set, out) = (at("set"), at(out));
+        stdout(&run(["eval", text(&set), "--threshold", "0.4", "--json", text(&out)].iter().chain(more)));
+        json(&out)
+    };
+    let (seen, alone) = (eval("seen.json", &[]), eval("alone.json", &["--no-track"]));
+    let slow = eval("slow.json", &["--fps", "0.5"]);
+    let jitter = |results: &Value| results["jitter"]["value"].as_f64().unwrap();
+    assert!(jitter(&seen) < 0.6 * jitter(&alone), "{} of {}", jitter(&seen), jitter(&alone));
+    // Frames two seconds apart have nothing in common.
+    assert_eq!(slow["items"], alone["items"]);
+    assert_eq!(
+        (&seen["settings"]["track"], &slow["settings"]["fps"], &alone["settings"]["track"]),
+        (&json!(true), &json!(0.5), &json!(false))
+    );
+    let set = at("set");
+    for wrong in ["0", "-1", "inf", "nan"] {
+        assert_refused(&run(["eval", text(&set), &format!("--fps={wrong}")]), 2, &["--fps"]);
+    }
+}
+
+#[test]
+fn pictures_have_nothing_to_do_with_each_other() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    csv(&at("set"));
+    let (set, seen, alone) = (at("set"), at("seen.json"), at("alone.json"));
+    stdout(&run(["eval", text(&set), "--json", text(&seen)]));
+    stdout(&run(["eval", text(&set), "--json", text(&alone), "--no-track"]));
+    assert_eq!(json(&seen)["items"], json(&alone)["items"]);
+}
+
+#[test]
+fn a_video_that_was_left_in_the_middle_is_begun_again() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    let set = at("set");
+    frames(&set, 10);
+    noisy_frames(&set, 10);
+    let eval = |report: &Path, out: &Path, more: &[&str]| {
+        let args = ["eval", text(&set), "--report", text(report), "--json", text(out)];
+        run(args.iter().chain(more))
+    };
+    stdout(&eval(&at("whole"), &at("whole.json"), &[]));
+    let whole = fs::read(at("whole.json")).unwrap();
+
+    // Half of one video, all of the other, and what a second interruption leaves of the first.
+    let journal = fs::read_to_string(at("whole/journal.jsonl")).unwrap();
+    let (head, entries) = journal.split_once('\n').unwrap();
+    let of = |video: &str| entries.lines().filter(|line| line.contains(video)).collect::<Vec<_>>();
+    let (still, moving) = (of("\"still/0"), of("\"cat/0"));
+    assert_eq!((still.len(), moving.len()), (10, 10));
+    let kept = [&[head], &still[..6], &moving[..], &still[..3]].concat().join("\n") + "\n";
+    write(&at("cut/journal.jsonl"), kept);
+    for done in [10, 20] {
+        let output = eval(&at("cut"), &at("cut.json"), &[]);
+        stdout(&output);
+        assert!(words(&output).contains(&format!("{done} pictures were done before")), "{}", words(&output));
+        assert_eq!(fs::read(at("cut.json")).unwrap(), whole);
+    }
+
+    // Boxes that are not followed, and those of another speed, are another run's.
+    for other in [&["--no-track"][..], &["--fps", "10"]] {
+        let output = eval(&at("cut"), &at("other.json"), other);
+        stdout(&output);
+        assert!(words(&output).contains("beginning anew"), "{}", words(&output));
+    }
 }
 
 #[test]
@@ -273,7 +387,7 @@ fn an_interrupted_run_goes_on_and_gives_the_same_results() {
     let set = at("set");
     frames(&set, 24);
     let eval = |report: &Path, out: &Path, more: &[&str]| {
-        let args = ["eval", text(&set), "--report", text(report), "--json", text(out)];
+        let args = ["eval", text(&set), "--no-track", "--report", text(report), "--json", text(out)];
         run(args.iter().chain(more))
     };
     stdout(&eval(&at("whole"), &at("whole.json"), &[]));
@@ -314,7 +428,7 @@ fn ctrl_c_keeps_what_is_done() {
     let set = at("set");
     frames(&set, 30);
     let report = at("report");
-    let args = ["eval", text(&set), "--report", text(&report)];
+    let args = ["eval", text(&set), "--no-track", "--report", text(&report)];
     let mut command = camloc();
     command.args(args).stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let child = command.spawn().unwrap();

@@ -23,7 +23,7 @@ use camloc::pipeline::Explainer;
 use camloc::source::Stop;
 use serde_json::{Value, json};
 
-use super::arguments::ExplainArgs;
+use super::arguments::{LocalizeArgs, ModelArgs, TrackArgs};
 use super::settings::Settings;
 use super::{Context, assemble, usage};
 
@@ -32,7 +32,11 @@ pub(super) struct Args {
     #[command(flatten)]
     wish: Wish,
     #[command(flatten)]
-    explain: ExplainArgs,
+    model: ModelArgs,
+    #[command(flatten)]
+    localize: LocalizeArgs,
+    #[command(flatten)]
+    track: TrackArgs,
 }
 
 /// What to evaluate, and what to make of it.
@@ -47,6 +51,9 @@ struct Wish {
     /// Every folder of pictures is a video, its pictures are the frames
     #[arg(long)]
     video: bool,
+    /// Frames a second of videos: boxes are followed over time, which goes by the frames' numbers
+    #[arg(long, default_value_t = 24.0, value_name = "N")]
+    fps: f64,
     /// What a class of the truth is called by the model, such as kangaroo=wallaby or dog=151|152; give it again for more
     #[arg(long = "alias", value_name = "NAME=CLASS")]
     aliases: Vec<String>,
@@ -93,7 +100,9 @@ struct Evaluated {
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
-    let settings = args.explain.over(&context.settings);
+    let mut settings = args.model.over(&context.settings);
+    args.localize.apply(&mut settings);
+    args.track.apply(&mut settings);
     let args = args.wish;
     let evaluation = Evaluation::new(&args, context, settings)?;
     let mut all = Vec::new();
@@ -118,6 +127,9 @@ impl Evaluation<'_> {
                 "eval explains the true class of each picture: leave out --class and --target"
             )));
         }
+        if !(args.fps > 0.0 && args.fps.is_finite()) {
+            return Err(usage(anyhow!("--fps is a number of frames a second above 0, not {}", args.fps)));
+        }
         settings.model.top_k = 1;
         let localize = assemble::localizer(&settings)?.settings;
         let earlier = args.against.as_deref().map(Earlier::read).transpose()?.unwrap_or_default();
@@ -139,16 +151,33 @@ impl Evaluation<'_> {
         self.args.json.as_deref() == Some(Path::new("-"))
     }
 
+    /// At how many frames a second boxes are followed, if they are.
+    fn followed_at(&self) -> Option<f64> {
+        self.settings.track.enabled.then_some(self.args.fps)
+    }
+
     fn dataset(&self, path: &Path) -> Result<Evaluated> {
         let report = &self.context.report;
         let dataset = self.open(path)?;
         let subject = subject::subject(self, &dataset)?;
         let mut journal = self.journal(path, &dataset)?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
-        let plan = Plan { settings: self.localize, faithfulness: self.args.faithfulness, workers };
+        let plan = Plan {
+            settings: self.localize,
+            faithfulness: self.args.faithfulness,
+            followed_at: self.followed_at(),
+            workers,
+        };
         let total = dataset.samples.len();
         let bar = report.frames(Some(total as u64), "pictures");
-        let mut observe = |done: usize| bar.set_position(done as u64);
+        let mut before = None;
+        let mut observe = |done: usize| {
+            if done > 0 && before.is_none() {
+                report.note(format_args!("{}: {done} pictures were done before, going on", dataset.name));
+            }
+            before = Some(done);
+            bar.set_position(done as u64);
+        };
         let ran = run::run(&dataset, &self.explainer, plan, journal.as_mut(), &self.stop, &mut observe);
         bar.finish_and_clear();
         let outcome = ran?;
@@ -196,16 +225,12 @@ impl Evaluation<'_> {
         let Some(folder) = self.report_folder(path, dataset) else { return Ok(None) };
         let report = &self.context.report;
         let (journal, found) = Journal::open(&folder, &subject::run_id(self, dataset))?;
-        match found {
-            Found::Entries(0) | Found::Nothing => {}
-            Found::Entries(done) => {
-                report.note(format_args!("{}: {done} pictures were done before, going on", dataset.name));
-            }
-            Found::AnotherRun => report.note(format_args!(
+        if found == Found::AnotherRun {
+            report.note(format_args!(
                 "{}: {} is of another model, other settings or another dataset: beginning anew",
                 dataset.name,
                 folder.join(camloc::eval::journal::FILE).display()
-            )),
+            ));
         }
         Ok(Some(journal))
     }

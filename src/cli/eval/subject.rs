@@ -54,6 +54,8 @@ pub(super) fn subject(evaluation: &Evaluation<'_>, dataset: &Dataset) -> Result<
         ("limit", json!(args.limit)),
         ("faithfulness", json!(args.faithfulness)),
         ("video", json!(args.video)),
+        ("track", json!(settings.track.enabled)),
+        ("fps", json!(args.fps)),
         ("aliases", json!(args.aliases)),
     ]);
     Ok(Subject {
@@ -72,7 +74,8 @@ pub(super) fn run_id(evaluation: &Evaluation<'_>, dataset: &Dataset) -> String {
     let mut hash = Sha256::new();
     hash.update(env!("CARGO_PKG_VERSION"));
     hash.update(&evaluation.fingerprint);
-    hash.update(format!("{:?} {}", evaluation.localize, evaluation.args.faithfulness));
+    let (localize, followed_at) = (evaluation.localize, evaluation.followed_at());
+    hash.update(format!("{localize:?} {} {followed_at:?}", evaluation.args.faithfulness));
     for sample in &dataset.samples {
         hash.update(format!("{sample:?}"));
     }

@@ -54,8 +54,8 @@ pub(super) fn print(evaluated: &Evaluated, out: &mut dyn Write) -> io::Result<()
 
 fn print_metric(metric: &Metric, out: &mut dyn Write) -> io::Result<()> {
     let key = metric.key;
-    let baseline = |name: &str| {
-        let found = metric.baselines.iter().find(|(baseline, _)| *baseline == name);
+    let baseline = |names: &[&str]| {
+        let found = metric.baselines.iter().find(|(baseline, _)| names.contains(baseline));
         found.map_or_else(String::new, |(_, value)| number(key, *value))
     };
     let threshold =
@@ -66,9 +66,9 @@ fn print_metric(metric: &Metric, out: &mut dyn Write) -> io::Result<()> {
         number(key, metric.interval.value),
         interval(key, &metric.interval),
         metric.n,
-        baseline("centre_box"),
-        baseline("full_image"),
-        baseline("centre_point"),
+        baseline(&["centre_box", "centre_map"]),
+        baseline(&["full_image"]),
+        baseline(&["centre_point"]),
     );
     writeln!(out, "{}", line.trim_end())
 }

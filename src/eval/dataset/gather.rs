@@ -146,6 +146,18 @@ impl Found {
         let shapes = complete.then_some(MaskSource::Shapes(shapes));
         let mask = mask_file.filter(|_| alone).map(MaskSource::File).or(shapes);
         let explained = if exact { accepted.first().copied() } else { None };
-        Sample { name, picture, sequence: None, class, accepted, explained, boxes, shares, size, mask }
+        Sample {
+            name,
+            picture,
+            sequence: None,
+            frame: 0,
+            class,
+            accepted,
+            explained,
+            boxes,
+            shares,
+            size,
+            mask,
+        }
     }
 }

@@ -14,6 +14,8 @@ pub struct Sample {
     pub picture: PathBuf,
     /// The video that the picture is a frame of.
     pub sequence: Option<String>,
+    /// Its number among that video's frames, which grows from frame to frame; 0 where there is no video.
+    pub frame: u64,
     /// The class, as the truth calls it.
     pub class: String,
     /// The model's classes that are right answers; never empty.
@@ -105,6 +107,7 @@ mod tests {
             name: "cat.png".into(),
             picture: "cat.png".into(),
             sequence: None,
+            frame: 0,
             class: "cat".into(),
             accepted: vec![281],
             explained: Some(281),

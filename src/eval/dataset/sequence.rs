@@ -7,45 +7,57 @@ use super::Sample;
 /// Frames may be left out, but at least one of this many is there.
 const SPARSEST: u64 = 4;
 
-/// Names the video of each sample that is a frame, and puts frames in the order of their numbers.
+/// Names the video of each sample that is a frame, numbers the frames, and puts them in their order.
 ///
 /// A folder below the pictures' folder is a video where its pictures' names differ in a number at their end that
-/// counts up without large gaps, and all show the same classes; with `always`, every folder is one.
+/// counts up without large gaps, and all show the same classes; with `always`, every folder is one, and where names
+/// hold no such number, frames count from 0.
 pub(super) fn assign(samples: &mut [Sample], always: bool) {
     let mut folders: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
     for (i, sample) in samples.iter().enumerate() {
         let (folder, _) = split(&sample.name);
         folders.entry((folder.to_owned(), sample.class.clone())).or_default().push(i);
     }
-    for ((folder, _), members) in folders {
-        let counts = !folder.is_empty() && counts_up(members.iter().map(|&i| samples[i].name.as_str()));
+    for ((folder, _), mut members) in folders {
+        members.sort_by_cached_key(|&i| {
+            let name = &samples[i].name;
+            (numbered(split(name).1).map(|(_, number)| number), name.clone())
+        });
+        let numbers = numbers(members.iter().map(|&i| samples[i].name.as_str()));
+        let counts = !folder.is_empty() && numbers.as_deref().is_some_and(count_up);
         if always || counts {
             let name = if folder.is_empty() { "." } else { &folder };
-            members.iter().for_each(|&i| samples[i].sequence = Some(name.to_owned()));
+            let numbers = numbers.unwrap_or_else(|| (0..members.len() as u64).collect());
+            for (i, number) in members.into_iter().zip(numbers) {
+                samples[i].sequence = Some(name.to_owned());
+                samples[i].frame = number;
+            }
         }
     }
     samples.sort_by_cached_key(|sample| {
-        let (folder, file) = split(&sample.name);
-        let number = sample.sequence.as_ref().and_then(|_| numbered(file)).map(|(_, number)| number);
-        (folder.to_owned(), number, sample.name.clone())
+        (
+            split(&sample.name).0.to_owned(),
+            sample.sequence.as_ref().map(|_| sample.frame),
+            sample.name.clone(),
+        )
     });
 }
 
-/// Whether names differ in a number only that counts frames.
-fn counts_up<'a>(names: impl Iterator<Item = &'a str>) -> bool {
-    let mut numbers = Vec::new();
+/// The numbers at the ends of names; `None` where names differ in more than that, or numbers don't grow.
+fn numbers<'a>(names: impl Iterator<Item = &'a str>) -> Option<Vec<u64>> {
     let mut prefix = None;
-    for name in names {
-        let Some((before, number)) = numbered(split(name).1) else { return false };
-        if *prefix.get_or_insert(before) != before {
-            return false;
-        }
-        numbers.push(number);
-    }
-    numbers.sort_unstable();
-    let distinct = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+    let number = |name| {
+        let (before, number) = numbered(split(name).1)?;
+        (*prefix.get_or_insert(before) == before).then_some(number)
+    };
+    let numbers: Vec<u64> = names.map(number).collect::<Option<_>>()?;
+    numbers.windows(2).all(|pair| pair[0] < pair[1]).then_some(numbers)
+}
+
+/// Whether numbers, which grow, count frames.
+fn count_up(numbers: &[u64]) -> bool {
     let span = numbers.last().zip(numbers.first()).map_or(0, |(last, first)| last - first);
-    numbers.len() > 1 && distinct && span <= SPARSEST * numbers.len() as u64
+    numbers.len() > 1 && span <= SPARSEST * numbers.len() as u64
 }
 
 /// Folder and file of a sample's name, without `#class`.
@@ -68,11 +80,12 @@ fn numbered(file: &str) -> Option<(&str, u64)> {
 mod tests {
     use super::*;
 
-    fn sequences(names: &[&str], always: bool) -> Vec<(String, Option<String>)> {
+    fn assigned(names: &[&str], always: bool) -> Vec<Sample> {
         let sample = |name: &&str| Sample {
             name: (*name).to_owned(),
             picture: (*name).into(),
             sequence: None,
+            frame: 0,
             class: "dog".into(),
             accepted: vec![1],
             explained: Some(1),
@@ -83,7 +96,11 @@ mod tests {
         };
         let mut samples: Vec<Sample> = names.iter().map(sample).collect();
         assign(&mut samples, always);
-        samples.into_iter().map(|sample| (sample.name, sample.sequence)).collect()
+        samples
+    }
+
+    fn sequences(names: &[&str], always: bool) -> Vec<(String, Option<String>)> {
+        assigned(names, always).into_iter().map(|sample| (sample.name, sample.sequence)).collect()
     }
 
     #[test]
@@ -112,5 +129,16 @@ mod tests {
             assert!(sequences(photos, false).iter().all(|(_, sequence)| sequence.is_none()), "{photos:?}");
         }
         assert_eq!(sequences(&["1.jpg", "2.jpg"], true)[0].1.as_deref(), Some("."));
+    }
+
+    #[test]
+    fn frames_have_the_numbers_of_their_names_or_else_count() {
+        let numbers = |names: &[&str]| {
+            let found = assigned(names, true);
+            found.iter().map(|sample| sample.frame).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(&["a/f10.jpg", "a/f2.jpg", "a/f900.jpg"]), [2, 10, 900]);
+        assert_eq!(numbers(&["a/x7.jpg", "a/y7.jpg", "a/z.jpg"]), [0, 1, 2]);
+        assert_eq!(assigned(&["dog/1.jpg", "dog/500.jpg"], false)[1].frame, 0);
     }
 }

@@ -72,6 +72,23 @@ impl CurveScanner {
     pub fn normalised(&mut self, grid: &[f32], truth: &[WsolBox]) -> Curve {
         self.sweep.curve(self.leveller.normalised(grid), truth)
     }
+
+    /// The boxes of a map as [`CurveScanner::normalised`] takes it, if it is the same for many pictures.
+    pub fn boxes(&mut self, grid: &[f32]) -> ThresholdBoxes {
+        ThresholdBoxes(self.sweep.at_each(self.leveller.normalised(grid), |mask| largest(mask, |_| {})))
+    }
+}
+
+/// The box of a map's largest contour at each of the [`THRESHOLDS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThresholdBoxes(Vec<WsolBox>);
+
+impl ThresholdBoxes {
+    /// The curve of a picture with these true boxes; the map has no other contour than the largest.
+    pub fn curve(&self, truth: &[WsolBox]) -> Curve {
+        let curve: Vec<u16> = self.0.iter().map(|&bbox| stored(overlap(bbox, truth))).collect();
+        Curve { largest: curve.clone(), best: curve }
+    }
 }
 
 /// Raises the threshold over one map after the other.
@@ -84,26 +101,34 @@ struct Sweep {
 
 impl Sweep {
     fn curve(&mut self, levels: &[u8], truth: &[WsolBox]) -> Curve {
+        let overlaps = self.at_each(levels, |mask| {
+            let mut best: f64 = 0.0;
+            let largest = largest(mask, |bbox| best = best.max(overlap(bbox, truth)));
+            (stored(overlap(largest, truth)), stored(best))
+        });
+        let (largest, best) = overlaps.into_iter().unzip();
+        Curve { largest, best }
+    }
+
+    /// What `of` says of the mask at each of the [`THRESHOLDS`].
+    fn at_each<T: Copy>(&mut self, levels: &[u8], mut of: impl FnMut(&mut ShrinkingMask) -> T) -> Vec<T> {
         let starts = self.sort(levels);
         let top = levels.iter().copied().max().unwrap_or(0);
         self.mask.fill();
-        let mut curve =
-            Curve { largest: Vec::with_capacity(THRESHOLDS), best: Vec::with_capacity(THRESHOLDS) };
-        let (mut removed, mut at) = (0, None);
-        for k in 0..THRESHOLDS {
+        let (mut removed, mut last) = (0, None);
+        let at = |k: usize| {
             let passing = starts[k * usize::from(top) / 255 + 1];
             for &cell in &self.cells[removed..passing] {
                 self.mask.remove(cell as usize);
             }
-            if at.is_none() || passing > removed {
-                at = Some(self.overlap(truth));
-            }
-            removed = passing;
-            let (largest, best) = at.unwrap_or_default();
-            curve.largest.push(stored(largest));
-            curve.best.push(stored(best));
-        }
-        curve
+            let now = match last {
+                Some(last) if passing == removed => last,
+                _ => of(&mut self.mask),
+            };
+            (removed, last) = (passing, Some(now));
+            now
+        };
+        (0..THRESHOLDS).map(at).collect()
     }
 
     /// Sorts the cells by level; gives the place of each level's first cell, and the number of cells.
@@ -120,21 +145,28 @@ impl Sweep {
         }
         starts
     }
+}
 
-    /// The overlap of the largest contour, and the best of any contour, with any true box.
-    fn overlap(&mut self, truth: &[WsolBox]) -> (f64, f64) {
-        let overlap = |bbox: WsolBox| truth.iter().map(|t| wsol::iou(bbox, *t)).fold(0.0, f64::max);
-        let (mut largest, mut best): (Option<Contour>, f64) = (None, 0.0);
-        self.mask.contours(|contour| {
-            best = best.max(overlap(bbox(&contour)));
-            // Of equals the one scanned last.
-            if largest.is_none_or(|largest| contour.doubled_area >= largest.doubled_area) {
-                largest = Some(contour);
-            }
-        });
-        match largest {
-            Some(largest) => (overlap(bbox(&largest)), best),
-            None => (overlap([0; 4]), overlap([0; 4])),
+/// The overlap with the true box that fits best, 0..1.
+fn overlap(bbox: WsolBox, truth: &[WsolBox]) -> f64 {
+    truth.iter().map(|t| wsol::iou(bbox, *t)).fold(0.0, f64::max)
+}
+
+/// The box of the largest contour; `each` gets the boxes of all. Where there is none, that is a box of nothing.
+fn largest(mask: &mut ShrinkingMask, mut each: impl FnMut(WsolBox)) -> WsolBox {
+    let mut largest: Option<Contour> = None;
+    mask.contours(|contour| {
+        each(bbox(&contour));
+        // Of equals the one scanned last.
+        if largest.is_none_or(|largest| contour.doubled_area >= largest.doubled_area) {
+            largest = Some(contour);
+        }
+    });
+    match largest {
+        Some(largest) => bbox(&largest),
+        None => {
+            each([0; 4]);
+            [0; 4]
         }
     }
 }
@@ -237,6 +269,16 @@ mod tests {
             assert!((0..THRESHOLDS).all(|k| curve.largest(k) == 0.25 && curve.best(k) == 0.25));
         }
         assert_eq!(scanner.normalised(&[1.0], &truth).largest(254), 0.25);
+    }
+
+    #[test]
+    fn boxes_of_one_map_give_any_picture_the_curve_that_the_map_gives() {
+        let mut scanner = CurveScanner::default();
+        let map = super::super::baseline::centre_map();
+        let boxes = scanner.boxes(&map);
+        for truth in [&[[20, 30, 120, 180], [150, 0, 224, 90]][..], &[[60, 60, 170, 160]], &[]] {
+            assert_eq!(boxes.curve(truth), scanner.normalised(&map, truth));
+        }
     }
 
     #[test]

@@ -48,6 +48,13 @@ impl PixelScores {
         join(&mut self.outside, &other.outside);
     }
 
+    /// The share of all pixels that are true, 0..1: the average precision of a map that says nothing. `None` without
+    /// a pixel.
+    pub fn share_inside(&self) -> Option<f64> {
+        let (inside, outside) = (self.inside.iter().sum::<u64>(), self.outside.iter().sum::<u64>());
+        (inside + outside > 0).then(|| inside as f64 / (inside + outside) as f64)
+    }
+
     /// PxAP (Choe et al., CVPR 2020): the area under precision against recall of all pixels of all pictures,
     /// 0..1; `None` where no true pixel was added.
     ///
@@ -102,6 +109,14 @@ mod tests {
         let (one, other) = (scores(37, 11, 101), scores(53, 5, 97));
         let mask = (0..64).map(|i| (i * 29) % 64 < 20 || one[i] > 0.8).collect();
         [(one, mask), (other, (0..64).map(|i| i % 3 == 0).collect())]
+    }
+
+    #[test]
+    fn a_map_that_says_nothing_is_as_precise_as_pixels_are_true() {
+        let mut pixels = PixelScores::default();
+        assert_eq!(pixels.share_inside(), None);
+        pixels.add(&[0.5; 4], &[true, false, false, false]);
+        assert_eq!((pixels.share_inside(), pixels.average_precision()), (Some(0.25), Some(0.25)));
     }
 
     /// NumPy's figures by wsolevaluation's rule.

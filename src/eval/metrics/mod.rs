@@ -11,7 +11,7 @@ mod max_box_acc;
 mod rect;
 mod stability;
 
-pub use curve::{Curve, CurveScanner, THRESHOLDS, on_grid};
+pub use curve::{Curve, CurveScanner, THRESHOLDS, ThresholdBoxes, on_grid};
 pub use localisation::{FOUND, best_iou, gt_known, pointing, top1};
 pub use mask::{PixelScores, mask_iou};
 pub use max_box_acc::{AtBest, MaxBoxAcc, V2_IOUS};
