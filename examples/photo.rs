@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = Store::open()?;
     runtime::init(&store.get(Asset::OnnxRuntime, &mut |_| {})?)?;
     let model = Classifier::default_model(&store, &mut |_| {})?;
-    let request = Request { top_k: 3, ..Request::default() };
+    let request = Request { top_k: 3, refine: true, ..Request::default() };
     let mut explainer = Explainer::new(model, &request, &Options::default())?;
 
     let photo = read_photo(path.as_ref())?;

@@ -42,6 +42,16 @@ pub(super) struct Args {
     explain: ExplainArgs,
 }
 
+/// CPU of the forward pass with maps over the plain one.
+struct Ratios {
+    /// With refined maps.
+    refined: f64,
+    /// Of each method that the model allows, raw, at the last layer.
+    methods: BTreeMap<&'static str, f64>,
+    /// Of Grad-CAM at a layer half-way down.
+    half_way: Option<f64>,
+}
+
 /// The figures, in milliseconds a frame unless their name says otherwise.
 #[derive(Debug, Serialize)]
 struct Figures {
@@ -51,8 +61,10 @@ struct Figures {
     forward_wall_ms: f64,
     explained_cpu_ms: f64,
     explained_wall_ms: f64,
-    /// CPU of the explained forward pass over the plain one.
+    /// CPU of the forward pass with raw maps over the plain one.
     cam_branch_ratio: f64,
+    /// The same with refined maps, as the other commands have them.
+    refined_ratio: f64,
     /// The same for each method that the model allows, at the last layer; whole-picture methods have none.
     method_ratios: BTreeMap<&'static str, f64>,
     /// The same for Grad-CAM at a layer half-way down.
@@ -154,9 +166,10 @@ impl Bench<'_> {
 
     fn measure(&self, clip: &Path, rounds: usize) -> Result<Figures> {
         let settings = &self.quiet.settings;
-        let classifier = assemble::classifier(settings, &self.store, &self.quiet.report)?;
+        let mut classifier = assemble::classifier(settings, &self.store, &self.quiet.report)?;
+        classifier.fix_size();
         let title = classifier.title.clone();
-        let (method_ratios, half_way_ratio) = self.methods(&classifier)?;
+        let Ratios { refined, methods: method_ratios, half_way: half_way_ratio } = self.ratios(&classifier)?;
         let (mut plain, mut explained) = self.sessions(classifier)?;
         let mut rows = Vec::new();
         for _ in 0..rounds {
@@ -177,6 +190,7 @@ impl Bench<'_> {
             explained_cpu_ms: cpu(1),
             explained_wall_ms: wall(1),
             cam_branch_ratio: over_forward(1),
+            refined_ratio: refined,
             method_ratios,
             half_way_ratio,
             video_json_cpu_ms: cpu(2),
@@ -196,8 +210,8 @@ impl Bench<'_> {
     fn sessions(&self, mut classifier: Classifier) -> Result<(Session, Session)> {
         let options = self.options(&classifier);
         let plain = Session::load(&encode(&classifier.model)?, &options)?;
-        let request = assemble::request(&self.quiet.settings.model, &classifier.labels, 1)?;
-        explain::explain(&mut classifier.model, &request)?;
+        let asked = assemble::request(&self.quiet.settings.model, &classifier.labels, 1)?;
+        explain::explain(&mut classifier.model, &Request { refine: false, ..asked })?;
         let explained = Session::load(&encode(&classifier.model)?, &options)?;
         Ok((plain, explained))
     }
@@ -207,8 +221,8 @@ impl Bench<'_> {
         Options { threads: self.quiet.settings.model.threads, shape }
     }
 
-    /// What each method costs over the forward pass, and Grad-CAM at a layer half-way down.
-    fn methods(&self, classifier: &Classifier) -> Result<(BTreeMap<&'static str, f64>, Option<f64>)> {
+    /// What maps cost over the forward pass.
+    fn ratios(&self, classifier: &Classifier) -> Result<Ratios> {
         let mut plain = Session::load(&encode(&classifier.model)?, &self.options(classifier))?;
         let mut ratio = |request: &Request| -> Result<Option<f64>> {
             let mut model = classifier.model.clone();
@@ -221,17 +235,19 @@ impl Bench<'_> {
             Ok(Some(with_maps.cpu_ms / forward.cpu_ms))
         };
         let asked = assemble::request(&self.quiet.settings.model, &classifier.labels, 1)?;
-        let mut ratios = BTreeMap::new();
+        let refined = ratio(&Request { refine: true, ..asked.clone() })?.context("this model has no maps")?;
+        let asked = Request { refine: false, ..asked };
+        let mut methods = BTreeMap::new();
         for method in Method::all() {
             if let Some(found) = ratio(&Request { method: Some(method), ..asked.clone() })? {
-                ratios.insert(method.name(), found);
+                methods.insert(method.name(), found);
             }
         }
         let layers = explain::inspect(&mut classifier.model.clone(), &asked)?.layers;
         let half_way = layers.get(layers.len() / 2).map(|layer| layer.tensor.clone());
         let request =
             Request { method: Some(Method::GradCam), layers: half_way.into_iter().collect(), ..asked };
-        Ok((ratios, ratio(&request)?))
+        Ok(Ratios { refined, methods, half_way: ratio(&request)? })
     }
 
     /// Whole pipeline over the test video.
@@ -338,6 +354,7 @@ fn print(figures: &Figures, out: &mut impl Write) -> std::io::Result<()> {
         &figures.explained_wall_ms,
         figures.cam_branch_ratio,
     )?;
+    writeln!(out, "  {:<50}  {:6.3} x", "refined", figures.refined_ratio)?;
     for (method, ratio) in &figures.method_ratios {
         writeln!(out, "  {method:<50}  {ratio:6.3} x")?;
     }

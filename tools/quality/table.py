@@ -39,13 +39,13 @@ def evaluate(camloc, dataset, arguments, result, against):
 
 
 def cell(found):
-    score = found["scores"]["gt_known_loc"]
+    score = found["gt_known_loc"]
     text = f"{100 * score['value']:.1f} [{100 * score['low']:.0f}, {100 * score['high']:.0f}]"
-    change = (found.get("against") or {}).get("changes", {}).get("gt_known_loc")
+    change = (found.get("comparison") or {}).get("metrics", {}).get("gt_known_loc")
     if change:
         sure = "" if change["low"] <= 0 <= change["high"] else " *"
-        text += f" {100 * change['value']:+.1f}{sure}"
-    jitter = found["scores"].get("jitter")
+        text += f" {100 * change['difference']:+.1f}{sure}"
+    jitter = found.get("jitter")
     return text + (f" j {jitter['value']:.2f}" if jitter else "")
 
 

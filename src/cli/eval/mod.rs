@@ -51,7 +51,7 @@ struct Wish {
     /// Every folder of pictures is a video, its pictures are the frames
     #[arg(long)]
     video: bool,
-    /// Frames a second of videos: boxes are followed over time, which goes by the frames' numbers
+    /// Frames a second of videos; with its number, that is the time of a frame, in which boxes are followed
     #[arg(long, default_value_t = 24.0, value_name = "N")]
     fps: f64,
     /// What a class of the truth is called by the model, such as kangaroo=wallaby or dog=151|152; give it again for more

@@ -25,7 +25,8 @@ const JPEG_QUALITY: u8 = 80;
 const FOUND: usize = 0;
 const TRUTH: usize = 2;
 
-/// The pictures of some records with heat and boxes; one whose file is gone meanwhile is left out.
+/// The pictures of some records with heat and boxes; one whose file is gone meanwhile is left out. The heat is that of
+/// the picture alone, boxes are those of the record.
 pub(super) fn thumbnails(
     evaluation: &Evaluation<'_>,
     dataset: &Dataset,

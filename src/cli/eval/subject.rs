@@ -47,6 +47,8 @@ pub(super) fn subject(evaluation: &Evaluation<'_>, dataset: &Dataset) -> Result<
         ("components", json!(settings.localize.components)),
         ("min_area", json!(settings.localize.min_area)),
         ("fit", json!(settings.model.fit)),
+        ("input_size", json!(settings.model.input_size)),
+        ("refine", json!(settings.model.refine)),
         ("method", json!(settings.model.method)),
         ("layers", json!(settings.model.layers)),
         ("fusion", json!(settings.model.fusion)),
