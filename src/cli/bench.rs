@@ -169,7 +169,8 @@ impl Bench<'_> {
         let mut classifier = assemble::classifier(settings, &self.store, &self.quiet.report)?;
         classifier.fix_size();
         let title = classifier.title.clone();
-        let Ratios { refined, methods: method_ratios, half_way: half_way_ratio } = self.ratios(&classifier)?;
+        let Ratios { refined, methods: method_ratios, half_way: half_way_ratio } =
+            self.ratios(&classifier)?;
         let (mut plain, mut explained) = self.sessions(classifier)?;
         let mut rows = Vec::new();
         for _ in 0..rounds {

@@ -61,14 +61,22 @@ fn boxes(arguments: &[&str]) -> Value {
 #[test]
 fn an_exported_model_is_recognised() {
     let folder = folder();
-    let (plain, bytes) = (folder.path().join("cam.onnx"), folder.path().join("u8.onnx"));
+    let file = |name: &str| folder.path().join(name);
+    let (plain, bytes, refined) = (file("cam.onnx"), file("u8.onnx"), file("refined.onnx"));
     let said = stdout(&run(["export", "-o", text(&plain), "--method", "layercam", "--top-k", "2"]));
     assert!(said.contains("layercam at ") && said.contains("maps 7x7"), "{said}");
     stdout(&run(["export", "-o", text(&bytes), "--method", "layercam", "--with-preprocessing"]));
-    let expected = boxes(&["--method", "layercam"]);
-    assert_eq!(expected[0]["label"], "Egyptian cat");
-    for file in [&plain, &bytes] {
-        assert_eq!(boxes(&["--model", text(file)]), expected, "{}", file.display());
+    let said = stdout(&run(["export", "-o", text(&refined), "--method", "layercam", "--refine"]));
+    assert!(said.contains("maps 28x28"), "{said}");
+    let raw = boxes(&["--method", "layercam", "--no-refine"]);
+    let with_guides = boxes(&["--method", "layercam"]);
+    assert_eq!(
+        (&raw[0]["label"], &with_guides[0]["label"]),
+        (&"Egyptian cat".into(), &"Egyptian cat".into())
+    );
+    assert_ne!(raw, with_guides);
+    for (file, expected) in [(&plain, &raw), (&bytes, &raw), (&refined, &with_guides)] {
+        assert_eq!(&boxes(&["--model", text(file)]), expected, "{}", file.display());
         assert!(stdout(&run(["inspect", text(file)])).contains("explains itself: layercam"));
     }
     let (other, classes) = (["--model", text(&plain), "--method", "gradcam"], ["--class", "281"]);
