@@ -114,6 +114,9 @@ pub(super) struct LocalizeArgs {
     /// Drop components smaller than this share of what the model saw
     #[arg(long, env = "CAMLOC_MIN_AREA", value_name = "0..1")]
     min_area: Option<f32>,
+    /// Drop components whose own peak is below this share of the map's
+    #[arg(long, env = "CAMLOC_MIN_PEAK", value_name = "0..1")]
+    min_peak: Option<f32>,
     /// Drop classes less probable than this
     #[arg(long, env = "CAMLOC_MIN_SCORE", value_name = "0..1")]
     min_score: Option<f32>,
@@ -126,6 +129,7 @@ impl LocalizeArgs {
         set(&mut localize.threshold, self.threshold);
         set(&mut localize.components, self.components);
         set(&mut localize.min_area, self.min_area);
+        set(&mut localize.min_peak, self.min_peak);
         set(&mut localize.min_score, self.min_score);
     }
 }

@@ -159,13 +159,14 @@ fn targets(classes: &[String], labels: &Labels) -> Result<Vec<usize>> {
 
 /// How maps become boxes. A class that the user locked on is boxed whatever its score, and next to others.
 pub(super) fn localizer(settings: &Settings) -> Result<Localizer> {
-    let Localize { preset, threshold, components, min_area, min_score } = &settings.localize;
+    let Localize { preset, threshold, components, min_area, min_peak, min_score } = &settings.localize;
     let locked = !settings.model.classes.is_empty();
     let settings = localize::Settings {
         preset: parse("preset", preset)?,
         threshold: share("the threshold", *threshold)?,
         components: parse("components", components)?,
         min_area: share("min_area", *min_area)?,
+        min_peak: share("min_peak", *min_peak)?,
         min_score: if locked { 0.0 } else { share("min_score", *min_score)? },
         merge_overlap: if locked { None } else { localize::Settings::default().merge_overlap },
     };

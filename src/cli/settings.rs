@@ -43,6 +43,7 @@ pub(super) struct Localize {
     pub(super) threshold: f32,
     pub(super) components: String,
     pub(super) min_area: f32,
+    pub(super) min_peak: f32,
     pub(super) min_score: f32,
 }
 

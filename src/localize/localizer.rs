@@ -58,6 +58,9 @@ pub struct Settings {
     pub components: Components,
     /// Components that cover less than this share of the view, 0..1, are dropped.
     pub min_area: f32,
+    /// Components whose own peak is below this share of the map's, 0..1, are dropped: what is barely warm is what looks
+    /// a little like the object, and not a second one.
+    pub min_peak: f32,
     /// Classes less probable than this, 0..1, get no box: a map is stretched to full scale however little the
     /// model believes in its class.
     pub min_score: f32,
@@ -77,6 +80,7 @@ impl Default for Settings {
             threshold: 0.4,
             components: Components::default(),
             min_area: 0.005,
+            min_peak: 0.7,
             min_score: 0.05,
             merge_overlap: Some(0.7),
         }
@@ -136,7 +140,11 @@ impl Localizer {
         let first = out.len();
         let least = f64::from(self.settings.min_area) * (GRID * GRID) as f64;
         let components = self.borders.list().iter().filter(|border| !border.is_hole);
-        for border in components.take(self.settings.components.limit()) {
+        let most = first.saturating_add(self.settings.components.limit());
+        for border in components {
+            if out.len() >= most {
+                break;
+            }
             let Some(bbox) = place.bbox(border.bounds) else { continue };
             if border.enclosed_cells() < least
                 || out[first..].iter().any(|larger| larger.bbox.encloses(&bbox))
@@ -144,6 +152,10 @@ impl Localizer {
                 continue;
             }
             let points = self.borders.points(border);
+            let (x, y) = highest(border, points, grid);
+            if grid[y as usize * GRID + x as usize] < self.settings.min_peak * peak {
+                continue;
+            }
             let mut outline = self.spare.pop().unwrap_or_default();
             outline.clear();
             outline.extend(corners(points).map(|cell| place.point(cell)));
@@ -151,7 +163,7 @@ impl Localizer {
                 class_id: map.class_id,
                 score: map.score,
                 bbox,
-                peak: place.pixel(highest(border, points, grid), &bbox),
+                peak: place.pixel((x, y), &bbox),
                 outline,
                 area: (border.enclosed_cells() * place.cell_area()) as f32,
                 track: None,
@@ -234,7 +246,7 @@ mod tests {
             0.9,
             &[
                 &[0.0; 7],
-                &[0.0, 9.0, 0.0, 0.0, 0.0, 6.0, 0.0],
+                &[0.0, 9.0, 0.0, 0.0, 0.0, 8.0, 0.0],
                 &[0.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0],
                 &[0.0; 7],
             ],
@@ -298,6 +310,7 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert!(found[1].bbox.x0 >= 350 && found[1].peak.0 > 350 && found[0].area > found[1].area);
         assert_eq!(locate(Settings { min_area: 0.05, ..all }, &[two_spots()], whole, (700, 400)).len(), 1);
+        assert_eq!(locate(Settings { min_peak: 0.95, ..all }, &[two_spots()], whole, (700, 400)), found[..1]);
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub(super) fn subject(evaluation: &Evaluation<'_>, dataset: &Dataset) -> Result<
         ("threshold", json!(decimal(localize.threshold))),
         ("components", json!(settings.localize.components)),
         ("min_area", json!(settings.localize.min_area)),
+        ("min_peak", json!(settings.localize.min_peak)),
         ("fit", json!(settings.model.fit)),
         ("input_size", json!(settings.model.input_size)),
         ("refine", json!(settings.model.refine)),
