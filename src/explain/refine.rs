@@ -46,18 +46,16 @@ pub(super) fn guides(graph: &Graph<'_>, logits: &str, (rows, columns): (usize, u
     for layer in layers::candidates(graph, logits) {
         let Some((height, width)) = layer.size else { continue };
         let finer = height >= rows && width >= columns && (height, width) != (rows, columns);
-        let near = height <= MOST_FINER * rows && width <= MOST_FINER * columns;
-        let few = pairs(height * width, rows * columns).is_some_and(|pairs| pairs <= MOST_PAIRS);
+        let within = |fine: usize, coarse: usize| coarse > 0 && fine <= coarse.saturating_mul(MOST_FINER);
+        let near = within(height, rows) && within(width, columns);
+        let pairs = [width, rows, columns].iter().try_fold(height, |pairs, &side| pairs.checked_mul(side));
+        let few = pairs.is_some_and(|pairs| pairs <= MOST_PAIRS);
         let new = guides.iter().all(|guide| guide.size != layer.size);
         if finer && near && few && new && layer.channels.is_some() {
             guides.push(layer);
         }
     }
     guides
-}
-
-fn pairs(places: usize, cells: usize) -> Option<usize> {
-    places.checked_mul(cells)
 }
 
 /// Appends `camloc.maps` `[N, K, H, W]` on the grid of the finest guide, made of [`RAW`] `[N, K, h, w]`, and returns

@@ -245,7 +245,7 @@ fn time_grows_with_the_size() {
     for (name, shape) in SHAPES {
         for method in [Method::GradCam, Method::Gradient] {
             let mut model = shape(COUNT);
-            let request = Request { top_k: 1, method: Some(method), ..Request::default() };
+            let request = Request { top_k: 1, method: Some(method), refine: true, ..Request::default() };
             let start = ThreadTime::now();
             let _ = explain(&mut model, &request);
             assert!(start.elapsed() < LIMIT, "{name}: {method:?} took {:?}", start.elapsed());

@@ -74,6 +74,7 @@ fn request(model: &ModelProto, choices: &mut Choices<'_>) -> Request {
         index: if rare(choices) { vec![choices.below(4)] } else { vec![] },
         method,
         layers,
+        refine: choices.below(2) == 0,
         fusion: if choices.below(2) == 0 { Fusion::Mean } else { Fusion::Max },
     }
 }
