@@ -342,40 +342,30 @@ impl Sink for Eyes {
 }
 
 fn print(figures: &Figures, out: &mut impl Write) -> std::io::Result<()> {
-    let Figures { forward_cpu_ms, forward_wall_ms, video_json_cpu_ms, video_json_wall_ms, .. } = figures;
-    let Figures { video_overlay_cpu_ms, video_overlay_wall_ms, .. } = figures;
-    writeln!(out, "{}, CPU-ms and wall-ms a frame, ratios of CPU to the bare forward pass", figures.model)?;
-    let mut row = |what: &str, cpu: &f64, wall: &f64, ratio: f64| {
-        writeln!(out, "{what:<34} {cpu:8.2} {wall:8.2}  {ratio:6.3} x")
-    };
-    row("forward pass", forward_cpu_ms, forward_wall_ms, 1.0)?;
-    row(
-        "forward pass with maps",
-        &figures.explained_cpu_ms,
-        &figures.explained_wall_ms,
-        figures.cam_branch_ratio,
-    )?;
-    writeln!(out, "  {:<50}  {:6.3} x", "refined", figures.refined_ratio)?;
-    for (method, ratio) in &figures.method_ratios {
-        writeln!(out, "  {method:<50}  {ratio:6.3} x")?;
-    }
-    if let Some(ratio) = figures.half_way_ratio {
-        writeln!(out, "  {:<50}  {ratio:6.3} x", "gradcam at a layer half-way down")?;
-    }
-    let mut row = |what: &str, cpu: &f64, wall: &f64, ratio: f64| {
-        writeln!(out, "{what:<34} {cpu:8.2} {wall:8.2}  {ratio:6.3} x")
-    };
-    row("720p H.264 to JSON", video_json_cpu_ms, video_json_wall_ms, figures.video_json_ratio)?;
-    row(
-        "720p H.264 to overlaid mp4",
-        video_overlay_cpu_ms,
-        video_overlay_wall_ms,
-        figures.video_overlay_ratio,
-    )?;
+    let f = figures;
+    writeln!(out, "{}, CPU-ms and wall-ms a frame, ratios of CPU to the bare forward pass", f.model)?;
+    row(out, "forward pass", f.forward_cpu_ms, f.forward_wall_ms, 1.0)?;
+    row(out, "forward pass with maps", f.explained_cpu_ms, f.explained_wall_ms, f.cam_branch_ratio)?;
+    ratio(out, "refined", f.refined_ratio)?;
+    f.method_ratios.iter().try_for_each(|(method, of)| ratio(out, method, *of))?;
+    f.half_way_ratio.map_or(Ok(()), |of| ratio(out, "gradcam at a layer half-way down", of))?;
+    row(out, "720p H.264 to JSON", f.video_json_cpu_ms, f.video_json_wall_ms, f.video_json_ratio)?;
+    let overlay = "720p H.264 to overlaid mp4";
+    row(out, overlay, f.video_overlay_cpu_ms, f.video_overlay_wall_ms, f.video_overlay_ratio)?;
     writeln!(
         out,
         "live 720p: {:.1} ms from arrival to drawn pixels ({:.1} of them forward pass), {} dropped",
         figures.live_latency_ms, figures.live_forward_ms, figures.live_dropped
     )?;
     writeln!(out, "memory {:.0} MB", figures.rss_mb)
+}
+
+/// A line of the table: CPU and wall time, and CPU over the forward pass.
+fn row(out: &mut impl Write, what: &str, cpu: f64, wall: f64, ratio: f64) -> std::io::Result<()> {
+    writeln!(out, "{what:<34} {cpu:8.2} {wall:8.2}  {ratio:6.3} x")
+}
+
+/// A line of a ratio alone.
+fn ratio(out: &mut impl Write, what: &str, ratio: f64) -> std::io::Result<()> {
+    writeln!(out, "  {what:<50}  {ratio:6.3} x")
 }

@@ -12,6 +12,7 @@ pub mod journal;
 mod measure;
 pub mod metrics;
 mod picture_grid;
+mod polygon;
 pub mod record;
 pub mod report;
 pub mod results;

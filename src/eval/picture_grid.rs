@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::dataset::Mask;
 use super::metrics::Rect;
+use super::polygon;
 use crate::localize::{Detection, GRID};
 use crate::view::View;
 
@@ -23,12 +24,17 @@ pub(super) fn over_picture<'a>(grid: &'a [f32], view: View, size: (u32, u32)) ->
     rows.flat_map(|y| columns.iter().map(move |&x| value(y, x).unwrap_or(0.0))).collect()
 }
 
+/// The centre of a cell, in pixels of the picture.
+fn centre(cell: usize, size: (u32, u32)) -> (f64, f64) {
+    let pixel = |cell: usize, side: u32| (cell as f64 + 0.5) * f64::from(side) / GRID as f64;
+    (pixel(cell % GRID, size.0), pixel(cell / GRID, size.1))
+}
+
 /// The centre of the highest cell, in pixels of the picture; `None` where no cell is above 0.
 pub(super) fn peak(over_picture: &[f32], size: (u32, u32)) -> Option<(f64, f64)> {
     let highest = over_picture.iter().copied().fold(0.0, f32::max);
     let at = over_picture.iter().position(|&v| v > 0.0 && v == highest)?;
-    let pixel = |cell: usize, side: u32| (cell as f64 + 0.5) * f64::from(side) / GRID as f64;
-    Some((pixel(at % GRID, size.0), pixel(at / GRID, size.1)))
+    Some(centre(at, size))
 }
 
 /// The true mask at the cells' centres.
@@ -41,8 +47,7 @@ pub(super) fn of_mask(mask: &Mask) -> Vec<bool> {
 
 /// The cells whose centres lie in a box.
 pub(super) fn of_box(bbox: &Rect, size: (u32, u32)) -> Vec<f32> {
-    let pixel = |cell: usize, side: u32| (cell as f64 + 0.5) * f64::from(side) / GRID as f64;
-    let inside = |cell: usize| bbox.contains((pixel(cell % GRID, size.0), pixel(cell / GRID, size.1)));
+    let inside = |cell: usize| bbox.contains(centre(cell, size));
     (0..GRID * GRID).map(|cell| f32::from(u8::from(inside(cell)))).collect()
 }
 
@@ -54,35 +59,12 @@ pub(super) fn of_outlines(found: &[Detection], size: (u32, u32)) -> Vec<f32> {
         let scale = |v: f32, side: u32| f64::from(v) * GRID as f64 / f64::from(side);
         let corners: Vec<(f64, f64)> =
             detection.outline.iter().map(|&(x, y)| (scale(x, size.0), scale(y, size.1))).collect();
-        fill(&corners, &mut cells);
+        polygon::fill(&corners, GRID, &mut cells, 1.0);
         for i in 0..corners.len() {
             draw(corners[i], corners[(i + 1) % corners.len()], &mut cells);
         }
     }
     cells
-}
-
-/// Sets the cells whose centres are inside, by the even-odd rule.
-fn fill(corners: &[(f64, f64)], cells: &mut [f32]) {
-    let mut crossings = Vec::new();
-    for (y, row) in cells.chunks_exact_mut(GRID).enumerate() {
-        let centre = y as f64 + 0.5;
-        crossings.clear();
-        for (i, &(x0, y0)) in corners.iter().enumerate() {
-            let (x1, y1) = corners[(i + 1) % corners.len()];
-            if (y0 <= centre) != (y1 <= centre) {
-                crossings.push(x0 + (centre - y0) / (y1 - y0) * (x1 - x0));
-            }
-        }
-        crossings.sort_by(f64::total_cmp);
-        for pair in crossings.chunks_exact(2) {
-            let column = |x: f64| ((x - 0.5).ceil().max(0.0) as usize).min(GRID);
-            let (from, to) = (column(pair[0]), column(pair[1]));
-            if from < to {
-                row[from..to].fill(1.0);
-            }
-        }
-    }
 }
 
 /// Sets the cells that an edge passes.

@@ -273,19 +273,7 @@ mod tests {
     use super::*;
 
     fn sample(name: &str, sequence: Option<&str>, class: &str) -> Sample {
-        Sample {
-            name: name.into(),
-            picture: name.into(),
-            sequence: sequence.map(str::to_owned),
-            frame: 0,
-            class: class.into(),
-            accepted: vec![1],
-            explained: Some(1),
-            boxes: vec![],
-            shares: false,
-            size: None,
-            mask: None,
-        }
+        Sample { sequence: sequence.map(str::to_owned), ..Sample::bare(name, class) }
     }
 
     #[test]

@@ -20,7 +20,7 @@ const CLASSES: usize = 6;
 const PLACES: usize = HEIGHT * WIDTH;
 
 /// Numbers without a pattern, -1..1.
-fn noise(count: usize, seed: u64) -> Vec<f32> {
+pub(super) fn noise(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed;
     let next = |_| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

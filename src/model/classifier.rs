@@ -83,22 +83,23 @@ impl Classifier {
     /// model takes it shows when it is loaded.
     pub fn set_size(&mut self, side: u32) {
         (self.preprocessing.width, self.preprocessing.height) = (side, side);
-        let Some(graph) = &mut self.model.graph else { return };
         // What is written down of tensors in between may hold sizes that follow from the old one.
-        graph.value_info.clear();
-        if let Some(input) = graph.input.iter_mut().find(|input| input.name() == self.input) {
-            signature::open(input);
-        }
-        self.fix_size();
+        self.model.graph.iter_mut().for_each(|graph| graph.value_info.clear());
+        self.declare_size(true);
     }
 
     /// Declares the size that pictures are prepared to where the model leaves it open, so that the size of every feature
     /// map behind it is known too. The batch stays as it is.
     pub fn fix_size(&mut self) {
+        self.declare_size(false);
+    }
+
+    fn declare_size(&mut self, anew: bool) {
         let shape = self.preprocessing.input_shape(1);
-        let Some(graph) = &mut self.model.graph else { return };
-        let Some(input) = graph.input.iter_mut().find(|input| input.name() == self.input) else { return };
-        signature::fix(input, &shape);
+        let inputs = self.model.graph.iter_mut().flat_map(|graph| &mut graph.input);
+        for input in inputs.filter(|input| input.name() == self.input) {
+            signature::declare(input, &shape, anew);
+        }
     }
 
     /// Puts the preprocessing into the graph: its input becomes `camloc.picture`, RGB pictures of any size, u8

@@ -131,21 +131,8 @@ fn sizes(info: &ValueInfoProto) -> Option<Vec<Option<usize>>> {
     Some(shape.dim.iter().map(|dim| size(&dim.value)).collect())
 }
 
-/// Forgets the sizes of a picture, but not the batch and the channels.
-pub(super) fn open(info: &mut ValueInfoProto) {
-    let Some(TypeValue::TensorType(tensor)) = info.r#type.as_mut().and_then(|of| of.value.as_mut()) else {
-        return;
-    };
-    let dims = tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim).skip(1);
-    for dim in dims {
-        if !matches!(dim.value, Some(DimensionValue::DimValue(1..=4))) {
-            dim.value = None;
-        }
-    }
-}
-
-/// Declares the sizes of a picture that are open, but not the batch.
-pub(super) fn fix(info: &mut ValueInfoProto, shape: &[usize]) {
+/// Declares the sizes of a picture, but not the batch: those that are open, or with `anew` all of them.
+pub(super) fn declare(info: &mut ValueInfoProto, shape: &[usize], anew: bool) {
     let Some(TypeValue::TensorType(tensor)) = info.r#type.as_mut().and_then(|of| of.value.as_mut()) else {
         return;
     };
@@ -155,7 +142,7 @@ pub(super) fn fix(info: &mut ValueInfoProto, shape: &[usize]) {
     }
     for (dim, &size) in dims.iter_mut().zip(shape).skip(1) {
         let known = matches!(dim.value, Some(DimensionValue::DimValue(size)) if size >= 0);
-        if let (false, Ok(size)) = (known, i64::try_from(size)) {
+        if let (true, Ok(size)) = (anew || !known, i64::try_from(size)) {
             dim.value = Some(DimensionValue::DimValue(size));
         }
     }

@@ -98,25 +98,22 @@ impl Explainer {
         let neutral = neutral(&preprocessing);
         let options = Options { shape: Some(preprocessing.input_shape(1)), ..options.clone() };
         let preprocessor = Preprocessor::new(&preprocessing);
-        if let Some(explanation) = is_answered(&mut model, request) {
-            let session = load(&model, &explanation, request, &options, &title)?;
-            return Ok(Explainer {
-                title,
-                labels,
-                explanation,
-                preprocessor,
-                session,
-                scores,
-                neutral,
-                base: None,
-            });
-        }
-        let base = switchable.then(|| {
-            Box::new(Base { model: model.clone(), request: request.clone(), options: options.clone() })
-        });
-        let explanation = explain::explain(&mut model, request)
-            .map_err(|source| ExplainerError::Explain { model: title.clone(), source: Box::new(source) })?;
-        let session = load(&model, &explanation, request, &options, &title)?;
+        let (base, (explanation, session)) = match is_answered(&mut model, request) {
+            Some(explanation) => {
+                let session = load(&model, &explanation, request, &options, &title)?;
+                (None, (explanation, session))
+            }
+            None => {
+                let base = switchable.then(|| {
+                    Box::new(Base {
+                        model: model.clone(),
+                        request: request.clone(),
+                        options: options.clone(),
+                    })
+                });
+                (base, rewrite(model, request, &options, &title)?)
+            }
+        };
         Ok(Explainer { title, labels, explanation, preprocessor, session, scores, neutral, base })
     }
 
@@ -130,17 +127,7 @@ impl Explainer {
         let following = methods.iter().cycle().skip(now + 1).take(methods.len() - 1);
         for &method in following {
             let request = Request { method: Some(method), ..base.request.clone() };
-            let mut model = base.model.clone();
-            let built = explain::explain(&mut model, &request)
-                .map_err(|source| ExplainerError::Explain {
-                    model: self.title.clone(),
-                    source: Box::new(source),
-                })
-                .and_then(|explanation| {
-                    let session = load(&model, &explanation, &request, &base.options, &self.title)?;
-                    Ok((explanation, session))
-                });
-            match built {
+            match rewrite(base.model.clone(), &request, &base.options, &self.title) {
                 Ok((explanation, session)) => {
                     (self.explanation, self.session) = (explanation, session);
                     return;
@@ -245,6 +232,19 @@ fn is_answered(model: &mut ModelProto, request: &Request) -> Option<Explanation>
     let method = request.method.is_none_or(|method| method.name() == found.method);
     let layer = request.layers.is_empty() || request.layers.join(",") == found.layer;
     (method && layer).then_some(found)
+}
+
+/// Has a model explain itself, and loads it.
+fn rewrite(
+    mut model: ModelProto,
+    request: &Request,
+    options: &Options,
+    title: &str,
+) -> Result<(Explanation, ExplainedSession), ExplainerError> {
+    let explanation = explain::explain(&mut model, request)
+        .map_err(|source| ExplainerError::Explain { model: title.into(), source: Box::new(source) })?;
+    let session = load(&model, &explanation, request, options, title)?;
+    Ok((explanation, session))
 }
 
 /// Loads an explained model, locked on the classes asked for.

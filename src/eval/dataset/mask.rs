@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::polygon::fill;
 use super::{Fault, FaultKind, Runs};
 use crate::source::read_photo;
 
@@ -82,7 +83,10 @@ fn from_shapes(shapes: &[Shape], size: (u32, u32), scale: (f64, f64)) -> Result<
     let mut pixels = vec![false; size.0 as usize * size.1 as usize];
     for shape in shapes {
         match shape {
-            Shape::Polygon(corners) => fill(corners, size.0 as usize, scale, &mut pixels),
+            Shape::Polygon(corners) => {
+                let corners: Vec<_> = corners.iter().map(|[x, y]| (x * scale.0, y * scale.1)).collect();
+                fill(&corners, size.0 as usize, &mut pixels, true);
+            }
             Shape::Runs(runs) if (runs.width, runs.height) == size => runs.paint(&mut pixels),
             Shape::Runs(runs) => {
                 return Err(bad(format!(
@@ -93,34 +97,6 @@ fn from_shapes(shapes: &[Shape], size: (u32, u32), scale: (f64, f64)) -> Result<
         }
     }
     Ok(Mask { size, pixels })
-}
-
-/// Sets the pixels whose centres lie in the polygon.
-fn fill(corners: &[[f64; 2]], width: usize, (scale_x, scale_y): (f64, f64), pixels: &mut [bool]) {
-    let corner = |i: usize| {
-        let [x, y] = corners[i % corners.len()];
-        (x * scale_x, y * scale_y)
-    };
-    let mut crossings: Vec<f64> = Vec::new();
-    for (y, row) in pixels.chunks_exact_mut(width.max(1)).enumerate() {
-        let centre = y as f64 + 0.5;
-        crossings.clear();
-        for i in 0..corners.len() {
-            let ((x0, y0), (x1, y1)) = (corner(i), corner(i + 1));
-            if (y0 <= centre) != (y1 <= centre) {
-                crossings.push(x0 + (centre - y0) / (y1 - y0) * (x1 - x0));
-            }
-        }
-        crossings.sort_by(f64::total_cmp);
-        for pair in crossings.chunks_exact(2) {
-            // The first pixel whose centre is not left of the edge.
-            let column = |x: f64| ((x - 0.5).ceil().max(0.0) as usize).min(width);
-            let (from, to) = (column(pair[0]), column(pair[1]));
-            if from < to {
-                row[from..to].fill(true);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -99,23 +99,31 @@ impl Sample {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample(boxes: &[[f64; 4]]) -> Sample {
+impl Sample {
+    /// A picture that shows a class somewhere, for tests.
+    pub(in crate::eval) fn bare(name: &str, class: &str) -> Sample {
         Sample {
-            name: "cat.png".into(),
-            picture: "cat.png".into(),
+            name: name.into(),
+            picture: name.into(),
             sequence: None,
             frame: 0,
-            class: "cat".into(),
-            accepted: vec![281],
-            explained: Some(281),
-            boxes: boxes.to_vec(),
+            class: class.into(),
+            accepted: vec![1],
+            explained: Some(1),
+            boxes: vec![],
             shares: false,
             size: None,
             mask: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(boxes: &[[f64; 4]]) -> Sample {
+        Sample { boxes: boxes.to_vec(), ..Sample::bare("cat.png", "cat") }
     }
 
     fn settle(sample: &Sample) -> (Option<Vec<[f64; 4]>>, Vec<FaultKind>) {

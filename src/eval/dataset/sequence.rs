@@ -81,19 +81,7 @@ mod tests {
     use super::*;
 
     fn assigned(names: &[&str], always: bool) -> Vec<Sample> {
-        let sample = |name: &&str| Sample {
-            name: (*name).to_owned(),
-            picture: (*name).into(),
-            sequence: None,
-            frame: 0,
-            class: "dog".into(),
-            accepted: vec![1],
-            explained: Some(1),
-            boxes: vec![],
-            shares: false,
-            size: None,
-            mask: None,
-        };
+        let sample = |name: &&str| Sample::bare(name, "dog");
         let mut samples: Vec<Sample> = names.iter().map(sample).collect();
         assign(&mut samples, always);
         samples

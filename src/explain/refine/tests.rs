@@ -2,21 +2,12 @@
 
 use prost::Message;
 
+use super::super::tests::noise;
 use super::super::{Request, explain};
 use super::*;
 use crate::onnx::build::*;
 use crate::onnx::proto::*;
 use crate::runtime::{Options, Session, init_for_tests};
-
-/// Numbers without a pattern, -1..1.
-fn noise(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    let next = |_| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..count).map(next).collect()
-}
 
 const BATCH: usize = 2;
 const CLASSES: usize = 4;
