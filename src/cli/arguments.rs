@@ -92,6 +92,46 @@ impl ModelArgs {
     }
 }
 
+/// How methods ask that run the model on many variants of a picture.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Methods of many passes (occlusion, rise, scorecam, ablationcam)")]
+pub(super) struct BlackBoxArgs {
+    /// Take this long for a picture, such as 2s, and give the best map so far
+    #[arg(long, env = "CAMLOC_BUDGET", value_name = "TIME")]
+    budget: Option<String>,
+    /// Occlusion: side of the patch, in pixels of the model's input
+    #[arg(long, value_name = "PIXELS")]
+    patch: Option<usize>,
+    /// Occlusion: step of the patch, in pixels of the model's input
+    #[arg(long, value_name = "PIXELS")]
+    stride: Option<usize>,
+    /// Occlusion: what the patch shows: grey, blur or mean
+    #[arg(long, value_name = "WHAT")]
+    fill: Option<String>,
+    /// RISE: how many random masks
+    #[arg(long, value_name = "N")]
+    rise_masks: Option<usize>,
+    /// Score-CAM, Ablation-CAM: ask about the N channels that vary most [default: all]
+    #[arg(long, value_name = "N")]
+    channels: Option<usize>,
+    /// Pictures in one forward pass [default: two for each thread]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+}
+
+impl BlackBoxArgs {
+    pub(super) fn apply(self, settings: &mut Settings) {
+        let black_box = &mut settings.black_box;
+        set(&mut black_box.budget, self.budget);
+        set(&mut black_box.patch, self.patch);
+        set(&mut black_box.stride, self.stride);
+        set(&mut black_box.fill, self.fill);
+        set(&mut black_box.masks, self.rise_masks);
+        set(&mut black_box.channels, self.channels);
+        set(&mut black_box.batch, self.batch);
+    }
+}
+
 /// Chooses another model, to which the settings' manifest does not belong.
 pub(super) fn set_path(model: &mut settings::Model, path: &Path) {
     model.path = path.to_string_lossy().into_owned();
@@ -177,11 +217,16 @@ impl OverlayArgs {
     }
 }
 
-/// The three groups, for the commands that have all of them.
+/// The four groups, for the commands that have all of them.
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainArgs {
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    black_box: BlackBoxArgs,
+    /// What is drawn by chance follows from this number
+    #[arg(long, env = "CAMLOC_SEED", value_name = "N")]
+    seed: Option<u64>,
     #[command(flatten)]
     localize: LocalizeArgs,
     #[command(flatten)]
@@ -193,6 +238,8 @@ impl ExplainArgs {
     pub(super) fn over(self, settings: &Settings) -> Settings {
         let mut settings = settings.clone();
         self.model.apply(&mut settings);
+        self.black_box.apply(&mut settings);
+        set(&mut settings.black_box.seed, self.seed);
         self.localize.apply(&mut settings);
         self.overlay.apply(&mut settings);
         settings

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use camloc::assets::{self, Asset, Progress, Step, Store};
-use camloc::explain::Request;
+use camloc::explain::{Request, black_box};
 use camloc::frame::Picture;
 use camloc::localize::{self, Localizer};
 use camloc::model::{Classifier, Fit, Labels};
@@ -116,16 +117,55 @@ pub(super) fn explainer(
 ) -> Result<Explainer> {
     library(store, report)?;
     let classifier = classifier(settings, store, report)?;
-    let request = request(&settings.model, &classifier.labels, classes)?;
+    let request = request(settings, &classifier.labels, classes)?;
     let options = Options { threads: settings.model.threads, ..Options::default() };
-    Ok(match switchable {
+    let mut explainer = match switchable {
         true => Explainer::switchable(classifier, &request, &options)?,
         false => Explainer::new(classifier, &request, &options)?,
+    };
+    // A window shall stay alive; while it is paused, the rest is asked.
+    explainer.set_budget(budget(&settings.black_box.budget)?.or(switchable.then_some(LIVE_BUDGET)));
+    Ok(explainer)
+}
+
+/// How long a window's picture waits for a black box, in passes of a small model some thirty.
+const LIVE_BUDGET: Duration = Duration::from_millis(150);
+
+/// Reads a time such as `2s`.
+pub(super) fn budget(text: &str) -> Result<Option<Duration>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || usage(anyhow!("the budget \"{text}\" is not a time above zero, such as 2s or 500ms"));
+    match humantime::parse_duration(text) {
+        Ok(time) if !time.is_zero() => Ok(Some(time)),
+        _ => Err(wrong()),
+    }
+}
+
+/// How methods of many passes ask.
+fn black_box(settings: &settings::BlackBox) -> Result<black_box::Settings> {
+    let settings::BlackBox { patch, stride, fill, masks, channels, seed, batch, .. } = settings;
+    for (name, value) in [("patch", patch), ("stride", stride), ("masks", masks)] {
+        if *value == 0 {
+            return Err(usage(anyhow!("{name} must be at least 1, not 0")));
+        }
+    }
+    Ok(black_box::Settings {
+        patch: *patch,
+        stride: *stride,
+        fill: parse("fill", fill)?,
+        masks: *masks,
+        channels: (*channels > 0).then_some(*channels),
+        seed: *seed,
+        batch: *batch,
+        ..black_box::Settings::default()
     })
 }
 
 /// What to explain, and how, for at least `classes` classes.
-pub(super) fn request(model: &settings::Model, labels: &Labels, classes: usize) -> Result<Request> {
+pub(super) fn request(settings: &Settings, labels: &Labels, classes: usize) -> Result<Request> {
+    let model = &settings.model;
     let targets = targets(&model.classes, labels)?;
     let top_k = if targets.is_empty() { model.top_k.max(classes) } else { targets.len() };
     let (output, index) = match model.target.is_empty() {
@@ -138,7 +178,8 @@ pub(super) fn request(model: &settings::Model, labels: &Labels, classes: usize) 
     };
     let fusion = model.fusion.parse().map_err(|error: String| usage(anyhow!(error)))?;
     let layers = model.layers.clone();
-    Ok(Request { top_k, targets, output, index, method, layers, fusion, refine: model.refine })
+    let black_box = black_box(&settings.black_box)?;
+    Ok(Request { top_k, targets, output, index, method, layers, fusion, refine: model.refine, black_box })
 }
 
 /// Reads `OUTPUT:INDEX`, the index behind the last colon, as names have colons too.

@@ -211,7 +211,7 @@ impl Bench<'_> {
     fn sessions(&self, mut classifier: Classifier) -> Result<(Session, Session)> {
         let options = self.options(&classifier);
         let plain = Session::load(&encode(&classifier.model)?, &options)?;
-        let asked = assemble::request(&self.quiet.settings.model, &classifier.labels, 1)?;
+        let asked = assemble::request(&self.quiet.settings, &classifier.labels, 1)?;
         explain::explain(&mut classifier.model, &Request { refine: false, ..asked })?;
         let explained = Session::load(&encode(&classifier.model)?, &options)?;
         Ok((plain, explained))
@@ -235,7 +235,7 @@ impl Bench<'_> {
             let (forward, with_maps) = passes(&mut plain, &mut explained)?;
             Ok(Some(with_maps.cpu_ms / forward.cpu_ms))
         };
-        let asked = assemble::request(&self.quiet.settings.model, &classifier.labels, 1)?;
+        let asked = assemble::request(&self.quiet.settings, &classifier.labels, 1)?;
         let refined = ratio(&Request { refine: true, ..asked.clone() })?.context("this model has no maps")?;
         let asked = Request { refine: false, ..asked };
         let mut methods = BTreeMap::new();

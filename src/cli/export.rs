@@ -42,7 +42,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         set_path(&mut settings.model, file);
     }
     let mut classifier = assemble::classifier(&settings, &assemble::store()?, &context.report)?;
-    let request = assemble::request(&settings.model, &classifier.labels, 0)?;
+    let request = assemble::request(&settings, &classifier.labels, 0)?;
     let manifest = classifier.manifest();
     if request.refine {
         classifier.fix_size();

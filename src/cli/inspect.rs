@@ -34,7 +34,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         writeln!(out, "explains itself: {method} at {layer}")?;
         return Ok(());
     }
-    let request = assemble::request(&settings.model, &classifier.labels, 1)?;
+    let request = assemble::request(&settings, &classifier.labels, 1)?;
     let Inspection { scores, head, layers, methods } = explain::inspect(&mut classifier.model, &request)?;
     writeln!(out, "scores\n  {} classes in {}", scores.classes, scores.logits)?;
     writeln!(out, "head\n  {head}")?;

@@ -133,6 +133,12 @@ impl Job {
         };
         let ended = pipeline.run(&mut output, &mut |news| match news {
             News::Done(frames) => bar.set_position(frames),
+            News::Asking(done, of) => bar.set_message(format!("{done} of {of} passes")),
+            // A map of all that the method asks about needs no word.
+            News::Asked(_, progress) if progress.error == Some(0.0) => {}
+            News::Asked(photo, progress) => {
+                bar.suspend(|| report.note(format_args!("{}: {progress}", photo.display())));
+            }
             // A skipped photo is an error of its own, on its own line.
             News::Notice(Notice::Skipped(error)) => bar.suspend(|| report.error(error)),
             News::Notice(notice) => bar.suspend(|| report.note(notice)),

@@ -14,6 +14,7 @@ pub(super) const DEFAULTS: &str = include_str!("../../config/camloc.toml");
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Settings {
     pub(super) model: Model,
+    pub(super) black_box: BlackBox,
     pub(super) localize: Localize,
     pub(super) track: Track,
     pub(super) overlay: Overlay,
@@ -35,6 +36,18 @@ pub(super) struct Model {
     pub(super) fit: String,
     pub(super) input_size: u32,
     pub(super) threads: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct BlackBox {
+    pub(super) budget: String,
+    pub(super) patch: usize,
+    pub(super) stride: usize,
+    pub(super) fill: String,
+    pub(super) masks: usize,
+    pub(super) channels: usize,
+    pub(super) seed: u64,
+    pub(super) batch: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -200,11 +200,7 @@ impl<'a> Measurer<'a> {
         };
         let heat = per_pixel(&picture_grid::over_picture(grid, view, picture.size()), picture.size());
         let neutral = explainer.neutral_colour();
-        let mut maps = Vec::new();
-        let mut score = |picture: &Picture| -> Result<f32, RuntimeError> {
-            explainer.explain_class(picture, Some(class), &mut maps)?;
-            Ok(maps.first().map_or(0.0, |map| map.score))
-        };
+        let mut score = |picture: &Picture| explainer.score(picture, class);
         let inserted =
             Perturbation::insertion(picture, &heat).map(|p| p.scores(STEPS, &mut score)).transpose()?;
         let deleted = Perturbation::deletion(picture, &heat, neutral)

@@ -36,6 +36,14 @@ pub enum ExplainError {
         /// Why, and what to do.
         why: String,
     },
+    /// A method needs many passes, so that no graph can hold it.
+    #[error(
+        "{method} asks the model about many variants of a picture, which no one model file can do; take another --method, such as gradcam"
+    )]
+    ManyPasses {
+        /// The method.
+        method: &'static str,
+    },
     /// There is no image input to differentiate by.
     #[error(
         "this model has no image input [N, channels, h, w], so there is no map of its pixels; take a method of layers"

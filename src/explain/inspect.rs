@@ -3,7 +3,7 @@
 use super::head::{Form, Head};
 use super::layers::{self, Layer};
 use super::scores::{self, Scores};
-use super::{ExplainError, Extent, Method, Request, explain, prepare};
+use super::{ExplainError, Extent, Method, Request, black_box, explain, prepare};
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::ModelProto;
 
@@ -32,7 +32,10 @@ pub fn inspect(model: &mut ModelProto, request: &Request) -> Result<Inspection, 
     let scores = scores::find(&graph, request)?;
     let layers = layers::candidates(&graph, &scores.logits);
     let head = describe(scores.head.as_ref());
-    let tried = |method| {
+    let tried = |method: Method| {
+        if method.is_black_box() {
+            return (method, black_box::fits(model, method, request));
+        }
         let before = Extent::of(model);
         let done = explain(model, &Request { method: Some(method), ..request.clone() });
         before.restore(model);

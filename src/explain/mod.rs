@@ -37,6 +37,7 @@
 //! # Ok::<(), camloc::explain::ExplainError>(())
 //! ```
 
+pub mod black_box;
 mod demand;
 mod error;
 mod features;
@@ -53,6 +54,7 @@ mod refine;
 mod scores;
 mod space;
 mod subject;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -97,6 +99,8 @@ pub struct Request {
     /// Whether the maps are refined where a finer grid is known: each place of it takes the evidence of the coarse
     /// cells that the network describes like it. Without, they are as the method's paper has them.
     pub refine: bool,
+    /// How a method asks that [is a black box](Method::is_black_box).
+    pub black_box: black_box::Settings,
 }
 
 /// What was done to a model.
@@ -132,6 +136,9 @@ const GRADIENT_OPSET: i64 = 16;
 /// When the request does not fit the model, an operator on the way has no gradient, or the model's operators are
 /// too old. The model then computes what it did, in an operator set that may have been raised.
 pub fn explain(model: &mut ModelProto, request: &Request) -> Result<Explanation, ExplainError> {
+    if let Some(method) = request.method.filter(|method| method.is_black_box()) {
+        return Err(ExplainError::ManyPasses { method: method.name() });
+    }
     prepare(model)?;
     let graph = Graph::new(model);
     let scores = scores::find(&graph, request)?;

@@ -100,7 +100,7 @@ pub(super) fn choose_value(
 }
 
 /// Where a value lies among all of an output's values for one picture.
-fn place(graph: &Graph<'_>, output: &str, index: &[usize]) -> Result<usize, ExplainError> {
+pub(super) fn place(graph: &Graph<'_>, output: &str, index: &[usize]) -> Result<usize, ExplainError> {
     let sizes: Option<Vec<usize>> = graph
         .shape(output)
         .and_then(|shape| shape.get(1..)?.iter().map(|&size| usize::try_from(size?).ok()).collect());

@@ -1,9 +1,12 @@
 //! A classifier that says where it looks: preprocessing, the explained graph and its labels together.
 
+use std::time::{Duration, Instant};
+
+use crate::explain::black_box::{BlackBox, BlackBoxError, Input, Progress};
 use crate::explain::{self, ExplainError, Explanation, Method, Request};
 use crate::frame::Picture;
 use crate::maps::ClassMap;
-use crate::model::{Channels, Classifier, Labels, Preprocessing, Preprocessor};
+use crate::model::{Channels, Classifier, Labels, Layout, Preprocessing, Preprocessor};
 use crate::onnx::load::{OnnxError, encode};
 use crate::onnx::proto::ModelProto;
 use crate::runtime::{ExplainedSession, Options, RuntimeError};
@@ -46,7 +49,9 @@ pub struct Explainer {
     labels: Labels,
     explanation: Explanation,
     preprocessor: Preprocessor,
-    session: ExplainedSession,
+    engine: Engine,
+    /// How long a black box may ask about one picture; `None`: about all variants.
+    budget: Option<Duration>,
     /// The output that holds the class scores.
     scores: String,
     /// What the model takes for nothing.
@@ -55,11 +60,27 @@ pub struct Explainer {
     base: Option<Box<Base>>,
 }
 
+/// What makes the maps.
+enum Engine {
+    /// A graph that explains itself in one pass.
+    Graph(ExplainedSession),
+    /// A network that is asked many times.
+    BlackBox(Box<BlackBox>),
+}
+
 /// A model before it was explained, and what was asked.
 struct Base {
     model: ModelProto,
     request: Request,
+    run: Run,
+}
+
+/// How a model is run, and what it is called.
+#[derive(Clone)]
+struct Run {
+    title: String,
     options: Options,
+    input: Input,
 }
 
 impl Explainer {
@@ -90,31 +111,35 @@ impl Explainer {
         options: &Options,
         switchable: bool,
     ) -> Result<Explainer, ExplainerError> {
-        if request.refine {
+        if request.refine || request.method.is_some_and(Method::is_black_box) {
             classifier.fix_size();
         }
         let Classifier { mut model, title, labels, preprocessing, output, .. } = classifier;
         let scores = request.output.clone().unwrap_or(output);
         let neutral = neutral(&preprocessing);
         let options = Options { shape: Some(preprocessing.input_shape(1)), ..options.clone() };
+        let run = Run { title: title.clone(), options, input: input(&preprocessing) };
         let preprocessor = Preprocessor::new(&preprocessing);
-        let (base, (explanation, session)) = match is_answered(&mut model, request) {
+        let (base, (explanation, engine)) = match is_answered(&mut model, request) {
             Some(explanation) => {
-                let session = load(&model, &explanation, request, &options, &title)?;
-                (None, (explanation, session))
+                let session = load(&model, &explanation, request, &run)?;
+                (None, (explanation, Engine::Graph(session)))
             }
             None => {
                 let base = switchable.then(|| {
-                    Box::new(Base {
-                        model: model.clone(),
-                        request: request.clone(),
-                        options: options.clone(),
-                    })
+                    Box::new(Base { model: model.clone(), request: request.clone(), run: run.clone() })
                 });
-                (base, rewrite(model, request, &options, &title)?)
+                (base, prepare(model, request, &run)?)
             }
         };
-        Ok(Explainer { title, labels, explanation, preprocessor, session, scores, neutral, base })
+        let budget = None;
+        Ok(Explainer { title, labels, explanation, preprocessor, engine, budget, scores, neutral, base })
+    }
+
+    /// Gives a black box this long for one picture; its map is then the best that can be said so far. `None` lets it
+    /// ask about all variants. At least one batch is asked about.
+    pub fn set_budget(&mut self, budget: Option<Duration>) {
+        self.budget = budget;
     }
 
     /// Goes on to the next method that this model allows, at the same layer. Nothing changes where there is none,
@@ -127,9 +152,9 @@ impl Explainer {
         let following = methods.iter().cycle().skip(now + 1).take(methods.len() - 1);
         for &method in following {
             let request = Request { method: Some(method), ..base.request.clone() };
-            match rewrite(base.model.clone(), &request, &base.options, &self.title) {
-                Ok((explanation, session)) => {
-                    (self.explanation, self.session) = (explanation, session);
+            match prepare(base.model.clone(), &request, &base.run) {
+                Ok((explanation, engine)) => {
+                    (self.explanation, self.engine) = (explanation, engine);
                     return;
                 }
                 Err(error) => tracing::info!("{method} is left out: {error}"),
@@ -140,30 +165,61 @@ impl Explainer {
     /// Explains `picture`: one map per class, best first, in `maps` (its memory is reused). Returns the
     /// part of the picture that the maps cover.
     pub fn explain(&mut self, picture: &Picture, maps: &mut Vec<ClassMap>) -> Result<View, RuntimeError> {
-        self.explain_timed(picture, maps, &Stats::default())
+        self.explain_timed(picture, maps, &Stats::default(), &mut |_| true)
     }
 
-    /// As [`Explainer::explain`], for this class instead of the best ones; `None` goes back to those. One forward
-    /// pass, whose class scores [`Explainer::class_scores`] has.
+    /// As [`Explainer::explain`], for this class instead of the best ones; `None` goes back to those.
+    /// [`Explainer::class_scores`] then has what the model says of all classes.
     pub fn explain_class(
         &mut self,
         picture: &Picture,
         class: Option<usize>,
         maps: &mut Vec<ClassMap>,
     ) -> Result<View, RuntimeError> {
-        let target = class.and_then(|class| i64::try_from(class).ok()).unwrap_or(-1);
-        self.session.set_targets(&vec![target; self.explanation.count])?;
+        self.set_class(class)?;
         self.explain(picture, maps)
     }
 
-    /// A score for each class from the last forward pass, as the model gives them: logits or probabilities. `None`
+    /// The probability of a class in `picture`, from one forward pass, whatever the method.
+    pub fn score(&mut self, picture: &Picture, class: usize) -> Result<f32, RuntimeError> {
+        match &mut self.engine {
+            Engine::Graph(_) => {
+                let mut maps = Vec::new();
+                self.explain_class(picture, Some(class), &mut maps)?;
+                Ok(maps.first().map_or(0.0, |map| map.score))
+            }
+            Engine::BlackBox(network) => {
+                self.preprocessor.run(picture, network.input_mut());
+                network.score(class)
+            }
+        }
+    }
+
+    fn set_class(&mut self, class: Option<usize>) -> Result<(), RuntimeError> {
+        let count = self.explanation.count;
+        match &mut self.engine {
+            Engine::Graph(session) => {
+                let target = class.and_then(|class| i64::try_from(class).ok()).unwrap_or(-1);
+                session.set_targets(&vec![target; count])
+            }
+            Engine::BlackBox(network) => {
+                network.set_targets(&vec![class; count]);
+                Ok(())
+            }
+        }
+    }
+
+    /// A score for each class, as the model gives them for the picture explained last: logits or probabilities. `None`
     /// where the model has no output of them.
     pub fn class_scores(&self) -> Option<&[f32]> {
-        let (session, classes) = (self.session.session(), self.explanation.classes);
+        let session = match &self.engine {
+            Engine::Graph(session) => session.session(),
+            Engine::BlackBox(network) => return network.class_scores(),
+        };
         let others = session.outputs().map(|(name, _)| name).filter(|name| !name.starts_with("camloc."));
         let outputs = std::iter::once(self.scores.as_str()).chain(others);
         let values = outputs.filter_map(|name| Some(session.floats(name).ok()?.1));
-        values.into_iter().find(|values| values.len() == classes)
+        values.into_iter().find(|values| values.len() == self.explanation.classes)
     }
 
     /// The colour (RGB) that becomes 0 in the model's input: what it takes for nothing.
@@ -171,17 +227,49 @@ impl Explainer {
         self.neutral
     }
 
-    /// As [`Explainer::explain`], with each stage clocked.
+    /// As [`Explainer::explain`], with each stage clocked. A black box tells `go_on` after each batch how many variants
+    /// it has asked about and how many there are, and ends where that says no.
     pub(super) fn explain_timed(
         &mut self,
         picture: &Picture,
         maps: &mut Vec<ClassMap>,
         stats: &Stats,
+        go_on: &mut dyn FnMut((usize, usize)) -> bool,
     ) -> Result<View, RuntimeError> {
-        let input = self.session.input_mut();
+        let input = match &mut self.engine {
+            Engine::Graph(session) => session.input_mut(),
+            Engine::BlackBox(network) => network.input_mut(),
+        };
         let view = stats.time(Stage::Preprocess, || self.preprocessor.run(picture, input));
-        stats.time(Stage::Forward, || self.session.explain(maps))?;
+        stats.time(Stage::Forward, || match &mut self.engine {
+            Engine::Graph(session) => session.explain(maps),
+            Engine::BlackBox(network) => {
+                let began = Instant::now();
+                network.begin()?;
+                ask(network, began, self.budget, go_on)?;
+                network.read(maps);
+                Ok(())
+            }
+        })?;
         Ok(view)
+    }
+
+    /// Goes on asking about the last picture for this long, and brings `maps` up to date. Nothing happens where the
+    /// method is no black box.
+    pub(super) fn refine(&mut self, time: Duration, maps: &mut Vec<ClassMap>) -> Result<(), RuntimeError> {
+        if let Engine::BlackBox(network) = &mut self.engine {
+            ask(network, Instant::now(), Some(time), &mut |_| true)?;
+            network.read(maps);
+        }
+        Ok(())
+    }
+
+    /// How far a black box has asked about the last picture.
+    pub fn progress(&mut self) -> Option<Progress> {
+        match &mut self.engine {
+            Engine::Graph(_) => None,
+            Engine::BlackBox(network) => network.progress(),
+        }
     }
 
     /// How many classes are explained in one pass.
@@ -212,7 +300,10 @@ impl Explainer {
 
     /// The execution provider that runs the graph.
     pub fn provider(&self) -> &str {
-        self.session.session().provider()
+        match &self.engine {
+            Engine::Graph(session) => session.session().provider(),
+            Engine::BlackBox(network) => network.provider(),
+        }
     }
 }
 
@@ -226,6 +317,16 @@ fn neutral(preprocessing: &Preprocessing) -> [u8; 3] {
     }
 }
 
+/// How the values of a picture lie in the model's input.
+fn input(preprocessing: &Preprocessing) -> Input {
+    Input {
+        height: preprocessing.height as usize,
+        width: preprocessing.width as usize,
+        channels: preprocessing.channels.count(),
+        interleaved: preprocessing.layout == Layout::Nhwc,
+    }
+}
+
 /// What a model explains already, if that is what was asked.
 fn is_answered(model: &mut ModelProto, request: &Request) -> Option<Explanation> {
     let found = explain::recognise(model)?;
@@ -234,17 +335,41 @@ fn is_answered(model: &mut ModelProto, request: &Request) -> Option<Explanation>
     (method && layer).then_some(found)
 }
 
-/// Has a model explain itself, and loads it.
-fn rewrite(
+/// Asks about one batch of variants after the other until there are no more, or the time is over.
+fn ask(
+    network: &mut BlackBox,
+    began: Instant,
+    budget: Option<Duration>,
+    go_on: &mut dyn FnMut((usize, usize)) -> bool,
+) -> Result<(), RuntimeError> {
+    while network.advance()? {
+        if budget.is_some_and(|budget| began.elapsed() >= budget) || !go_on(network.asked()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Has a model explain itself, or prepares it to be asked, and loads it.
+fn prepare(
     mut model: ModelProto,
     request: &Request,
-    options: &Options,
-    title: &str,
-) -> Result<(Explanation, ExplainedSession), ExplainerError> {
-    let explanation = explain::explain(&mut model, request)
-        .map_err(|source| ExplainerError::Explain { model: title.into(), source: Box::new(source) })?;
-    let session = load(&model, &explanation, request, options, title)?;
-    Ok((explanation, session))
+    run: &Run,
+) -> Result<(Explanation, Engine), ExplainerError> {
+    let title = &run.title;
+    let unfit = |source| ExplainerError::Explain { model: title.clone(), source: Box::new(source) };
+    if let Some(method) = request.method.filter(|method| method.is_black_box()) {
+        let loaded = BlackBox::load(model, method, request, run.input, &run.options);
+        let (network, explanation) = loaded.map_err(|error| match error {
+            BlackBoxError::Explain(source) => unfit(source),
+            BlackBoxError::Encode(source) => ExplainerError::Encode { model: title.clone(), source },
+            BlackBoxError::Run(source) => ExplainerError::Run { model: title.clone(), source },
+        })?;
+        return Ok((explanation, Engine::BlackBox(Box::new(network))));
+    }
+    let explanation = explain::explain(&mut model, request).map_err(unfit)?;
+    let session = load(&model, &explanation, request, run)?;
+    Ok((explanation, Engine::Graph(session)))
 }
 
 /// Loads an explained model, locked on the classes asked for.
@@ -252,12 +377,12 @@ fn load(
     model: &ModelProto,
     explanation: &Explanation,
     request: &Request,
-    options: &Options,
-    title: &str,
+    run: &Run,
 ) -> Result<ExplainedSession, ExplainerError> {
-    let bytes = encode(model).map_err(|source| ExplainerError::Encode { model: title.into(), source })?;
-    let refused = |source| ExplainerError::Run { model: title.into(), source };
-    let mut session = ExplainedSession::load(&bytes, options).map_err(refused)?;
+    let title = &run.title;
+    let bytes = encode(model).map_err(|source| ExplainerError::Encode { model: title.clone(), source })?;
+    let refused = |source| ExplainerError::Run { model: title.clone(), source };
+    let mut session = ExplainedSession::load(&bytes, &run.options).map_err(refused)?;
     if let Some(&last) = request.targets.last() {
         // A model from a file may explain more classes than are asked for; the last is then asked for again.
         let mut targets: Vec<i64> = request.targets.iter().map(|&class| class as i64).collect();

@@ -11,11 +11,12 @@
 
 pub mod controls;
 pub mod explainer;
+mod inference;
 mod output;
 mod stages;
 pub mod stats;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossbeam_channel::bounded;
@@ -25,6 +26,7 @@ pub use explainer::{Explainer, ExplainerError};
 pub use output::Output;
 pub use stats::{Stage, StageFigures, Stats};
 
+use crate::explain::black_box::Progress;
 use crate::frame::PicturePool;
 use crate::localize::Localizer;
 use crate::render::Renderer;
@@ -32,6 +34,7 @@ use crate::runtime::RuntimeError;
 use crate::sink::{Finished, SinkError};
 use crate::source::{FrameSource, Notice, SourceError, Stop};
 use crate::track::Tracking;
+use inference::Inference;
 use output::Around;
 use stages::{Draw, Failure};
 
@@ -63,6 +66,10 @@ pub enum PipelineError {
 pub enum News<'a> {
     /// This many frames are done.
     Done(u64),
+    /// So many variants of the present picture are asked about, of so many.
+    Asking(usize, usize),
+    /// How far a black box has asked about a picture that is done.
+    Asked(&'a Path, Progress),
     /// The source has something to say, such as that the camera stopped sending, or that a photo of a batch
     /// was skipped.
     Notice(&'a Notice),
@@ -126,6 +133,7 @@ impl Pipeline {
             stop: &stop,
             stats: &stats,
         };
+        let (to_refine, wanted) = bounded(1);
         let draw = Draw {
             localizer,
             tracking,
@@ -135,7 +143,9 @@ impl Pipeline {
             labels: &labels,
             controls: &controls,
             pool: PicturePool::new(SPARE),
+            to_refine,
         };
+        let inference = Inference { explainer, controls: &controls, stop: &stop, stats: &stats, last: None };
         let failure = Failure::default();
         let (to_infer, frames) = bounded(WAITING);
         let (to_draw, explained) = bounded(WAITING);
@@ -149,7 +159,7 @@ impl Pipeline {
                 ended.unwrap_or_else(|error| failure.note(error));
             });
             let infer = scope.spawn(|| {
-                let ended = stages::infer(explainer, frames, to_draw, &controls, &stats);
+                let ended = inference.run(frames, wanted, to_draw);
                 ended.unwrap_or_else(|error| failure.note(error));
             });
             let drawing = scope.spawn(|| draw.run(explained, to_show, &stop, &stats));

@@ -42,6 +42,14 @@ pub(super) struct Around<'a> {
     pub(super) stats: &'a Stats,
 }
 
+impl Around<'_> {
+    /// The photo that a frame is, if it is one.
+    fn photo(&self, drawn: &Drawn) -> Option<&Path> {
+        let place = usize::try_from(drawn.frame.seq).ok()?;
+        self.photos.get(place).map(PathBuf::as_path)
+    }
+}
+
 impl Output {
     /// Whether anything has to be drawn.
     pub fn wants_picture(&self) -> bool {
@@ -62,6 +70,10 @@ impl Output {
         let mut figures_due = last;
         loop {
             self.hear(notices, &mut summary, observe);
+            let (done, of) = around.stats.asked();
+            if done < of {
+                observe(News::Asking(done, of));
+            }
             match drawn.recv_timeout(TICK) {
                 Ok(frame) => {
                     let (arrived, again) = (frame.frame.arrived, frame.again);
@@ -71,10 +83,15 @@ impl Output {
                     if let Some(window) = &mut self.window
                         && (again || figures_due <= Instant::now())
                     {
-                        window.panels().figures = figures(&frame.model, around);
+                        window.panels().figures = figures(&frame, around);
                         figures_due = Instant::now() + FIGURES;
                     }
+                    let photo = around.photo(&frame).map(Path::to_owned);
+                    let asked = frame.progress.zip(photo);
                     around.stats.time(Stage::Write, || self.take(frame, around))?;
+                    if let Some((progress, photo)) = asked {
+                        observe(News::Asked(&photo, progress));
+                    }
                     // The same frame in another look says nothing of speed: while paused it only grows older.
                     if !again {
                         summary.frames += 1;
@@ -108,14 +125,14 @@ impl Output {
     }
 
     fn take(&mut self, frame: Drawn, around: &Around) -> Result<(), SinkError> {
+        let photo = around.photo(&frame);
         let Drawn { frame, overlay, detections, again, .. } = frame;
-        let photo = usize::try_from(frame.seq).ok().and_then(|seq| around.photos.get(seq));
         let shown = Shown {
             frame: &frame,
             overlay: overlay.as_ref(),
             detections: &detections,
             labels: around.labels,
-            source: photo.map_or(around.source.as_path(), PathBuf::as_path),
+            source: photo.unwrap_or(&around.source),
             still: photo.is_some(),
         };
         if !again {
@@ -189,14 +206,17 @@ impl Output {
 }
 
 /// The rows of the HUD.
-fn figures(model: &str, around: &Around) -> Vec<(String, String)> {
+fn figures(drawn: &Drawn, around: &Around) -> Vec<(String, String)> {
     let row = |name: &str, value: String| (name.to_owned(), value);
     let mut rows = vec![
         row("fps", format!("{:.1}", around.stats.fps())),
         row("latency", format!("{:.0} ms", 1e3 * around.stats.latency().as_secs_f64())),
-        row("model", model.to_owned()),
+        row("model", drawn.model.to_string()),
         row("dropped", around.stats.dropped().to_string()),
     ];
+    if let Some(progress) = drawn.progress {
+        rows.push(row("asked", progress.to_string()));
+    }
     if let Some(rank) = around.controls.look().rank {
         rows.push(row("class", format!("{} of {}", rank + 1, around.classes)));
     }

@@ -1,11 +1,13 @@
 //! The threads upstream of the outputs.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, never, select};
 
-use super::{Controls, Explainer, PipelineError, Stage, Stats};
+use super::{Controls, PipelineError, Stage, Stats};
+use crate::explain::black_box::Progress;
 use crate::frame::{Frame, Picture, PicturePool};
 use crate::localize::{Detection, Localizer};
 use crate::maps::ClassMap;
@@ -34,10 +36,14 @@ impl Failure {
 
 /// A frame and what the model says of it.
 pub(super) struct Explained {
-    frame: Arc<Frame>,
-    view: View,
-    maps: Vec<ClassMap>,
-    model: Arc<str>,
+    pub(super) frame: Arc<Frame>,
+    pub(super) view: View,
+    pub(super) maps: Vec<ClassMap>,
+    pub(super) model: Arc<str>,
+    /// How far a black box has asked about it.
+    pub(super) progress: Option<Progress>,
+    /// A better map of the frame that stands still.
+    pub(super) refined: bool,
 }
 
 /// A frame's results, ready to be shown or written.
@@ -47,6 +53,8 @@ pub(super) struct Drawn {
     pub(super) detections: Vec<Detection>,
     /// Model, method and execution provider.
     pub(super) model: Arc<str>,
+    /// How far a black box has asked about it.
+    pub(super) progress: Option<Progress>,
     /// The same frame in another look: for the window only.
     pub(super) again: bool,
 }
@@ -100,30 +108,6 @@ fn send_newest(to_infer: &Sender<Frame>, waiting: &Receiver<Frame>, mut frame: F
     }
 }
 
-pub(super) fn infer(
-    mut explainer: Explainer,
-    frames: Receiver<Frame>,
-    to_draw: Sender<Explained>,
-    controls: &Controls,
-    stats: &Stats,
-) -> Result<(), PipelineError> {
-    let mut model: Arc<str> = explainer.summary().into();
-    let mut steps = controls.look().method_steps;
-    for frame in frames {
-        let asked = controls.look().method_steps;
-        if asked != steps {
-            explainer.next_method();
-            (model, steps) = (explainer.summary().into(), asked);
-        }
-        let mut maps = Vec::new();
-        let view = explainer.explain_timed(&frame.picture, &mut maps, stats)?;
-        if to_draw.send(Explained { frame: Arc::new(frame), view, maps, model: model.clone() }).is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
 /// From maps to boxes to a picture.
 pub(super) struct Draw<'a> {
     pub(super) localizer: Localizer,
@@ -135,10 +119,13 @@ pub(super) struct Draw<'a> {
     pub(super) labels: &'a Labels,
     pub(super) controls: &'a Controls,
     pub(super) pool: PicturePool,
+    /// Where better maps of a frame that stands still are asked for.
+    pub(super) to_refine: Sender<Arc<Frame>>,
 }
 
 impl Draw<'_> {
-    /// Draws each frame as it comes; while paused, the last one again whenever its look changes.
+    /// Draws each frame as it comes; while paused, the last one again whenever its look changes or a better map of it
+    /// is there.
     pub(super) fn run(
         mut self,
         explained: Receiver<Explained>,
@@ -148,16 +135,46 @@ impl Draw<'_> {
     ) {
         let nothing = never();
         let mut last: Option<Explained> = None;
+        // Frames that came while better maps of the last one were awaited.
+        let mut held: VecDeque<Explained> = VecDeque::new();
+        let mut pause = Pause::Off;
         loop {
-            let paused = last.is_some() && self.controls.look().paused;
+            pause = pause.follow(self.controls.look().paused, last.as_ref(), &self.to_refine);
+            if pause == Pause::Off
+                && let Some(next) = held.pop_front()
+            {
+                if to_show.send(self.draw(last.insert(next), false, stats)).is_err() {
+                    break;
+                }
+                continue;
+            }
             let again = select! {
-                recv(if paused { &nothing } else { &explained }) -> next => match next {
-                    Ok(next) => { last = Some(next); false }
-                    Err(_) => break,
+                recv(if pause == Pause::Still { &nothing } else { &explained }) -> next => match (next, &mut last) {
+                    (Ok(next), Some(last)) if next.refined => {
+                        if pause != Pause::Refining || next.frame.seq != last.frame.seq {
+                            continue;
+                        }
+                        if next.progress.is_none_or(|progress| progress.is_complete()) {
+                            pause = Pause::Still;
+                        }
+                        *last = next;
+                        true
+                    }
+                    (Ok(next), Some(_)) if pause == Pause::Refining => {
+                        held.push_back(next);
+                        continue;
+                    }
+                    (Ok(next), _) => { last = Some(next); false }
+                    // The source has ended while the picture stands still.
+                    (Err(_), _) if pause == Pause::Refining => {
+                        pause = Pause::Still;
+                        continue;
+                    }
+                    (Err(_), _) => break,
                 },
                 recv(self.controls.changes()) -> _ => true,
                 default(LOOK) => {
-                    if paused && stop.is_stopped() {
+                    if pause != Pause::Off && stop.is_stopped() {
                         break;
                     }
                     continue;
@@ -178,7 +195,8 @@ impl Draw<'_> {
         let all = &mut item.maps[..];
         let maps = stats.time(Stage::Localize, || {
             // The same frame in another look has the same time, which is no new moment.
-            if let Some(tracking) = &mut self.tracking {
+            let tracking = self.tracking.as_mut().filter(|_| !item.refined);
+            if let Some(tracking) = tracking {
                 tracking.smooth(all, time);
             }
             let maps: &[ClassMap] = match look.rank {
@@ -187,7 +205,8 @@ impl Draw<'_> {
             };
             self.localizer.settings.threshold = look.threshold;
             self.localizer.locate(maps, item.view, size, &mut detections);
-            if let Some(tracking) = &mut self.tracking {
+            // A better map of a frame that stands still is no new moment either.
+            if let Some(tracking) = self.tracking.as_mut().filter(|_| !item.refined) {
                 tracking.follow(&mut detections, size, time);
             }
             maps
@@ -205,7 +224,8 @@ impl Draw<'_> {
                 picture
             })
         });
-        Drawn { frame: item.frame.clone(), overlay, detections, model: item.model.clone(), again }
+        let (frame, model, progress) = (item.frame.clone(), item.model.clone(), item.progress);
+        Drawn { frame, overlay, detections, model, progress, again }
     }
 
     /// Maps of another method and boxes of another rank have nothing to do with those before.
@@ -218,6 +238,34 @@ impl Draw<'_> {
             None => {}
         }
         self.followed = Some((model.clone(), rank));
+    }
+}
+
+/// Whether the picture stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// It moves.
+    Off,
+    /// It stands still, and better maps of it are on their way.
+    Refining,
+    /// It stands still.
+    Still,
+}
+
+impl Pause {
+    /// Follows the pause key. A frame of which a black box has more to say is asked about further.
+    fn follow(self, paused: bool, last: Option<&Explained>, to_refine: &Sender<Arc<Frame>>) -> Pause {
+        match (self, paused, last) {
+            (Pause::Off, true, Some(last)) => {
+                let unfinished = last.progress.is_some_and(|progress| !progress.is_complete());
+                match unfinished && to_refine.try_send(last.frame.clone()).is_ok() {
+                    true => Pause::Refining,
+                    false => Pause::Still,
+                }
+            }
+            (pause, true, Some(_)) => pause,
+            _ => Pause::Off,
+        }
     }
 }
 

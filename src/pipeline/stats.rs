@@ -85,6 +85,8 @@ pub struct Stats {
     latency: Mutex<Recent>,
     shown: Mutex<Recent>,
     dropped: AtomicU64,
+    /// Variants of the present picture that a black box has asked about, and how many there are.
+    asked: Mutex<(usize, usize)>,
 }
 
 /// The figures of one stage.
@@ -124,6 +126,16 @@ impl Stats {
     /// Frames dropped so far.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many variants of the present picture a black box has asked about, and how many there are.
+    pub fn ask(&self, asked: (usize, usize)) {
+        *lock(&self.asked) = asked;
+    }
+
+    /// Variants of the present picture that a black box has asked about, and how many there are.
+    pub fn asked(&self) -> (usize, usize) {
+        *lock(&self.asked)
     }
 
     /// Notes that a frame reached the end, `latency` after its arrival and `since` the one before it.

@@ -28,6 +28,16 @@ pub struct Options {
     pub shape: Option<Vec<usize>>,
 }
 
+impl Options {
+    /// How many threads one run will have.
+    pub fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS),
+            threads => threads,
+        }
+    }
+}
+
 /// A model in ONNX Runtime, with its input and its outputs allocated once.
 ///
 /// Write the picture to [`Session::input_mut`], call [`Session::run`], read [`Session::floats`].
@@ -130,16 +140,9 @@ impl Session {
 fn configure(builder: SessionBuilder, options: &Options) -> ort::Result<SessionBuilder> {
     Ok(builder
         .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_intra_threads(threads(options))?
+        .with_intra_threads(options.thread_count())?
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?)
-}
-
-fn threads(options: &Options) -> usize {
-    match options.threads {
-        0 => available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS),
-        threads => threads,
-    }
 }
 
 /// Binds the input `camloc.targets`, where the model has one, to its default of -1: classes by rank.

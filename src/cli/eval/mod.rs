@@ -23,7 +23,7 @@ use camloc::pipeline::Explainer;
 use camloc::source::Stop;
 use serde_json::{Value, json};
 
-use super::arguments::{LocalizeArgs, ModelArgs, TrackArgs};
+use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs, TrackArgs};
 use super::settings::Settings;
 use super::{Context, assemble, usage};
 
@@ -33,6 +33,8 @@ pub(super) struct Args {
     wish: Wish,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    black_box: BlackBoxArgs,
     #[command(flatten)]
     localize: LocalizeArgs,
     #[command(flatten)]
@@ -101,6 +103,8 @@ struct Evaluated {
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let mut settings = args.model.over(&context.settings);
+    args.black_box.apply(&mut settings);
+    settings.black_box.seed = args.wish.seed;
     args.localize.apply(&mut settings);
     args.track.apply(&mut settings);
     let args = args.wish;

@@ -19,12 +19,14 @@ use super::{Evaluation, assemble};
 /// The model, ready to explain one class at a time, and a fingerprint of it.
 pub(super) fn explainer(settings: &Settings, store: &Store, report: &Report) -> Result<(Explainer, String)> {
     let classifier = assemble::classifier(settings, store, report)?;
-    let request = assemble::request(&settings.model, &classifier.labels, 1)?;
+    let request = assemble::request(settings, &classifier.labels, 1)?;
     let mut hash = Sha256::new();
     hash.update(encode(&classifier.model)?);
     hash.update(format!("{request:?} {:?} {:?}", classifier.preprocessing, classifier.labels));
     let options = Options { threads: settings.model.threads, ..Options::default() };
-    Ok((Explainer::new(classifier, &request, &options)?, hex(&hash.finalize())))
+    let mut explainer = Explainer::new(classifier, &request, &options)?;
+    explainer.set_budget(assemble::budget(&settings.black_box.budget)?);
+    Ok((explainer, hex(&hash.finalize())))
 }
 
 /// A setting as it was written: 0.2, not 0.20000000298023224.
@@ -45,8 +47,8 @@ pub(super) fn subject(evaluation: &Evaluation<'_>, dataset: &Dataset) -> Result<
         ("preset", json!(localize.preset.to_string())),
         ("threshold", json!(decimal(localize.threshold))),
         ("components", json!(settings.localize.components)),
-        ("min_area", json!(settings.localize.min_area)),
-        ("min_peak", json!(settings.localize.min_peak)),
+        ("min_area", json!(decimal(settings.localize.min_area))),
+        ("min_peak", json!(decimal(settings.localize.min_peak))),
         ("fit", json!(settings.model.fit)),
         ("input_size", json!(settings.model.input_size)),
         ("refine", json!(settings.model.refine)),

@@ -66,6 +66,15 @@ pub enum Method {
     GuidedBackprop,
     /// Guided backpropagation times Grad-CAM (Selvaraju et al. 2017), as large as the picture.
     GuidedGradCam,
+    /// How much probability goes when a patch covers a place (Zeiler & Fergus 2014); many passes.
+    Occlusion,
+    /// Random masks weighted with the probability behind them (Petsiuk et al. 2018); many passes, as large as the
+    /// picture.
+    Rise,
+    /// Channels weighted with the score of the picture behind them (Wang et al. 2020); many passes.
+    ScoreCam,
+    /// Channels weighted with how much of the score goes without them (Desai & Ramaswamy 2020); many passes.
+    AblationCam,
 }
 
 /// What a method is called in the program, and what it does, in one line.
@@ -87,6 +96,18 @@ const NAMES: &[(Method, &str, &str)] = &[
     (Method::Gradient, "gradient", "how much each pixel moves the score, at full size"),
     (Method::GuidedBackprop, "guided-backprop", "pixels that excite the class, at full size"),
     (Method::GuidedGradCam, "guided-gradcam", "guided backpropagation times Grad-CAM, at full size"),
+    (Method::Occlusion, "occlusion", "what is lost when a patch covers a place; many passes, any network"),
+    (Method::Rise, "rise", "random masks weighted with what is seen behind them; many passes, any network"),
+    (
+        Method::ScoreCam,
+        "scorecam",
+        "channels weighted with what is seen behind them; many passes, no gradient",
+    ),
+    (
+        Method::AblationCam,
+        "ablationcam",
+        "channels weighted with what is lost without them; many passes, no gradient",
+    ),
 ];
 
 impl Method {
@@ -111,7 +132,14 @@ impl Method {
 
     /// Whether it has a map of its own for each layer.
     pub fn has_layer(self) -> bool {
-        !matches!(self, Method::Cam | Method::FullGrad | Method::Gradient | Method::GuidedBackprop)
+        use Method::{Cam, FullGrad, Gradient, GuidedBackprop, Occlusion, Rise};
+        !matches!(self, Cam | FullGrad | Gradient | GuidedBackprop | Occlusion | Rise)
+    }
+
+    /// Whether it asks the network about many variants of one picture ([`super::black_box`]) in place of rewriting its
+    /// graph.
+    pub fn is_black_box(self) -> bool {
+        matches!(self, Method::Occlusion | Method::Rise | Method::ScoreCam | Method::AblationCam)
     }
 
     /// Appends the maps for a layer, or for the picture where the method has no layer.
@@ -134,6 +162,9 @@ impl Method {
             Method::Gradient => gradient::append(subject),
             Method::GuidedBackprop => gradient::append_guided(subject),
             Method::GuidedGradCam => gradient::append_guided_cam(subject, layer),
+            Method::Occlusion | Method::Rise | Method::ScoreCam | Method::AblationCam => {
+                Err(ExplainError::ManyPasses { method: self.name() })
+            }
         }
     }
 }

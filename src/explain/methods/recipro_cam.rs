@@ -2,7 +2,7 @@
 //! each of its places, each copy keeps one place and is zero elsewhere, and the part behind the layer runs on all
 //! copies as one batch; the map is the class's probability. It needs no gradient, and one run serves all classes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::super::ExplainError;
 use super::super::features::{Grid, Maps};
@@ -10,6 +10,7 @@ use super::super::head::Layout;
 use super::super::layers::Layer;
 use super::super::outputs::rows;
 use super::super::subject::Subject;
+use super::super::tail::Tail;
 use crate::onnx::build::{self, int};
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::NodeProto;
@@ -33,8 +34,11 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
         return Err(refused(format!("it has {} tokens that are no place", prefix(layer))));
     }
     let tail = Tail::behind(subject.graph, &layer.tensor, &subject.scores.logits).map_err(refused)?;
+    if let Some(input) = tail.passing.last() {
+        return Err(refused(format!("{input} passes by it; take a layer through which everything passes")));
+    }
     let copies = copies(subject.graph, layer, places);
-    let logits = tail.copy(subject.graph, &layer.tensor, &copies, &subject.scores.logits, places);
+    let logits = repeat(tail, subject.graph, &layer.tensor, &copies, &subject.scores.logits, places);
 
     let (classes, count) = (subject.scores.classes as i64, subject.count() as i64);
     let graph = &mut *subject.graph;
@@ -88,68 +92,34 @@ fn copies(graph: &mut Graph<'_>, layer: &Layer, places: usize) -> String {
     graph.op("Reshape", "camloc.copies", &[&each, &shape], vec![])
 }
 
-/// The nodes between a layer and the scores.
-struct Tail {
-    nodes: Vec<NodeProto>,
-}
-
-impl Tail {
-    /// Finds them; everything they use must be constant or come through the layer.
-    fn behind(graph: &Graph<'_>, layer: &str, logits: &str) -> Result<Tail, String> {
-        let mut behind = HashSet::from([layer]);
-        let mut after = Vec::new();
-        for node in graph.nodes() {
-            if node.input.iter().any(|input| behind.contains(input.as_str())) {
-                behind.extend(node.output.iter().map(String::as_str));
-                after.push(node);
+/// Appends the nodes of a tail once more, from `copies` in place of the layer, and returns what they make of it.
+fn repeat(
+    tail: Tail,
+    graph: &mut Graph<'_>,
+    layer: &str,
+    copies: &str,
+    logits: &str,
+    places: usize,
+) -> String {
+    let batch = graph.shape(layer).and_then(|shape| *shape.first()?);
+    let mut names = HashMap::from([(layer.to_owned(), copies.to_owned())]);
+    for mut node in tail.nodes {
+        if let ("Reshape", Some(batch)) = (node.standard_op(), batch) {
+            larger(graph, &mut node, batch, places);
+        }
+        for input in &mut node.input {
+            if let Some(name) = names.get(input) {
+                input.clone_from(name);
             }
         }
-        let mut wanted = HashSet::from([logits]);
-        let mut nodes = Vec::new();
-        for node in after.into_iter().rev() {
-            if !node.output.iter().any(|output| wanted.contains(output.as_str())) {
-                continue;
-            }
-            if node.subgraphs().next().is_some() {
-                return Err(format!("there is a {} behind it", node.op_type()));
-            }
-            for input in node.input.iter().filter(|input| !input.is_empty()) {
-                if !behind.contains(input.as_str()) && !graph.is_constant(input) {
-                    return Err(format!(
-                        "{input} passes by it; take a layer through which everything passes"
-                    ));
-                }
-                wanted.insert(input);
-            }
-            nodes.push(node.clone());
+        for output in node.output.iter_mut().filter(|output| !output.is_empty()) {
+            let name = graph.fresh_name("camloc.tail");
+            names.insert(std::mem::replace(output, name.clone()), name);
         }
-        nodes.reverse();
-        Ok(Tail { nodes })
+        node.name = node.output.first().cloned();
+        graph.push(node);
     }
-
-    /// Appends the nodes once more, from `copies` in place of the layer, and returns what they make of it.
-    fn copy(&self, graph: &mut Graph<'_>, layer: &str, copies: &str, logits: &str, places: usize) -> String {
-        let batch = graph.shape(layer).and_then(|shape| *shape.first()?);
-        let mut names = HashMap::from([(layer.to_owned(), copies.to_owned())]);
-        for node in &self.nodes {
-            let mut node = node.clone();
-            if let ("Reshape", Some(batch)) = (node.standard_op(), batch) {
-                larger(graph, &mut node, batch, places);
-            }
-            for input in &mut node.input {
-                if let Some(name) = names.get(input) {
-                    input.clone_from(name);
-                }
-            }
-            for output in node.output.iter_mut().filter(|output| !output.is_empty()) {
-                let name = graph.fresh_name("camloc.tail");
-                names.insert(std::mem::replace(output, name.clone()), name);
-            }
-            node.name = node.output.first().cloned();
-            graph.push(node);
-        }
-        names.get(logits).cloned().unwrap_or_else(|| copies.to_owned())
-    }
+    names.get(logits).cloned().unwrap_or_else(|| copies.to_owned())
 }
 
 /// Of a model with a fixed batch, a reshape may name the batch; the copies are more.

@@ -1,0 +1,441 @@
+//! Methods that need no gradient: they ask the network about many variants of one picture, so they work on every
+//! model, and cost as many forward passes as there are variants.
+//!
+//! A [`BlackBox`] holds the network; [`BlackBox::begin`] takes a picture, [`BlackBox::advance`] asks about one batch
+//! of variants, and [`BlackBox::read`] gives the maps at any time: after all variants they are the method's own, before
+//! that the best that can be said so far, with an estimate of their error. All classes share the passes.
+
+mod ablation_cam;
+mod channels;
+mod convergence;
+mod feature_map;
+mod input;
+mod network;
+mod occlusion;
+mod probe;
+mod rise;
+mod score;
+mod score_cam;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use input::Input;
+pub use settings::{Fill, Settings, UnknownFill};
+
+use super::{ExplainError, Explanation, Method, Request};
+use crate::maps::ClassMap;
+use crate::onnx::load::{OnnxError, encode};
+use crate::onnx::proto::ModelProto;
+use crate::runtime::{Options, RuntimeError, Session};
+use ablation_cam::AblationCam;
+use convergence::Convergence;
+use feature_map::FeatureMap;
+use network::{CUT, Network};
+use occlusion::Occlusion;
+use probe::Probe;
+use rise::Rise;
+use score::{Probabilities, Score, ranked, scores};
+use score_cam::ScoreCam;
+
+/// Why a model can't be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BlackBoxError {
+    /// The request does not fit the model.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
+    /// The model is too large for a file.
+    #[error(transparent)]
+    Encode(#[from] OnnxError),
+    /// ONNX Runtime refuses it.
+    #[error(transparent)]
+    Run(#[from] RuntimeError),
+}
+
+/// How far a picture is asked about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Variants asked about.
+    pub done: usize,
+    /// Variants that there are.
+    pub of: usize,
+    /// What variants are, for people: `patches`, `masks`, `channels`.
+    pub what: &'static str,
+    /// How far the first class's map may be from what more variants would make of it: root mean square, as a share of
+    /// its range. 0 where all variants are asked about and the method knows no others; `None` while too few are to
+    /// tell.
+    pub error: Option<f32>,
+}
+
+impl Progress {
+    /// Whether there is nothing left to ask.
+    pub fn is_complete(&self) -> bool {
+        self.done == self.of
+    }
+}
+
+impl fmt::Display for Progress {
+    /// As in `420 of 1000 masks, error about 3 %`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} {}", self.done, self.of, self.what)?;
+        match self.error {
+            Some(0.0) if self.is_complete() => Ok(()),
+            Some(error) => write!(f, ", error about {:.1} %", 100.0 * error),
+            None => f.write_str(", too few to tell the error"),
+        }
+    }
+}
+
+/// Whether a model can be asked by a method.
+///
+/// # Errors
+/// Where the request does not fit the model.
+pub fn fits(model: &ModelProto, method: Method, request: &Request) -> Result<(), ExplainError> {
+    Network::new(model.clone(), method, request).map(|_| ())
+}
+
+/// A network and one method to ask it.
+pub struct BlackBox {
+    method: Method,
+    settings: Settings,
+    input: Input,
+    whole: Asked,
+    /// The network behind the layer, where it is asked alone.
+    tail: Option<Asked>,
+    layer: Option<FeatureMap>,
+    /// The output with the layer's values.
+    layer_output: String,
+    /// Classes to explain; `None` by rank.
+    targets: Vec<Option<usize>>,
+    /// The picture, as the model takes it.
+    picture: Vec<f32>,
+    job: Option<Job>,
+}
+
+/// The questions about one picture.
+struct Job {
+    probe: Box<dyn Probe>,
+    /// What variants are made of: the picture, or what the network behind the layer takes.
+    original: Vec<f32>,
+    classes: Vec<usize>,
+    /// What the network says of the picture itself: of the classes, `[K]`, and of all, as logits.
+    before: Vec<Score>,
+    logits: Vec<f32>,
+    done: usize,
+    convergence: Convergence,
+}
+
+/// A session that answers for a batch of variants.
+struct Asked {
+    session: Session,
+    batch: usize,
+    logits: String,
+    own: Option<String>,
+    probabilities: Probabilities,
+    classes: usize,
+}
+
+impl BlackBox {
+    /// Loads a classifier for a method that [is a black box](Method::is_black_box); `input` says how its pictures lie in
+    /// memory, which is in `options` as the shape of one picture.
+    ///
+    /// # Errors
+    /// Where the request does not fit the model, or ONNX Runtime refuses it.
+    pub fn load(
+        model: ModelProto,
+        method: Method,
+        request: &Request,
+        input: Input,
+        options: &Options,
+    ) -> Result<(BlackBox, Explanation), BlackBoxError> {
+        let network = Network::new(model, method, request)?;
+        let settings = &request.black_box;
+        let shape = options.shape.clone().unwrap_or_default();
+        let wished = match settings.batch {
+            0 => 2 * options.thread_count(),
+            batch => batch,
+        };
+        let whole = Asked::load(&network.model, &network, options, &shape[1.min(shape.len())..], wished)?;
+        let tail = match &network.tail {
+            Some((tail, values)) => Some(Asked::load(tail, &network, options, &[*values], wished)?),
+            None => None,
+        };
+        if whole.batch == 1 && wished > 1 {
+            tracing::warn!("this model takes one picture at a time: its variants are run one by one");
+        }
+        let explanation = explanation(method, request, input, &network);
+        let targets = match network.value {
+            Some(place) => vec![Some(place)],
+            None if request.targets.is_empty() => vec![None; explanation.count],
+            None => request.targets.iter().map(|&class| Some(class)).collect(),
+        };
+        let layer_output = match (&network.tail, &network.layer) {
+            (Some(_), _) => CUT.to_owned(),
+            (None, Some((tensor, _))) => tensor.clone(),
+            (None, None) => String::new(),
+        };
+        let black_box = BlackBox {
+            method,
+            settings: settings.clone(),
+            input,
+            whole,
+            tail,
+            layer: network.layer.map(|(_, map)| map),
+            layer_output,
+            targets,
+            picture: vec![0.0; input.len()],
+            job: None,
+        };
+        Ok((black_box, explanation))
+    }
+
+    /// The picture as the model takes it, to be written before [`BlackBox::begin`].
+    pub fn input_mut(&mut self) -> &mut [f32] {
+        &mut self.picture
+    }
+
+    /// Chooses the classes to explain, as many as the request asked for; `None` takes the class that ranks there.
+    pub fn set_targets(&mut self, targets: &[Option<usize>]) {
+        self.targets = targets.to_vec();
+    }
+
+    /// The probability of a class, from one pass that asks about the picture itself; what was known of another is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// If the model fails.
+    pub fn score(&mut self, class: usize) -> Result<f32, RuntimeError> {
+        self.job = None;
+        self.look()?;
+        let mut scores = Vec::new();
+        self.whole.scores(0, &[class], &mut scores)?;
+        Ok(scores.first().map_or(0.0, |score| score.probability))
+    }
+
+    /// Runs the network on the picture.
+    fn look(&mut self) -> Result<(), RuntimeError> {
+        for sample in self.whole.session.input_mut().chunks_exact_mut(self.picture.len().max(1)) {
+            sample.copy_from_slice(&self.picture);
+        }
+        self.whole.session.run()
+    }
+
+    /// Asks about the picture itself; variants of it are then to come.
+    ///
+    /// # Errors
+    /// If the model fails.
+    pub fn begin(&mut self) -> Result<(), RuntimeError> {
+        self.job = None;
+        self.look()?;
+        let logits = self.whole.row(0)?.to_vec();
+        let mut classes = ranked(&logits);
+        classes.truncate(self.targets.len());
+        let last = classes.last().copied().unwrap_or_default();
+        classes.resize(self.targets.len(), last);
+        classes.iter_mut().zip(&self.targets).for_each(|(class, target)| *class = target.unwrap_or(*class));
+        let mut before = Vec::new();
+        self.whole.scores(0, &classes, &mut before)?;
+        let activations = match self.layer {
+            Some(_) => self.whole.sample(&self.layer_output)?.to_vec(),
+            None => Vec::new(),
+        };
+        let probe: Box<dyn Probe> = match (self.method, self.layer) {
+            (Method::ScoreCam, Some(map)) => {
+                Box::new(ScoreCam::new(self.input, map, &activations, self.settings.channels))
+            }
+            (Method::AblationCam, Some(map)) => {
+                Box::new(AblationCam::new(map, &activations, self.settings.channels, &before))
+            }
+            (Method::Rise, _) => Box::new(Rise::new(&self.settings, self.input, classes.len())),
+            _ => Box::new(Occlusion::new(&self.settings, self.input, &self.picture, &before)),
+        };
+        let original = match &mut self.tail {
+            Some(tail) => {
+                tail.must_agree(&activations, &logits)?;
+                activations
+            }
+            None => self.picture.clone(),
+        };
+        let convergence = Convergence::default();
+        self.job = Some(Job { probe, original, classes, before, logits, done: 0, convergence });
+        Ok(())
+    }
+
+    /// Asks about the next batch of variants. Returns whether there are more.
+    ///
+    /// # Errors
+    /// If the model fails.
+    pub fn advance(&mut self) -> Result<bool, RuntimeError> {
+        let asked = self.tail.as_mut().unwrap_or(&mut self.whole);
+        let Some(job) = &mut self.job else { return Ok(false) };
+        let variants = job.done..(job.done + asked.batch).min(job.probe.variants());
+        let size = job.original.len().max(1);
+        for (variant, sample) in variants.clone().zip(asked.session.input_mut().chunks_exact_mut(size)) {
+            job.probe.write(variant, &job.original, sample);
+        }
+        if !variants.is_empty() {
+            asked.session.run()?;
+        }
+        let mut scores = Vec::new();
+        for (at, variant) in variants.clone().enumerate() {
+            asked.scores(at, &job.classes, &mut scores)?;
+            job.probe.take(variant, &scores);
+        }
+        job.done = variants.end;
+        job.convergence.note(job.probe.as_ref(), job.done);
+        Ok(job.done < job.probe.variants())
+    }
+
+    /// Fills `maps` with what is known so far, one for each class. The buffers in `maps` are reused.
+    pub fn read(&self, maps: &mut Vec<ClassMap>) {
+        let Some(job) = &self.job else {
+            maps.clear();
+            return;
+        };
+        let (height, width) = job.probe.size();
+        maps.resize_with(job.classes.len(), || ClassMap {
+            class_id: 0,
+            score: 0.0,
+            height: 0,
+            width: 0,
+            values: Vec::new(),
+        });
+        let classes = job.classes.iter().zip(&job.before).enumerate();
+        for (map, (slot, (&class_id, before))) in maps.iter_mut().zip(classes) {
+            (map.class_id, map.score, map.height, map.width) = (class_id, before.probability, height, width);
+            job.probe.map(slot, &mut map.values);
+            // A damaged model says no number; a picture of that is of no use.
+            map.values.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = 0.0);
+        }
+    }
+
+    /// How many variants are asked about, and how many there are.
+    pub fn asked(&self) -> (usize, usize) {
+        self.job.as_ref().map_or((0, 0), |job| (job.done, job.probe.variants()))
+    }
+
+    /// How far the picture is asked about; `None` before the first.
+    pub fn progress(&mut self) -> Option<Progress> {
+        let job = self.job.as_mut()?;
+        let (done, of) = (job.done, job.probe.variants());
+        let error = match done == of && !job.probe.is_estimate() {
+            true => Some(0.0),
+            false => job.convergence.error(job.probe.as_ref(), done),
+        };
+        let what = match self.method {
+            Method::Rise => "masks",
+            Method::ScoreCam | Method::AblationCam => "channels",
+            _ => "patches",
+        };
+        Some(Progress { done, of, what, error })
+    }
+
+    /// A logit for each class, of the picture itself.
+    pub fn class_scores(&self) -> Option<&[f32]> {
+        self.job.as_ref().map(|job| &job.logits[..])
+    }
+
+    /// The execution provider that runs the network.
+    pub fn provider(&self) -> &'static str {
+        self.whole.session.provider()
+    }
+}
+
+impl Asked {
+    /// Loads a network for as many inputs of this shape at a time as wished, or as it takes.
+    fn load(
+        model: &ModelProto,
+        network: &Network,
+        options: &Options,
+        shape: &[usize],
+        wished: usize,
+    ) -> Result<Asked, BlackBoxError> {
+        let bytes = encode(model)?;
+        let load = |batch: usize| {
+            let shape = Some([&[batch], shape].concat());
+            let session = Session::load(&bytes, &Options { shape, ..options.clone() })?;
+            let asked = Asked {
+                session,
+                batch,
+                logits: network.logits.clone(),
+                own: network.own.clone(),
+                probabilities: network.probabilities,
+                classes: network.classes,
+            };
+            asked.row(batch - 1)?;
+            Ok(asked)
+        };
+        let batch = network.batch.unwrap_or(wished).max(1);
+        match load(batch) {
+            // Some models say that they take any number, and have a reshape to 1 inside.
+            Err(_) if batch > 1 && network.batch.is_none() => load(1),
+            loaded => loaded,
+        }
+        .map_err(BlackBoxError::Run)
+    }
+
+    /// Whether the network behind a layer says of the picture's own activations what the whole says of the picture.
+    fn must_agree(&mut self, activations: &[f32], logits: &[f32]) -> Result<(), RuntimeError> {
+        for sample in self.session.input_mut().chunks_exact_mut(activations.len().max(1)) {
+            sample.copy_from_slice(activations);
+        }
+        self.session.run()?;
+        let largest = logits.iter().fold(1.0_f32, |largest, logit| largest.max(logit.abs()));
+        let off = self.row(0)?.iter().zip(logits).any(|(a, b)| (a - b).abs() > 1e-2 * largest);
+        match off {
+            true => Err(RuntimeError::Run(
+                "behind the layer the model does not say what it says as a whole; take another --layer"
+                    .into(),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// The logits of a picture of the batch.
+    fn row(&self, at: usize) -> Result<&[f32], RuntimeError> {
+        let (shape, values) = self.session.floats(&self.logits)?;
+        values.get(at * self.classes..(at + 1) * self.classes).ok_or_else(|| {
+            let found = format!("{} has the shape {shape:?} for {} pictures", self.logits, self.batch);
+            RuntimeError::Run(format!("{found}, not {} values a picture", self.classes))
+        })
+    }
+
+    /// The scores of classes for a picture of the batch.
+    fn scores(&self, at: usize, classes: &[usize], out: &mut Vec<Score>) -> Result<(), RuntimeError> {
+        let own = match &self.own {
+            Some(own) => self.session.floats(own)?.1.get(at * self.classes..(at + 1) * self.classes),
+            None => None,
+        };
+        scores(self.row(at)?, own, self.probabilities, classes, out);
+        Ok(())
+    }
+
+    /// An output's values for the first picture of the batch.
+    fn sample(&self, output: &str) -> Result<&[f32], RuntimeError> {
+        let values = self.session.floats(output)?.1;
+        Ok(&values[..values.len() / self.batch.max(1)])
+    }
+}
+
+fn explanation(method: Method, request: &Request, input: Input, network: &Network) -> Explanation {
+    let (layer, map_size) = match &network.layer {
+        Some((tensor, map)) => (tensor.clone(), map.size),
+        None if method == Method::Rise => ("input".to_owned(), (input.height, input.width)),
+        None => ("input".to_owned(), occlusion::size(&request.black_box, input)),
+    };
+    Explanation {
+        method: method.name().into(),
+        layer,
+        logits: network.logits.clone(),
+        classes: network.classes,
+        count: match request.targets.len() {
+            _ if network.value.is_some() => 1,
+            0 => request.top_k.min(network.classes),
+            targets => targets,
+        },
+        map_size: Some(map_size),
+        guides: String::new(),
+    }
+}

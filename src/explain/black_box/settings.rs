@@ -1,0 +1,72 @@
+//! What a user may choose of the black-box methods.
+
+use std::str::FromStr;
+
+/// How the black-box methods ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Occlusion: side of the patch, in pixels of the model's input.
+    pub patch: usize,
+    /// Occlusion: step of the patch, in pixels of the model's input; the map has one cell for each step.
+    pub stride: usize,
+    /// Occlusion: what the patch shows.
+    pub fill: Fill,
+    /// RISE: how many masks.
+    pub masks: usize,
+    /// RISE: cells a side of the grid that masks are drawn on.
+    pub cells: usize,
+    /// Score-CAM and Ablation-CAM: ask about this many channels, those that vary most; `None` asks about all.
+    pub channels: Option<usize>,
+    /// Seed of what is random.
+    pub seed: u64,
+    /// Pictures in one forward pass; 0 for two a thread: on a processor, larger batches leave its caches
+    /// (docs/performance.md).
+    pub batch: usize,
+}
+
+impl Default for Settings {
+    /// A patch of a seventh of 224 pixels, moved by half its side, gives a map of 14x14. 7 cells are the paper's; its
+    /// thousands of masks are for its curves, the map is seen after 1000.
+    fn default() -> Settings {
+        Settings {
+            patch: 32,
+            stride: 16,
+            fill: Fill::default(),
+            masks: 1000,
+            cells: 7,
+            channels: None,
+            seed: 0,
+            batch: 0,
+        }
+    }
+}
+
+/// What an occluding patch shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fill {
+    /// What the model's normalisation takes for nothing, a grey: zeros.
+    #[default]
+    Grey,
+    /// The picture, blurred.
+    Blur,
+    /// The picture's mean colour.
+    Mean,
+}
+
+/// No fill has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no \"{0}\": use grey, blur or mean")]
+pub struct UnknownFill(String);
+
+impl FromStr for Fill {
+    type Err = UnknownFill;
+
+    fn from_str(name: &str) -> Result<Fill, UnknownFill> {
+        match name {
+            "grey" | "gray" => Ok(Fill::Grey),
+            "blur" => Ok(Fill::Blur),
+            "mean" => Ok(Fill::Mean),
+            other => Err(UnknownFill(other.to_owned())),
+        }
+    }
+}
