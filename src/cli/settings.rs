@@ -15,6 +15,7 @@ pub(super) const DEFAULTS: &str = include_str!("../../config/camloc.toml");
 pub(super) struct Settings {
     pub(super) model: Model,
     pub(super) localize: Localize,
+    pub(super) masks: Masks,
     pub(super) track: Track,
     pub(super) overlay: Overlay,
     pub(super) camera: Camera,
@@ -45,6 +46,11 @@ pub(super) struct Localize {
     pub(super) min_area: f32,
     pub(super) min_peak: f32,
     pub(super) min_score: f32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Masks {
+    pub(super) edges: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -26,7 +26,7 @@ pub use output::Output;
 pub use stats::{Stage, StageFigures, Stats};
 
 use crate::frame::PicturePool;
-use crate::localize::Localizer;
+use crate::localize::{Localizer, Segmenter};
 use crate::render::Renderer;
 use crate::runtime::RuntimeError;
 use crate::sink::{Finished, SinkError};
@@ -91,6 +91,8 @@ pub struct Pipeline {
     pub explainer: Explainer,
     /// Turns maps into boxes.
     pub localizer: Localizer,
+    /// Finds their pixels; needed when an output [wants masks](Output::wants_masks).
+    pub segmenter: Option<Segmenter>,
     /// Follows boxes over frames that follow each other in time; `None` for photos.
     pub tracking: Option<Tracking>,
     /// Draws; needed when an output [wants a picture](Output::wants_picture).
@@ -113,8 +115,18 @@ impl Pipeline {
     /// The first thing that failed. When the source failed or was cut short, what came before it is written
     /// and the outputs are complete; when an output failed, that output leaves nothing behind.
     pub fn run(self, output: &mut Output, observe: &mut dyn FnMut(News)) -> Result<Summary, PipelineError> {
-        let Pipeline { source, explainer, localizer, tracking, renderer, top_k, controls, stop, stats } =
-            self;
+        let Pipeline {
+            source,
+            explainer,
+            localizer,
+            segmenter,
+            tracking,
+            renderer,
+            top_k,
+            controls,
+            stop,
+            stats,
+        } = self;
         let labels = explainer.labels().clone();
         let info = source.info().clone();
         let around = Around {
@@ -128,6 +140,8 @@ impl Pipeline {
         };
         let draw = Draw {
             localizer,
+            segmenter,
+            segmentations: Vec::new(),
             tracking,
             followed: None,
             renderer,

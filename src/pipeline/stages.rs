@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, never, select};
 
 use super::{Controls, Explainer, PipelineError, Stage, Stats};
 use crate::frame::{Frame, Picture, PicturePool};
-use crate::localize::{Detection, Localizer};
+use crate::localize::{Detection, Localizer, Segmentation, Segmenter};
 use crate::maps::ClassMap;
 use crate::model::Labels;
 use crate::render::{Mark, Renderer, Scene};
@@ -45,6 +45,7 @@ pub(super) struct Drawn {
     pub(super) frame: Arc<Frame>,
     pub(super) overlay: Option<Picture>,
     pub(super) detections: Vec<Detection>,
+    pub(super) segmentation: Option<Arc<Segmentation>>,
     /// Model, method and execution provider.
     pub(super) model: Arc<str>,
     /// The same frame in another look: for the window only.
@@ -127,6 +128,9 @@ pub(super) fn infer(
 /// From maps to boxes to a picture.
 pub(super) struct Draw<'a> {
     pub(super) localizer: Localizer,
+    pub(super) segmenter: Option<Segmenter>,
+    /// Those of the last frames, for their buffers.
+    pub(super) segmentations: Vec<Arc<Segmentation>>,
     pub(super) tracking: Option<Tracking>,
     /// The model with its method and the rank that are followed.
     pub(super) followed: Option<(Arc<str>, Option<usize>)>,
@@ -175,6 +179,7 @@ impl Draw<'_> {
         let (size, time) = (item.frame.picture.size(), item.frame.time);
         self.follow_look(&item.model, look.rank);
         let mut detections = Vec::new();
+        let mut segmentation = self.segmenter.is_some().then(|| spare(&mut self.segmentations));
         let all = &mut item.maps[..];
         let maps = stats.time(Stage::Localize, || {
             // The same frame in another look has the same time, which is no new moment.
@@ -187,8 +192,17 @@ impl Draw<'_> {
             };
             self.localizer.settings.threshold = look.threshold;
             self.localizer.locate(maps, item.view, size, &mut detections);
+            let mut pixels = segmentation.as_mut().and_then(Arc::get_mut);
+            if let (Some(segmenter), Some(pixels)) = (&mut self.segmenter, &mut pixels) {
+                let (settings, picture) = (&self.localizer.settings, &item.frame.picture);
+                segmenter.segment(maps, settings, &detections, item.view, picture, pixels);
+            }
             if let Some(tracking) = &mut self.tracking {
-                tracking.follow(&mut detections, size, time);
+                tracking.follow_in_order(&mut detections, size, time);
+                if let Some(pixels) = pixels {
+                    pixels.rename(&detections);
+                }
+                detections.sort_by(|a, b| b.score.total_cmp(&a.score));
             }
             maps
         });
@@ -205,7 +219,9 @@ impl Draw<'_> {
                 picture
             })
         });
-        Drawn { frame: item.frame.clone(), overlay, detections, model: item.model.clone(), again }
+        self.segmentations.extend(segmentation.clone());
+        let (frame, model) = (item.frame.clone(), item.model.clone());
+        Drawn { frame, overlay, detections, segmentation, model, again }
     }
 
     /// Maps of another method and boxes of another rank have nothing to do with those before.
@@ -218,6 +234,14 @@ impl Draw<'_> {
             None => {}
         }
         self.followed = Some((model.clone(), rank));
+    }
+}
+
+/// A segmentation that nobody holds any more, or a new one.
+fn spare(used: &mut Vec<Arc<Segmentation>>) -> Arc<Segmentation> {
+    match used.iter_mut().position(|held| Arc::get_mut(held).is_some()) {
+        Some(free) => used.swap_remove(free),
+        None => Arc::default(),
     }
 }
 
