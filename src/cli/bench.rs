@@ -148,6 +148,7 @@ impl Bench<'_> {
                 frame: &frame,
                 overlay: None,
                 detections: &[],
+                segmentation: None,
                 labels: &[],
                 source: Path::new("pan"),
                 still: false,

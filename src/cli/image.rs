@@ -10,6 +10,7 @@ use camloc::sink::{Finished, ImagesSink, Shown, Sink, SinkError};
 use camloc::source::{FrameSource, ImageSource};
 
 use super::arguments::ExplainArgs;
+use super::masks::MaskArgs;
 use super::run::{Job, ResultArgs};
 use super::{Context, assemble};
 
@@ -18,37 +19,37 @@ pub(super) struct Args {
     /// Photos, folders of photos, or `-` for a photo on standard input
     #[arg(required = true)]
     photos: Vec<PathBuf>,
-    /// Write overlays into this folder; a name that ends in .png or .jpg is the file for a single photo
+    /// Write overlays, and masks, into this folder; a name that ends in .png or .jpg is the overlay of a single photo
     #[arg(short, long, value_name = "DIR|FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
     results: ResultArgs,
     #[command(flatten)]
+    masks: MaskArgs,
+    #[command(flatten)]
     explain: ExplainArgs,
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
-    let settings = args.explain.over(&context.settings);
+    let mut settings = args.explain.over(&context.settings);
+    args.masks.apply(&mut settings);
     let stop = assemble::stop_on_ctrl_c()?;
     let source = ImageSource::open(&args.photos, &stop)?;
     let photos = source.info().photos.clone();
     // Standard input and standard output are both `-`, and not one file.
     let inputs: Vec<&Path> =
         photos.iter().map(PathBuf::as_path).filter(|path| *path != Path::new("-")).collect();
+    let is_file = args.output.as_deref().is_some_and(is_picture);
+    let masks = args.masks.open(args.output.as_deref(), is_file, &inputs)?;
     // Without any output named, the overlays are what was wanted.
     let here = (!args.results.any()).then(|| PathBuf::from("."));
-    let mut sinks = Vec::new();
-    if let Some(path) = args.output.or(here) {
-        let is_file = path
-            .extension()
-            .is_some_and(|e| ["png", "jpg", "jpeg"].iter().any(|known| e.eq_ignore_ascii_case(known)));
-        let target: &[&Path] = if is_file { &[&path] } else { &[] };
-        sinks = args.results.open(photos.len() > 1, target, &inputs)?;
-        let overlays = if is_file { ImagesSink::to_file(&path)? } else { ImagesSink::to_folder(&path)? };
-        sinks.push(Box::new(overlays));
-    } else {
-        sinks.extend(args.results.open(photos.len() > 1, &[], &inputs)?);
+    let overlays = args.output.or(here);
+    let target = overlays.as_deref().filter(|_| is_file);
+    let mut sinks = args.results.open(photos.len() > 1, target.as_slice(), &inputs)?;
+    if let Some(path) = &overlays {
+        sinks.push(Box::new(if is_file { ImagesSink::to_file(path)? } else { ImagesSink::to_folder(path)? }));
     }
+    sinks.extend(masks.map(|masks| Box::new(masks) as Box<dyn Sink>));
     if !args.results.on_stdout() {
         sinks.push(Box::new(Lines { frames: 0 }));
     }
@@ -71,6 +72,12 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         bail!("stopped after {} of {} photos; their results are written", summary.frames, photos.len());
     }
     Ok(())
+}
+
+/// Whether a path is named like a picture.
+fn is_picture(path: &Path) -> bool {
+    let endings = ["png", "jpg", "jpeg"];
+    path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
 /// Says on standard output what was found, for a person.

@@ -10,6 +10,7 @@ mod export;
 mod image;
 mod inspect;
 mod live;
+mod masks;
 mod models;
 mod report;
 mod run;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use camloc::assets::Store;
+use camloc::localize::Segmenter;
 use camloc::pipeline::{Controls, Explainer, News, Output, Pipeline, Stats, Summary};
 use camloc::render::HeatScale;
 use camloc::sink::{CocoSink, JsonSink, Sink, check_outputs};
@@ -117,6 +118,7 @@ impl Job {
         };
         let renderer =
             output.wants_picture().then(|| assemble::renderer(scale, explainer.labels(), &store, report));
+        let segmenter = output.wants_masks().then(|| Segmenter::new(settings.masks.edges));
         let bar = report.frames(source.info().frames, unit);
         let in_time = source.info().photos.is_empty();
         let tracking = assemble::tracking(&settings).filter(|_| in_time);
@@ -124,6 +126,7 @@ impl Job {
             source,
             explainer,
             localizer,
+            segmenter,
             tracking,
             renderer,
             top_k,

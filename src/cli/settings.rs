@@ -16,6 +16,7 @@ pub(super) struct Settings {
     pub(super) model: Model,
     pub(super) black_box: BlackBox,
     pub(super) localize: Localize,
+    pub(super) masks: Masks,
     pub(super) track: Track,
     pub(super) overlay: Overlay,
     pub(super) camera: Camera,
@@ -58,6 +59,11 @@ pub(super) struct Localize {
     pub(super) min_area: f32,
     pub(super) min_peak: f32,
     pub(super) min_score: f32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Masks {
+    pub(super) edges: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -7,10 +7,11 @@ use anyhow::{Result, bail};
 use camloc::frame::PicturePool;
 use camloc::pipeline::Output;
 use camloc::render::TextRenderer;
-use camloc::sink::{VideoOptions, VideoSink, Window};
+use camloc::sink::{Sink, VideoOptions, VideoSink, Window};
 use camloc::source::{FrameSource, VideoSource};
 
 use super::arguments::{ExplainArgs, TrackArgs};
+use super::masks::MaskArgs;
 use super::run::{Job, ResultArgs};
 use super::{Context, assemble};
 
@@ -19,14 +20,17 @@ pub(super) struct Args {
     /// A video file, or the URL of a stream
     #[arg(value_name = "FILE|URL")]
     input: OsString,
-    /// Write the overlaid video: .mp4, .mov, .mkv or .webm [default: NAME.cam.mp4 here, if nothing else is asked for]
-    #[arg(short, long, value_name = "FILE")]
+    /// Write the overlaid video: .mp4, .mov, .mkv or .webm [default: NAME.cam.mp4 here, if nothing else is asked for];
+    /// with --masks, the folder of both
+    #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
     /// Show it in a window, at its own pace unless it is also written
     #[arg(long)]
     show: bool,
     #[command(flatten)]
     results: ResultArgs,
+    #[command(flatten)]
+    masks: MaskArgs,
     #[command(flatten)]
     explain: ExplainArgs,
     #[command(flatten)]
@@ -39,6 +43,7 @@ const FRAMES: usize = 8;
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let mut settings = args.explain.over(&context.settings);
     args.track.apply(&mut settings);
+    args.masks.apply(&mut settings);
     let store = assemble::store()?;
     let ffmpeg = assemble::ffmpeg(&store, &context.report)?;
     let stop = assemble::stop_on_ctrl_c()?;
@@ -46,9 +51,15 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let file = Path::new(&args.input);
     let inputs: &[&Path] = if file.is_file() { &[file] } else { &[] };
 
+    let is_file = args.output.as_deref().is_some_and(|path| path.extension().is_some() && !path.is_dir());
+    let masks = args.masks.open(args.output.as_deref(), is_file, inputs)?;
     let nothing_else = !args.show && !args.results.any();
-    let target = args.output.or_else(|| nothing_else.then(|| default_output(file)));
+    let target = match (args.output, &masks) {
+        (Some(folder), Some(_)) => Some(folder.join(default_output(file))),
+        (output, _) => output.or_else(|| nothing_else.then(|| default_output(file))),
+    };
     let mut sinks = args.results.open(false, target.as_deref().as_slice(), inputs)?;
+    sinks.extend(masks.map(|masks| Box::new(masks) as Box<dyn Sink>));
     if let Some(path) = &target {
         let sound = source.info().has_audio.then(|| inputs.first().map(|path| path.to_path_buf())).flatten();
         sinks.push(Box::new(VideoSink::create(path, VideoOptions { ffmpeg, sound })?));

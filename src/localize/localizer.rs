@@ -127,7 +127,7 @@ impl Localizer {
     fn locate_class(&mut self, map: &ClassMap, place: Placement, out: &mut Vec<Detection>) {
         let Some(grid) = self.normalizer.normalize(map, self.settings.preset) else { return };
         let (columns, rows) = place.window();
-        let peak = rows.clone().map(|y| maximum(&grid[y * GRID..][columns.clone()])).fold(0.0, f32::max);
+        let peak = place.peak(grid);
         let level = self.settings.threshold * peak;
         self.borders.find((GRID, GRID), |y, row| {
             if rows.contains(&y) {

@@ -2,7 +2,7 @@
 //!
 //! A raw map `[h, w]` is upsampled to a working grid of [`GRID`] x [`GRID`] cells over the model's
 //! [`View`](crate::view::View) and normalised to 0..1 ([`Preset`]), thresholded at a share of its peak, and
-//! the borders of what passes become boxes and outlines ([`Localizer`]). [`wsol`] gives the boxes and the
+//! the borders of what passes become boxes and outlines ([`Localizer`]), and its pixels masks ([`Segmenter`]). [`wsol`] gives the boxes and the
 //! overlap exactly as the literature's evaluation counts them.
 
 mod borders;
@@ -11,11 +11,15 @@ mod localizer;
 mod normalize;
 mod placement;
 mod resize;
+mod runs;
+mod segment;
 pub mod wsol;
 
 pub use boxes::{BoundingBox, Detection, iou};
 pub use localizer::{Components, Localizer, Settings, UnknownComponents};
 pub use normalize::{Normalizer, Preset, UnknownPreset};
+pub use runs::Runs;
+pub use segment::{Region, Segmentation, Segmenter};
 
 /// Side of the square working grid, in cells.
 ///

@@ -5,7 +5,28 @@ use std::ops::Range;
 use super::GRID;
 use super::borders::Cell;
 use super::boxes::BoundingBox;
+use super::normalize::maximum;
 use crate::view::View;
+
+/// Where a pixel's centre lies among the grid's cells, along one side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sample {
+    /// The cell that it lies in.
+    pub(super) nearest: usize,
+    /// The cells between whose centres it lies; one and the same beyond the outermost.
+    pub(super) low: usize,
+    /// The other one.
+    pub(super) high: usize,
+    /// How far it is from the one to the other, 0..1.
+    share: f32,
+}
+
+impl Sample {
+    /// The value there, between those of the two cells.
+    pub(super) fn between(&self, low: f32, high: f32) -> f32 {
+        low + self.share * (high - low)
+    }
+}
 
 /// The grid laid over a view of a frame.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +53,37 @@ impl Placement {
             }
         };
         (inside(x, width, self.frame.0), inside(y, height, self.frame.1))
+    }
+
+    /// Where a column of the frame's pixels lies; `None` where the model did not see it.
+    pub(super) fn column(&self, x: u32) -> Option<Sample> {
+        sample(x, self.view.x, self.view.width)
+    }
+
+    /// Where a row of the frame's pixels lies; `None` where the model did not see it.
+    pub(super) fn row(&self, y: u32) -> Option<Sample> {
+        sample(y, self.view.y, self.view.height)
+    }
+
+    /// The highest value of a grid inside the window, at least 0.
+    pub(super) fn peak(&self, grid: &[f32]) -> f32 {
+        let (columns, rows) = self.window();
+        rows.map(|y| maximum(&grid[y * GRID..][columns.clone()])).fold(0.0, f32::max)
+    }
+
+    /// The cell that a point of the frame lies in.
+    pub(super) fn cell(&self, (x, y): (f32, f32)) -> Cell {
+        let View { x: left, y: top, width, height } = self.view;
+        let cell = |at: f32, start: f64, length: f64| {
+            ((f64::from(at) - start) / length * GRID as f64).floor().clamp(0.0, (GRID - 1) as f64) as i32
+        };
+        (cell(x, left, width), cell(y, top, height))
+    }
+
+    /// The upper left corner of a cell in source pixels, inside the frame.
+    pub(super) fn corner(&self, (x, y): (usize, usize)) -> (f64, f64) {
+        let (x, y) = self.source(x as f64, y as f64);
+        (x.clamp(0.0, f64::from(self.frame.0)), y.clamp(0.0, f64::from(self.frame.1)))
     }
 
     /// The box around cells `[x0, y0, x1, y1]` (inclusive), to the nearest pixel but at least one, inside the
@@ -69,4 +121,14 @@ impl Placement {
     fn source(&self, x: f64, y: f64) -> (f64, f64) {
         self.view.to_source(x / GRID as f64, y / GRID as f64)
     }
+}
+
+fn sample(pixel: u32, start: f64, length: f64) -> Option<Sample> {
+    let at = (f64::from(pixel) + 0.5 - start) / length * GRID as f64;
+    if !(0.0..GRID as f64).contains(&at) {
+        return None;
+    }
+    let centre = (at - 0.5).clamp(0.0, (GRID - 1) as f64);
+    let low = centre as usize;
+    Some(Sample { nearest: at as usize, low, high: (low + 1).min(GRID - 1), share: centre.fract() as f32 })
 }

@@ -10,6 +10,7 @@
 //! channels close one after the other, and what is in flight is still written.
 
 pub mod controls;
+mod drawing;
 pub mod explainer;
 mod inference;
 mod output;
@@ -28,15 +29,16 @@ pub use stats::{Stage, StageFigures, Stats};
 
 use crate::explain::black_box::Progress;
 use crate::frame::PicturePool;
-use crate::localize::Localizer;
+use crate::localize::{Localizer, Segmenter};
 use crate::render::Renderer;
 use crate::runtime::RuntimeError;
 use crate::sink::{Finished, SinkError};
 use crate::source::{FrameSource, Notice, SourceError, Stop};
 use crate::track::Tracking;
+use drawing::Draw;
 use inference::Inference;
 use output::Around;
-use stages::{Draw, Failure};
+use stages::Failure;
 
 /// Frames that wait between two stages: one is ready while the next stage works.
 const WAITING: usize = 1;
@@ -98,6 +100,8 @@ pub struct Pipeline {
     pub explainer: Explainer,
     /// Turns maps into boxes.
     pub localizer: Localizer,
+    /// Finds their pixels; needed when an output [wants masks](Output::wants_masks).
+    pub segmenter: Option<Segmenter>,
     /// Follows boxes over frames that follow each other in time; `None` for photos.
     pub tracking: Option<Tracking>,
     /// Draws; needed when an output [wants a picture](Output::wants_picture).
@@ -120,8 +124,18 @@ impl Pipeline {
     /// The first thing that failed. When the source failed or was cut short, what came before it is written
     /// and the outputs are complete; when an output failed, that output leaves nothing behind.
     pub fn run(self, output: &mut Output, observe: &mut dyn FnMut(News)) -> Result<Summary, PipelineError> {
-        let Pipeline { source, explainer, localizer, tracking, renderer, top_k, controls, stop, stats } =
-            self;
+        let Pipeline {
+            source,
+            explainer,
+            localizer,
+            segmenter,
+            tracking,
+            renderer,
+            top_k,
+            controls,
+            stop,
+            stats,
+        } = self;
         let labels = explainer.labels().clone();
         let info = source.info().clone();
         let around = Around {
@@ -136,6 +150,8 @@ impl Pipeline {
         let (to_refine, wanted) = bounded(1);
         let draw = Draw {
             localizer,
+            segmenter,
+            segmentations: Vec::new(),
             tracking,
             followed: None,
             renderer,

@@ -56,6 +56,11 @@ impl Output {
         self.window.is_some() || self.sinks.iter().any(|sink| sink.wants_picture())
     }
 
+    /// Whether it has to be known which pixels belong to what is found.
+    pub fn wants_masks(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.wants_masks())
+    }
+
     /// Takes frames until there are no more.
     pub(super) fn run(
         &mut self,
@@ -126,11 +131,12 @@ impl Output {
 
     fn take(&mut self, frame: Drawn, around: &Around) -> Result<(), SinkError> {
         let photo = around.photo(&frame);
-        let Drawn { frame, overlay, detections, again, .. } = frame;
+        let Drawn { frame, overlay, detections, segmentation, again, .. } = frame;
         let shown = Shown {
             frame: &frame,
             overlay: overlay.as_ref(),
             detections: &detections,
+            segmentation: segmentation.as_deref(),
             labels: around.labels,
             source: photo.unwrap_or(&around.source),
             still: photo.is_some(),

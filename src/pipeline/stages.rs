@@ -1,24 +1,16 @@
 //! The threads upstream of the outputs.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, never, select};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::{Controls, PipelineError, Stage, Stats};
+use super::{PipelineError, Stage, Stats};
 use crate::explain::black_box::Progress;
-use crate::frame::{Frame, Picture, PicturePool};
-use crate::localize::{Detection, Localizer};
+use crate::frame::{Frame, Picture};
+use crate::localize::{Detection, Segmentation};
 use crate::maps::ClassMap;
-use crate::model::Labels;
-use crate::render::{Mark, Renderer, Scene};
 use crate::source::{Event, FrameSource, Notice, Stop};
-use crate::track::Tracking;
 use crate::view::View;
-
-/// How often a paused stage looks whether it should end.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// The first failure of any stage; what fails afterwards fails because of it.
 #[derive(Default)]
@@ -51,6 +43,7 @@ pub(super) struct Drawn {
     pub(super) frame: Arc<Frame>,
     pub(super) overlay: Option<Picture>,
     pub(super) detections: Vec<Detection>,
+    pub(super) segmentation: Option<Arc<Segmentation>>,
     /// Model, method and execution provider.
     pub(super) model: Arc<str>,
     /// How far a black box has asked about it.
@@ -105,183 +98,5 @@ fn send_newest(to_infer: &Sender<Frame>, waiting: &Receiver<Frame>, mut frame: F
         if waiting.try_recv().is_ok() {
             stats.drop_frames(1);
         }
-    }
-}
-
-/// From maps to boxes to a picture.
-pub(super) struct Draw<'a> {
-    pub(super) localizer: Localizer,
-    pub(super) tracking: Option<Tracking>,
-    /// The model with its method and the rank that are followed.
-    pub(super) followed: Option<(Arc<str>, Option<usize>)>,
-    pub(super) renderer: Option<Renderer>,
-    pub(super) top_k: usize,
-    pub(super) labels: &'a Labels,
-    pub(super) controls: &'a Controls,
-    pub(super) pool: PicturePool,
-    /// Where better maps of a frame that stands still are asked for.
-    pub(super) to_refine: Sender<Arc<Frame>>,
-}
-
-impl Draw<'_> {
-    /// Draws each frame as it comes; while paused, the last one again whenever its look changes or a better map of it
-    /// is there.
-    pub(super) fn run(
-        mut self,
-        explained: Receiver<Explained>,
-        to_show: Sender<Drawn>,
-        stop: &Stop,
-        stats: &Stats,
-    ) {
-        let nothing = never();
-        let mut last: Option<Explained> = None;
-        // Frames that came while better maps of the last one were awaited.
-        let mut held: VecDeque<Explained> = VecDeque::new();
-        let mut pause = Pause::Off;
-        loop {
-            pause = pause.follow(self.controls.look().paused, last.as_ref(), &self.to_refine);
-            if pause == Pause::Off
-                && let Some(next) = held.pop_front()
-            {
-                if to_show.send(self.draw(last.insert(next), false, stats)).is_err() {
-                    break;
-                }
-                continue;
-            }
-            let again = select! {
-                recv(if pause == Pause::Still { &nothing } else { &explained }) -> next => match (next, &mut last) {
-                    (Ok(next), Some(last)) if next.refined => {
-                        if pause != Pause::Refining || next.frame.seq != last.frame.seq {
-                            continue;
-                        }
-                        if next.progress.is_none_or(|progress| progress.is_complete()) {
-                            pause = Pause::Still;
-                        }
-                        *last = next;
-                        true
-                    }
-                    (Ok(next), Some(_)) if pause == Pause::Refining => {
-                        held.push_back(next);
-                        continue;
-                    }
-                    (Ok(next), _) => { last = Some(next); false }
-                    // The source has ended while the picture stands still.
-                    (Err(_), _) if pause == Pause::Refining => {
-                        pause = Pause::Still;
-                        continue;
-                    }
-                    (Err(_), _) => break,
-                },
-                recv(self.controls.changes()) -> _ => true,
-                default(LOOK) => {
-                    if pause != Pause::Off && stop.is_stopped() {
-                        break;
-                    }
-                    continue;
-                }
-            };
-            let Some(frame) = &mut last else { continue };
-            if to_show.send(self.draw(frame, again, stats)).is_err() {
-                break;
-            }
-        }
-    }
-
-    fn draw(&mut self, item: &mut Explained, again: bool, stats: &Stats) -> Drawn {
-        let look = self.controls.look();
-        let (size, time) = (item.frame.picture.size(), item.frame.time);
-        self.follow_look(&item.model, look.rank);
-        let mut detections = Vec::new();
-        let all = &mut item.maps[..];
-        let maps = stats.time(Stage::Localize, || {
-            // The same frame in another look has the same time, which is no new moment.
-            let tracking = self.tracking.as_mut().filter(|_| !item.refined);
-            if let Some(tracking) = tracking {
-                tracking.smooth(all, time);
-            }
-            let maps: &[ClassMap] = match look.rank {
-                Some(rank) => all.get(rank..=rank).unwrap_or_default(),
-                None => &all[..self.top_k.min(all.len())],
-            };
-            self.localizer.settings.threshold = look.threshold;
-            self.localizer.locate(maps, item.view, size, &mut detections);
-            // A better map of a frame that stands still is no new moment either.
-            if let Some(tracking) = self.tracking.as_mut().filter(|_| !item.refined) {
-                tracking.follow(&mut detections, size, time);
-            }
-            maps
-        });
-        let overlay = self.renderer.as_mut().map(|renderer| {
-            stats.time(Stage::Render, || {
-                let mut picture = self.pool.picture(size.0, size.1);
-                let tags: Vec<String> = detections.iter().map(|d| tag(self.labels, d)).collect();
-                let marks: Vec<Mark> =
-                    detections.iter().zip(&tags).map(|(d, tag)| mark(d, tag, maps)).collect();
-                let heat: Vec<&ClassMap> = maps.iter().collect();
-                let scene =
-                    Scene { source: &item.frame.picture, view: item.view, heat: &heat, marks: &marks, time };
-                renderer.draw(&scene, &look.style, &mut picture);
-                picture
-            })
-        });
-        let (frame, model, progress) = (item.frame.clone(), item.model.clone(), item.progress);
-        Drawn { frame, overlay, detections, model, progress, again }
-    }
-
-    /// Maps of another method and boxes of another rank have nothing to do with those before.
-    fn follow_look(&mut self, model: &Arc<str>, rank: Option<usize>) {
-        let Some(tracking) = &mut self.tracking else { return };
-        match &self.followed {
-            Some(followed) if followed.0 != *model => tracking.forget(),
-            Some(followed) if followed.1 != rank => tracking.forget_boxes(),
-            Some(_) => return,
-            None => {}
-        }
-        self.followed = Some((model.clone(), rank));
-    }
-}
-
-/// Whether the picture stands still.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pause {
-    /// It moves.
-    Off,
-    /// It stands still, and better maps of it are on their way.
-    Refining,
-    /// It stands still.
-    Still,
-}
-
-impl Pause {
-    /// Follows the pause key. A frame of which a black box has more to say is asked about further.
-    fn follow(self, paused: bool, last: Option<&Explained>, to_refine: &Sender<Arc<Frame>>) -> Pause {
-        match (self, paused, last) {
-            (Pause::Off, true, Some(last)) => {
-                let unfinished = last.progress.is_some_and(|progress| !progress.is_complete());
-                match unfinished && to_refine.try_send(last.frame.clone()).is_ok() {
-                    true => Pause::Refining,
-                    false => Pause::Still,
-                }
-            }
-            (pause, true, Some(_)) => pause,
-            _ => Pause::Off,
-        }
-    }
-}
-
-/// What stands beside a box: `tiger cat 83 %`.
-fn tag(labels: &Labels, detection: &Detection) -> String {
-    format!("{} {:.0} %", labels.name(detection.class_id), 100.0 * detection.score)
-}
-
-/// A detection as the renderer wants it; a class keeps its rank's colour.
-fn mark<'a>(detection: &'a Detection, text: &'a str, maps: &[ClassMap]) -> Mark<'a> {
-    let bbox = detection.bbox;
-    Mark {
-        bbox: (bbox.x0, bbox.y0, bbox.x1, bbox.y1),
-        peak: detection.peak,
-        outline: &detection.outline,
-        class_slot: maps.iter().position(|map| map.class_id == detection.class_id).unwrap_or_default(),
-        text,
     }
 }

@@ -8,62 +8,117 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::json;
 
-use super::json::rounded;
+use super::json::{rounded, seconds};
 use super::output::{Part, folder_of};
 use super::{Finished, Shown, Sink, SinkError};
 use crate::localize::Detection;
 
 /// Writes images, annotations and categories as the COCO tools read them.
-///
-/// Images go to the file as they come and annotations to a second one that is appended at the end, so that memory
-/// stays flat however long the run.
 #[derive(Debug)]
 pub struct CocoSink {
-    out: BufWriter<Part>,
-    annotations: BufWriter<File>,
-    /// The classes seen, by class index.
-    categories: BTreeMap<usize, String>,
-    frames: u64,
-    detections: u64,
+    file: CocoFile,
 }
 
 impl CocoSink {
     /// A new COCO file; it appears under its name when it is finished.
     pub fn create(path: &Path) -> Result<CocoSink, SinkError> {
-        let mut out = BufWriter::new(Part::create(path)?);
-        let annotations = tempfile::tempfile_in(folder_of(path)).map_err(|e| SinkError::writing(path, e))?;
-        let opening = out.write_all(br#"{"info":{"description":"camloc","version":"1"},"images":["#);
-        opening.map_err(|e| SinkError::writing(path, e))?;
-        Ok(CocoSink {
-            out,
-            annotations: BufWriter::new(annotations),
-            categories: BTreeMap::new(),
-            frames: 0,
-            detections: 0,
+        Ok(CocoSink { file: CocoFile::create(path)? })
+    }
+}
+
+impl Sink for CocoSink {
+    fn wants_picture(&self) -> bool {
+        false
+    }
+
+    fn write(&mut self, shown: &Shown<'_>) -> Result<(), SinkError> {
+        self.file.image(&Image::of(shown))?;
+        shown.detections.iter().try_for_each(|found| {
+            let label = || shown.label(found.class_id).into_owned();
+            self.file.annotation(&Annotation::new(found), found.class_id, label)
         })
     }
 
-    fn image(&mut self, shown: &Shown<'_>) -> io::Result<()> {
-        separate(&mut self.out, self.frames)?;
-        // The tools take id 0 for "no match", so ids count from 1.
-        self.frames += 1;
+    fn finish(self: Box<Self>) -> Result<Finished, SinkError> {
+        self.file.finish()
+    }
+}
+
+/// A picture, as COCO has it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Image {
+    pub(super) file_name: String,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) frame: u64,
+    pub(super) time_s: f64,
+}
+
+impl Image {
+    /// A frame; one of a video has the name of its overlay picture.
+    pub(super) fn of(shown: &Shown<'_>) -> Image {
         let (width, height) = shown.frame.picture.size();
         let file_name = match shown.still {
             true => shown.source.to_string_lossy().into_owned(),
             false => format!("{}-{:06}.cam.jpg", shown.stem(), shown.frame.seq),
         };
-        let image = json!({ "id": self.frames, "file_name": file_name, "width": width, "height": height,
-            "frame": shown.frame.seq, "time_s": shown.frame.time.as_micros() as f64 / 1e6 });
-        serde_json::to_writer(&mut self.out, &image)?;
-        for found in shown.detections {
-            separate(&mut self.annotations, self.detections)?;
-            self.detections += 1;
-            let annotation = Annotation::new(self.detections, self.frames, found);
-            serde_json::to_writer(&mut self.annotations, &annotation)?;
-            let label = || shown.label(found.class_id).into_owned();
-            self.categories.entry(found.class_id).or_insert_with(label);
-        }
+        Image { file_name, width, height, frame: shown.frame.seq, time_s: seconds(shown.frame.time) }
+    }
+}
+
+/// A COCO file that grows: images as they come, annotations in a second file that is appended at the end, so that memory
+/// stays flat however long the run.
+#[derive(Debug)]
+pub(super) struct CocoFile {
+    out: BufWriter<Part>,
+    annotations: BufWriter<File>,
+    /// The classes seen, by class index.
+    categories: BTreeMap<usize, String>,
+    images: u64,
+    annotated: u64,
+}
+
+impl CocoFile {
+    /// A new file; it appears under its name when it is finished.
+    pub(super) fn create(path: &Path) -> Result<CocoFile, SinkError> {
+        let mut out = BufWriter::new(Part::create(path)?);
+        let annotations = tempfile::tempfile_in(folder_of(path)).map_err(|e| SinkError::writing(path, e))?;
+        let opening = out.write_all(br#"{"info":{"description":"camloc","version":"1"},"images":["#);
+        opening.map_err(|e| SinkError::writing(path, e))?;
+        let annotations = BufWriter::new(annotations);
+        Ok(CocoFile { out, annotations, categories: BTreeMap::new(), images: 0, annotated: 0 })
+    }
+
+    /// Begins the next image.
+    pub(super) fn image(&mut self, image: &Image) -> Result<(), SinkError> {
+        let before = self.images;
+        // The tools take id 0 for "no match", so ids count from 1.
+        self.images += 1;
+        let item = Item { id: self.images, image_id: None, rest: image };
+        append(&mut self.out, before, &item).map_err(|source| self.failed(source))
+    }
+
+    /// Adds an annotation to the last image.
+    pub(super) fn annotation(
+        &mut self,
+        annotation: &impl Serialize,
+        class_id: usize,
+        label: impl FnOnce() -> String,
+    ) -> Result<(), SinkError> {
+        let before = self.annotated;
+        self.annotated += 1;
+        let item = Item { id: self.annotated, image_id: Some(self.images), rest: annotation };
+        append(&mut self.annotations, before, &item).map_err(|source| self.failed(source))?;
+        self.categories.entry(class_id).or_insert_with(label);
         Ok(())
+    }
+
+    /// Gives the complete file its name.
+    pub(super) fn finish(mut self) -> Result<Finished, SinkError> {
+        self.end().map_err(|source| self.failed(source))?;
+        // Flushed above, so nothing is left in the buffer that is dropped here.
+        let (part, _) = self.out.into_parts();
+        Ok(Finished { path: Some(part.finish()?), frames: self.images })
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -85,32 +140,25 @@ impl CocoSink {
     }
 }
 
-impl Sink for CocoSink {
-    fn wants_picture(&self) -> bool {
-        false
-    }
-
-    fn write(&mut self, shown: &Shown<'_>) -> Result<(), SinkError> {
-        self.image(shown).map_err(|source| self.failed(source))
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<Finished, SinkError> {
-        self.end().map_err(|source| self.failed(source))?;
-        let frames = self.frames;
-        // Flushed above, so nothing is left in the buffer that is dropped here.
-        let (part, _) = self.out.into_parts();
-        Ok(Finished { path: Some(part.finish()?), frames })
-    }
+/// An element of a list, with its numbers.
+#[derive(Serialize)]
+struct Item<'a, T> {
+    id: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_id: Option<u64>,
+    #[serde(flatten)]
+    rest: &'a T,
 }
 
-fn separate(out: &mut impl Write, before: u64) -> io::Result<()> {
-    if before > 0 { out.write_all(b",\n") } else { Ok(()) }
+fn append(out: &mut impl Write, before: u64, item: &impl Serialize) -> io::Result<()> {
+    if before > 0 {
+        out.write_all(b",\n")?;
+    }
+    Ok(serde_json::to_writer(out, item)?)
 }
 
 #[derive(Serialize)]
 struct Annotation {
-    id: u64,
-    image_id: u64,
     category_id: usize,
     /// x, y, width, height.
     bbox: [u32; 4],
@@ -122,7 +170,7 @@ struct Annotation {
 }
 
 impl Annotation {
-    fn new(id: u64, image_id: u64, found: &Detection) -> Annotation {
+    fn new(found: &Detection) -> Annotation {
         let b = found.bbox;
         let corners = [(b.x0, b.y0), (b.x1, b.y0), (b.x1, b.y1), (b.x0, b.y1)];
         // Two points are no polygon for the tools: the box stands in.
@@ -132,8 +180,6 @@ impl Annotation {
             (corners.iter().flat_map(|&(x, y)| [x as f32, y as f32]).collect(), b.area() as f32)
         };
         Annotation {
-            id,
-            image_id,
             category_id: found.class_id,
             bbox: [b.x0, b.y0, b.x1.saturating_sub(b.x0), b.y1.saturating_sub(b.y0)],
             segmentation: [polygon],

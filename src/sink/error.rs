@@ -79,6 +79,18 @@ pub enum SinkError {
         /// The encoder's reason.
         source: image::ImageError,
     },
+    /// A file that should name the classes of masks does not.
+    #[error("{} does not name the classes of masks, one a line, \"background\" first and 256 at most: remove it or choose another folder", path.display())]
+    NotLabels {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A palette is full.
+    #[error("{} cannot hold another class: a palette has 255; lock on some with --class or write masks as rle", path.display())]
+    TooManyClasses {
+        /// The folder of masks.
+        path: PathBuf,
+    },
     /// ffmpeg cannot be started.
     #[error("{} cannot be started: install ffmpeg or give the path of one", ffmpeg.display())]
     NoEncoder {

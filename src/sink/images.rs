@@ -48,10 +48,7 @@ impl ImagesSink {
 
     /// Writes into a folder, which is made if need be.
     pub fn to_folder(path: &Path) -> Result<ImagesSink, SinkError> {
-        std::fs::create_dir_all(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::AlreadyExists => SinkError::NotAFolder { path: path.to_owned() },
-            _ => SinkError::writing(path, source),
-        })?;
+        make_folder(path)?;
         Ok(ImagesSink { place: Place::Folder { path: path.to_owned(), given: HashSet::new() }, frames: 0 })
     }
 }
@@ -93,6 +90,14 @@ pub fn snapshot(picture: &Picture, folder: &Path) -> Result<PathBuf, SinkError> 
     }
 }
 
+/// Makes a folder unless it is there.
+pub(super) fn make_folder(path: &Path) -> Result<(), SinkError> {
+    std::fs::create_dir_all(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::AlreadyExists => SinkError::NotAFolder { path: path.to_owned() },
+        _ => SinkError::writing(path, source),
+    })
+}
+
 /// The name of the overlay of a frame, unlike all in `given`, to which it is added.
 fn new_name(shown: &Shown<'_>, given: &mut HashSet<String>) -> String {
     let kind = if shown.still { Kind::of(shown.source).unwrap_or(Kind::Png) } else { Kind::Jpeg };
@@ -105,11 +110,16 @@ fn new_name(shown: &Shown<'_>, given: &mut HashSet<String>) -> String {
         // Frames of one source differ in their numbers, so these need not be remembered.
         return format!("{stem}-{:06}.cam.{extension}", shown.frame.seq);
     }
-    let mut name = format!("{stem}.cam.{extension}");
+    unique(&stem, &format!(".cam.{extension}"), given)
+}
+
+/// `stem` and `ending`, with a number between them where that name is in `given`, to which it is added.
+pub(super) fn unique(stem: &str, ending: &str, given: &mut HashSet<String>) -> String {
+    let mut name = format!("{stem}{ending}");
     let mut copy = 1;
     while !given.insert(name.to_lowercase()) {
         copy += 1;
-        name = format!("{stem}-{copy}.cam.{extension}");
+        name = format!("{stem}-{copy}{ending}");
     }
     name
 }

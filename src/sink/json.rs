@@ -119,7 +119,7 @@ pub(super) fn rounded(score: f32) -> f64 {
 }
 
 /// Seconds, to the microsecond.
-fn seconds(time: Duration) -> f64 {
+pub(super) fn seconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1e6
 }
 

@@ -1,4 +1,4 @@
-//! Where results go: a [`Window`], a video, pictures, JSON lines, a COCO file.
+//! Where results go: a [`Window`], a video, pictures, masks, JSON lines, a COCO file.
 //!
 //! Everything but the window is a [`Sink`]. Files appear under their names only when they are complete: they
 //! grow beside their place under a hidden name and are renamed in [`Sink::finish`]; a sink dropped without
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::frame::{Frame, Picture};
-use crate::localize::Detection;
+use crate::localize::{Detection, Segmentation};
 
 mod coco;
 mod encoder;
@@ -17,8 +17,10 @@ mod formats;
 mod images;
 mod json;
 mod keys;
+mod masks;
 mod matroska;
 mod output;
+mod palette;
 mod screen;
 mod video;
 mod window;
@@ -29,6 +31,7 @@ pub use error::SinkError;
 pub use images::{ImagesSink, snapshot};
 pub use json::JsonSink;
 pub use keys::{Command, KEYS};
+pub use masks::{MaskFormat, Masked, MasksSink, UnknownMaskFormat};
 pub use output::check_outputs;
 pub use video::{VideoOptions, VideoSink};
 pub use window::{Panels, Window};
@@ -43,6 +46,8 @@ pub struct Shown<'a> {
     pub overlay: Option<&'a Picture>,
     /// What was found, the surest first.
     pub detections: &'a [Detection],
+    /// Which pixels that is, where a sink asked for it ([`Sink::wants_masks`]).
+    pub segmentation: Option<&'a Segmentation>,
     /// Names of the model's classes by class index; may be shorter than the model's outputs.
     pub labels: &'a [String],
     /// The photo, video or camera the frame comes from.
@@ -59,10 +64,7 @@ impl<'a> Shown<'a> {
 
     /// The name of a class, `class 7` where it has none.
     pub fn label(&self, class_id: usize) -> Cow<'a, str> {
-        match self.labels.get(class_id) {
-            Some(label) => Cow::Borrowed(label),
-            None => Cow::Owned(format!("class {class_id}")),
-        }
+        label(self.labels, class_id)
     }
 
     /// The source's name without its extension.
@@ -71,10 +73,23 @@ impl<'a> Shown<'a> {
     }
 }
 
+/// The name of a class, `class 7` where it has none.
+fn label(labels: &[String], class_id: usize) -> Cow<'_, str> {
+    match labels.get(class_id) {
+        Some(label) => Cow::Borrowed(label),
+        None => Cow::Owned(format!("class {class_id}")),
+    }
+}
+
 /// Something that takes the frames of a run, in order.
 pub trait Sink: Send {
     /// Whether the sink needs [`Shown::overlay`]; where none does, nothing need be drawn.
     fn wants_picture(&self) -> bool;
+
+    /// Whether the sink needs [`Shown::segmentation`]; where none does, none is made.
+    fn wants_masks(&self) -> bool {
+        false
+    }
 
     /// Takes one frame.
     ///

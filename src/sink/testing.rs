@@ -53,6 +53,7 @@ pub(super) fn write(
         frame,
         overlay: None,
         detections: found,
+        segmentation: None,
         labels: &labels,
         source: Path::new(photo.unwrap_or("clip.mp4")),
         still: photo.is_some(),

@@ -57,6 +57,12 @@ impl Tracker {
     /// again is the same frame in another look (another threshold): boxes that changed are taken as they are, and
     /// nothing moves on. A time before the last one, and frames of another size, begin anew.
     pub fn follow(&mut self, detections: &mut [Detection], frame: (u32, u32), time: Duration) {
+        self.follow_in_order(detections, frame, time);
+        detections.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+
+    /// The same, but each detection stays in its place.
+    pub fn follow_in_order(&mut self, detections: &mut [Detection], frame: (u32, u32), time: Duration) {
         if time < self.last || frame != self.frame {
             self.forget();
         }
@@ -81,7 +87,6 @@ impl Tracker {
             }
             carry(detection, bounding_box(track.motion.shown(), frame));
         }
-        detections.sort_by(|a, b| b.score.total_cmp(&a.score));
     }
 
     /// Ends every track, as at a cut.

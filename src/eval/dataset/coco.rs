@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::gather::{Gathered, Object};
 use super::names::{files_in, root_of};
-use super::{DatasetError, FaultKind, Format, Runs, Shape};
+use super::{DatasetError, FaultKind, Format, Shape};
+use crate::localize::Runs;
 
 #[derive(Deserialize)]
 struct File {

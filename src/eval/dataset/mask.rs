@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::super::polygon::fill;
-use super::{Fault, FaultKind, Runs};
+use super::{Fault, FaultKind};
+use crate::localize::Runs;
 use crate::source::read_photo;
 
 /// Where a mask comes from; it takes its pixels' memory only when it is decoded.
@@ -87,7 +88,7 @@ fn from_shapes(shapes: &[Shape], size: (u32, u32), scale: (f64, f64)) -> Result<
                 let corners: Vec<_> = corners.iter().map(|[x, y]| (x * scale.0, y * scale.1)).collect();
                 fill(&corners, size.0 as usize, &mut pixels, true);
             }
-            Shape::Runs(runs) if (runs.width, runs.height) == size => runs.paint(&mut pixels),
+            Shape::Runs(runs) if (runs.width, runs.height) == size => runs.paint(&mut pixels, true),
             Shape::Runs(runs) => {
                 return Err(bad(format!(
                     "run lengths for {}x{} pixels, the picture has {}x{}",

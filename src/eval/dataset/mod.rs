@@ -14,7 +14,6 @@ mod gather;
 mod mask;
 mod mask_files;
 mod names;
-mod rle;
 mod sample;
 mod sequence;
 #[cfg(test)]
@@ -27,7 +26,6 @@ pub use error::DatasetError;
 pub use fault::{Fault, FaultKind, Faults};
 pub use format::{Format, UnknownFormat};
 pub use mask::{Mask, MaskSource, Shape};
-pub use rle::Runs;
 pub use sample::{Sample, Settled};
 
 use std::path::Path;

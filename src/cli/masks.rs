@@ -1,0 +1,63 @@
+//! The arguments of masks: `image`, `video` and `eval` write them below the folder of `-o`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+use camloc::sink::{MaskFormat, MasksSink, SinkError, check_outputs};
+
+use super::settings::Settings;
+use super::usage;
+
+/// Whether masks are written, and how they are made.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Masks")]
+pub(super) struct MaskArgs {
+    /// Write which pixels belong to what is found, below the folder of -o: png, rle or polygons (docs/masks.md)
+    #[arg(long, value_name = "FORMAT")]
+    masks: Option<String>,
+    /// End masks where the map does, not at the picture's edges
+    #[arg(long)]
+    no_edges: bool,
+}
+
+impl MaskArgs {
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        settings.masks.edges &= !self.no_edges;
+    }
+
+    /// The format, if masks are asked for.
+    pub(super) fn format(&self) -> Result<Option<MaskFormat>> {
+        self.masks
+            .as_deref()
+            .map(|name| name.parse().map_err(|error| usage(anyhow!("--masks: {error}"))))
+            .transpose()
+    }
+
+    /// Opens the masks, if they are asked for: `output` must then be a folder, which `is_file` denies.
+    pub(super) fn open(
+        &self,
+        output: Option<&Path>,
+        is_file: bool,
+        inputs: &[&Path],
+    ) -> Result<Option<MasksSink>> {
+        let Some(format) = self.format()? else { return Ok(None) };
+        let folder =
+            output.ok_or_else(|| usage(anyhow!("--masks needs a folder to write to: add -o DIR")))?;
+        if is_file {
+            let name = folder.display();
+            return Err(usage(anyhow!(
+                "--masks needs a folder, and {name} is named like a file: give -o DIR"
+            )));
+        }
+        let path = MasksSink::path(folder, format);
+        check_outputs(&[&path], inputs)?;
+        // Photos in the very folder would be replaced by their masks.
+        let resolved = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let within =
+            |input: &&&Path| input.canonicalize().is_ok_and(|input| input.parent() == Some(&resolved));
+        if let Some(input) = inputs.iter().find(within) {
+            return Err(SinkError::IsInput { path: PathBuf::from(input) }.into());
+        }
+        Ok(Some(MasksSink::create(folder, format)?))
+    }
+}

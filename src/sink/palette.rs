@@ -1,0 +1,164 @@
+//! Masks as pictures: a folder of palette PNGs and the names of their indices, [`PaletteFolder`].
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::images::make_folder;
+use super::output::Part;
+use super::{Finished, SinkError};
+use crate::localize::Segmentation;
+
+/// The names of the indices, one a line, from 0.
+const NAMES: &str = "labels.txt";
+/// The name of index 0.
+const BACKGROUND: &str = "background";
+/// More than 256 names of any length that makes sense.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Writes each picture's classes as an indexed PNG.
+///
+/// Classes get their indices as they first appear, and go by name: a `labels.txt` that is there already, of an earlier run
+/// or of another set, is kept and continued.
+#[derive(Debug)]
+pub(super) struct PaletteFolder {
+    path: PathBuf,
+    /// By index; the first is the background.
+    names: Vec<String>,
+    /// The index of each class seen.
+    indices: HashMap<usize, u8>,
+    pixels: Vec<u8>,
+    frames: u64,
+}
+
+impl PaletteFolder {
+    /// Writes into a folder, which is made if need be.
+    pub(super) fn create(path: &Path) -> Result<PaletteFolder, SinkError> {
+        make_folder(path)?;
+        let names = read_names(&path.join(NAMES))?;
+        let folder = PaletteFolder {
+            path: path.to_owned(),
+            names,
+            indices: HashMap::new(),
+            pixels: Vec::new(),
+            frames: 0,
+        };
+        folder.write_names()?;
+        Ok(folder)
+    }
+
+    /// The PNG of a name, a path below the folder without its ending.
+    pub(super) fn target(&self, name: &Path) -> PathBuf {
+        let mut file_name = name.file_name().unwrap_or_default().to_owned();
+        file_name.push(".png");
+        self.path.join(name).with_file_name(file_name)
+    }
+
+    /// Writes a picture's classes as the PNG of a name.
+    pub(super) fn add(
+        &mut self,
+        name: &Path,
+        segmentation: &Segmentation,
+        labels: &[String],
+    ) -> Result<(), SinkError> {
+        let mut indices = [0; 256];
+        for (region, index) in segmentation.regions.iter().zip(&mut indices[1..]) {
+            *index = self.index(region.class_id, labels)?;
+        }
+        self.pixels.clear();
+        self.pixels.extend(segmentation.labels.iter().map(|&label| indices[usize::from(label)]));
+        let path = self.target(name);
+        if let Some(folder) = path.parent() {
+            make_folder(folder)?;
+        }
+        self.frames += 1;
+        write_png(&path, segmentation.size, &self.pixels)
+    }
+
+    /// What was written.
+    pub(super) fn finish(self) -> Finished {
+        Finished { path: Some(self.path), frames: self.frames }
+    }
+
+    /// The index of a class; a new one is written down before a picture has it.
+    fn index(&mut self, class_id: usize, labels: &[String]) -> Result<u8, SinkError> {
+        if let Some(&index) = self.indices.get(&class_id) {
+            return Ok(index);
+        }
+        let name = unmistakable(class_id, labels);
+        let known = self.names.iter().position(|known| *known == name);
+        let place = known.unwrap_or(self.names.len());
+        let full = || SinkError::TooManyClasses { path: self.path.clone() };
+        let index = u8::try_from(place).map_err(|_| full())?;
+        if known.is_none() {
+            self.names.push(name);
+            self.write_names()?;
+        }
+        self.indices.insert(class_id, index);
+        Ok(index)
+    }
+
+    fn write_names(&self) -> Result<(), SinkError> {
+        let path = self.path.join(NAMES);
+        let mut part = Part::create(&path)?;
+        let text = self.names.join("\n") + "\n";
+        part.write_all(text.as_bytes()).map_err(|source| SinkError::writing(&path, source))?;
+        part.finish()?;
+        Ok(())
+    }
+}
+
+/// The names in a file, or just the background where there is none.
+fn read_names(path: &Path) -> Result<Vec<String>, SinkError> {
+    let mut text = String::new();
+    let read = fs::File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![BACKGROUND.to_owned()]),
+        Err(error) if error.kind() != io::ErrorKind::InvalidData => {
+            return Err(SinkError::writing(path, error));
+        }
+        _ => {}
+    }
+    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    match names.first() {
+        Some(first) if first == BACKGROUND && names.len() <= 256 => Ok(names),
+        _ => Err(SinkError::NotLabels { path: path.to_owned() }),
+    }
+}
+
+/// A class's name on one line; with its number where another class has the same name.
+fn unmistakable(class_id: usize, labels: &[String]) -> String {
+    let name = super::label(labels, class_id);
+    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    let same = labels.iter().filter(|label| **label == name).count();
+    if same > 1 || name == BACKGROUND { format!("{name} (class {class_id})") } else { name }
+}
+
+fn write_png(path: &Path, (width, height): (u32, u32), pixels: &[u8]) -> Result<(), SinkError> {
+    let mut out = BufWriter::new(Part::create(path)?);
+    let mut encoder = png::Encoder::new(&mut out, width, height);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(palette());
+    encoder.set_compression(png::Compression::Fast);
+    let written = encoder.write_header().and_then(|mut writer| {
+        writer.write_image_data(pixels)?;
+        writer.finish()
+    });
+    let written = written.map_err(io::Error::from).and_then(|()| out.flush());
+    // Flushed, or failed: nothing that matters is left in the buffer.
+    let (part, _) = out.into_parts();
+    written.map_err(|source| SinkError::writing(path, source))?;
+    part.finish()?;
+    Ok(())
+}
+
+/// The colours of Pascal VOC's masks, RGBRGB…: bit `b` of an index's three low bits is bit 7 of red, green or blue, of its
+/// next three bits is bit 6, and so on.
+fn palette() -> Vec<u8> {
+    let channel = |index: usize, channel: usize| {
+        (0..3).map(|group| ((index >> (3 * group + channel) & 1) << (7 - group)) as u8).sum::<u8>()
+    };
+    (0..256).flat_map(|index| [0, 1, 2].map(|of| channel(index, of))).collect()
+}
