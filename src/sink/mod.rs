@@ -28,10 +28,10 @@ pub use coco::CocoSink;
 pub use error::SinkError;
 pub use images::{ImagesSink, snapshot};
 pub use json::JsonSink;
-pub use keys::{Command, KEYS};
+pub use keys::{Command, KEYS, Keymap};
 pub use output::check_outputs;
 pub use video::{VideoOptions, VideoSink};
-pub use window::{Panels, Window};
+pub use window::{Panels, Pointer, Window};
 
 /// One frame and what was found in it.
 #[derive(Clone, Copy, Debug)]
