@@ -289,7 +289,16 @@ impl Labelling<'_> {
         for line in Tally::new(self.input, findings).lines() {
             report.note(line);
         }
-        let written = written?;
+        let written = match written {
+            Ok(written) => written,
+            Err(error) => {
+                // What gave nothing is not gone on with.
+                if matches!(error, LabellingError::NothingLeft { .. }) {
+                    self.journal.close();
+                }
+                return Err(error.into());
+            }
+        };
         if written.encoded > 0 {
             let count = written.encoded;
             report.note(format_args!("wrote {count} pictures anew, so that all readers load them alike"));

@@ -388,3 +388,6 @@ fn row(fields: &[&str]) -> String {
     };
     fields.iter().map(quoted).collect::<Vec<_>>().join(",")
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,7 @@ impl Sheet {
         if let Some((small, scale)) = shrink(picture, SIDE) {
             draw(renderer, (&small, scale), objects, classes, &mut self.tile);
             let (width, height) = self.tile.size();
-            paste(&self.tile, &mut self.page, (left + (SIDE - width) / 2, top + (SIDE - height) / 2));
+            paste(&self.tile, &mut self.page, (left + (SIDE - width) / 2, top + SIDE - height));
         }
         let text = renderer.text();
         let shown = fitting(name, |part| text.measure(part, FONT).0 <= SIDE);
@@ -187,8 +187,8 @@ mod tests {
         // Red in the tile's middle, paper where no tile is, and the box's colour on its edge.
         let near = |at: [u8; 3], wanted: [u8; 3]| at.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) < 60);
         let at = |x, y| sizes[1].get_pixel(x, y).0;
-        assert!(near(at(8 + 128, 8 + 128), [200, 0, 0]) && near(at(700, 100), [PAPER; 3]));
-        assert!(!near(at(8 + 65, 8 + 128), [200, 0, 0]), "{:?}", at(8 + 65, 8 + 128));
+        assert!(near(at(8 + 128, 8 + 192), [200, 0, 0]) && near(at(700, 100), [PAPER; 3]));
+        assert!(!near(at(8 + 65, 8 + 192), [200, 0, 0]), "{:?}", at(8 + 65, 8 + 192));
     }
 
     #[test]
