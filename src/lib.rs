@@ -16,6 +16,7 @@ pub mod autodiff;
 pub mod eval;
 pub mod explain;
 pub mod frame;
+pub mod label;
 pub mod localize;
 pub mod maps;
 pub mod model;

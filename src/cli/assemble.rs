@@ -241,10 +241,15 @@ pub(super) fn look(settings: &Settings) -> Result<Look> {
     })
 }
 
-/// A renderer that can write every label, with pinned fonts for scripts that this machine has none for.
+/// A renderer that can write every label.
 pub(super) fn renderer(scale: HeatScale, labels: &Labels, store: &Store, report: &Report) -> Renderer {
+    Renderer::new(scale, writer(&labels.names().concat(), store, report))
+}
+
+/// What can write every character of `words`, with pinned fonts for scripts that this machine has none for.
+pub(super) fn writer(words: &str, store: &Store, report: &Report) -> TextRenderer {
     let mut text = TextRenderer::new();
-    let missing = text.missing(&labels.names().concat());
+    let missing = text.missing(words);
     let fonts: HashSet<Asset> = missing.into_iter().filter_map(assets::font_for).collect();
     for font in fonts {
         let added = fetch(store, font, report)
@@ -253,7 +258,7 @@ pub(super) fn renderer(scale: HeatScale, labels: &Labels, store: &Store, report:
             report.note(format_args!("some labels are shown as character codes: {error}"));
         }
     }
-    Renderer::new(scale, text)
+    text
 }
 
 /// A setting that is a share of something.

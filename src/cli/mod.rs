@@ -9,6 +9,7 @@ mod eval;
 mod export;
 mod image;
 mod inspect;
+mod label;
 mod live;
 mod masks;
 mod models;
@@ -65,6 +66,8 @@ enum Command {
     Image(image::Args),
     /// Measure how well the boxes fit, on pictures whose truth is known
     Eval(eval::Args),
+    /// Make a detector's training set of pictures whose classes are known
+    Label(label::Args),
     /// Write a model that explains itself wherever ONNX runs
     Export(export::Args),
     /// Say what a model offers: inputs, outputs, head, layers, methods
@@ -126,6 +129,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Video(args) => video::run(args, &context),
         Command::Image(args) => image::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),
+        Command::Label(args) => label::run(args, &context),
         Command::Export(args) => export::run(args, &context),
         Command::Inspect(args) => inspect::run(args, &context),
         Command::Models(args) => models::run(args, &context),

@@ -135,7 +135,7 @@ pub enum SinkError {
 
 impl SinkError {
     /// The error of writing `path`.
-    pub(super) fn writing(path: &Path, source: io::Error) -> SinkError {
+    pub(crate) fn writing(path: &Path, source: io::Error) -> SinkError {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::NotFound => SinkError::MissingFolder { path },

@@ -1,8 +1,26 @@
 //! Keys of the window: what they are called, what they mean, and which count when held ([`Keyboard`]).
 
 use std::collections::HashSet;
+use std::fmt;
 
 use minifb::{InputCallback, Key};
+
+/// What the keys of a window mean: of one that shows results ([`Command`]), or of one for other work.
+pub trait Keymap: Copy + fmt::Debug + 'static {
+    /// What a closed window asks for.
+    const QUIT: Self;
+    /// The keys and what they do, for help texts.
+    const KEYS: &'static [(&'static str, &'static str)];
+
+    /// What a typed character means, whatever the layout of the keyboard.
+    fn typed(character: char) -> Option<Self>;
+
+    /// What a key without a character means.
+    fn pressed(key: Key) -> Option<Self>;
+
+    /// Whether holding the key goes on and on, as for values; a switch would flicker.
+    fn repeats(self) -> bool;
+}
 
 /// What the person at the window asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,8 +67,10 @@ pub const KEYS: &[(&str, &str)] = &[
     ("?, F1", "this help"),
 ];
 
-impl Command {
-    /// What a typed character means, whatever the layout of the keyboard.
+impl Keymap for Command {
+    const QUIT: Command = Command::Quit;
+    const KEYS: &'static [(&'static str, &'static str)] = KEYS;
+
     fn typed(character: char) -> Option<Command> {
         Some(match character.to_ascii_lowercase() {
             'q' => Command::Quit,
@@ -70,7 +90,6 @@ impl Command {
         })
     }
 
-    /// What a key without a character means.
     fn pressed(key: Key) -> Option<Command> {
         match key {
             Key::Escape => Some(Command::Quit),
@@ -79,7 +98,6 @@ impl Command {
         }
     }
 
-    /// Whether holding the key goes on and on, as for values; a switch would flicker.
     fn repeats(self) -> bool {
         use Command::{NextClass, OpacityDown, OpacityUp, PreviousClass, ThresholdDown, ThresholdUp};
         matches!(self, NextClass | PreviousClass | ThresholdUp | ThresholdDown | OpacityUp | OpacityDown)
@@ -88,17 +106,23 @@ impl Command {
 
 /// Collects commands from the window's events: a key's state comes first, then the character that it types, and
 /// both again while the key is held.
-#[derive(Debug, Default)]
-pub(super) struct Keyboard {
+#[derive(Debug)]
+pub(super) struct Keyboard<C> {
     held: HashSet<Key>,
     /// Whether the latest press came of holding the key.
     repeated: bool,
-    commands: Vec<Command>,
+    commands: Vec<C>,
 }
 
-impl Keyboard {
+impl<C> Default for Keyboard<C> {
+    fn default() -> Keyboard<C> {
+        Keyboard { held: HashSet::new(), repeated: false, commands: Vec::new() }
+    }
+}
+
+impl<C: Keymap> Keyboard<C> {
     /// The commands since the last call, in order.
-    pub(super) fn take(&mut self) -> Vec<Command> {
+    pub(super) fn take(&mut self) -> Vec<C> {
         std::mem::take(&mut self.commands)
     }
 
@@ -108,24 +132,24 @@ impl Keyboard {
         self.repeated = false;
     }
 
-    fn add(&mut self, command: Option<Command>) {
-        let counts = |command: &Command| !self.repeated || command.repeats();
+    fn add(&mut self, command: Option<C>) {
+        let counts = |command: &C| !self.repeated || command.repeats();
         self.commands.extend(command.filter(counts));
     }
 }
 
-impl InputCallback for Keyboard {
+impl<C: Keymap> InputCallback for Keyboard<C> {
     fn set_key_state(&mut self, key: Key, down: bool) {
         if down {
             self.repeated = !self.held.insert(key);
-            self.add(Command::pressed(key));
+            self.add(C::pressed(key));
         } else if self.held.remove(&key) {
             self.repeated = false;
         }
     }
 
     fn add_char(&mut self, character: u32) {
-        self.add(char::from_u32(character).and_then(Command::typed));
+        self.add(char::from_u32(character).and_then(C::typed));
     }
 }
 
@@ -134,7 +158,7 @@ mod tests {
     use super::*;
 
     /// Presses a key `times` as the window system tells of it when it is held, and releases it.
-    fn stroke(keyboard: &mut Keyboard, key: Key, character: Option<char>, times: usize) {
+    fn stroke(keyboard: &mut Keyboard<Command>, key: Key, character: Option<char>, times: usize) {
         for _ in 0..times {
             keyboard.set_key_state(key, true);
             if let Some(character) = character {

@@ -30,11 +30,11 @@ pub use coco::CocoSink;
 pub use error::SinkError;
 pub use images::{ImagesSink, snapshot};
 pub use json::JsonSink;
-pub use keys::{Command, KEYS};
+pub use keys::{Command, KEYS, Keymap};
 pub use masks::{MaskFormat, Masked, MasksSink, UnknownMaskFormat};
 pub use output::check_outputs;
 pub use video::{VideoOptions, VideoSink};
-pub use window::{Panels, Window};
+pub use window::{Panels, Pointer, Window};
 
 /// One frame and what was found in it.
 #[derive(Clone, Copy, Debug)]

@@ -120,6 +120,15 @@ fn fitted((width, height): (u32, u32), (canvas_width, canvas_height): (u32, u32)
     (side(width, canvas_width), side(height, canvas_height))
 }
 
+/// The place on a picture of a place on the canvas where it is shown, in pixels of either.
+pub(super) fn on_picture((x, y): (f64, f64), picture: (u32, u32), canvas: (u32, u32)) -> (f64, f64) {
+    let fit = fitted(picture, canvas);
+    let along = |at: f64, picture: u32, canvas: u32, fit: u32| {
+        (at - f64::from((canvas - fit) / 2)) * f64::from(picture) / f64::from(fit.max(1))
+    };
+    (along(x, picture.0, canvas.0, fit.0), along(y, picture.1, canvas.1, fit.1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +165,17 @@ mod tests {
         assert_eq!(screen.pixels(), [GREY; 6]);
         screen.place(None, (2, 2));
         assert_eq!(screen.pixels(), [GREY; 4]);
+    }
+
+    #[test]
+    fn a_place_on_the_canvas_is_found_on_the_picture() {
+        // Twice as large, with bars of 50 above and below.
+        let at = |place| on_picture(place, (100, 50), (200, 200));
+        assert_eq!(at((0.0, 50.0)), (0.0, 0.0));
+        assert_eq!(at((200.0, 150.0)), (100.0, 50.0));
+        assert_eq!(at((50.0, 100.0)), (25.0, 25.0));
+        assert_eq!(at((0.0, 0.0)), (0.0, -25.0));
+        assert!(on_picture((1.0, 1.0), (0, 0), (0, 0)).0.is_finite());
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use minifb::{InputCallback, Key, ScaleMode, WindowOptions};
+use minifb::{InputCallback, Key, MouseButton, MouseMode, ScaleMode, WindowOptions};
 
-use super::keys::{Command, KEYS, Keyboard};
-use super::screen::{Screen, initial_size};
+use super::keys::{Command, Keyboard, Keymap};
+use super::screen::{Screen, initial_size, on_picture};
 use super::{SinkError, snapshot};
 use crate::frame::Picture;
 use crate::render::{Hud, TextRenderer};
@@ -33,13 +33,22 @@ pub struct Panels {
     pub help: bool,
 }
 
-/// A window that shows pictures and hears keys. Lives on the main thread.
+/// The mouse.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pointer {
+    /// Column and row in pixels of the picture; outside of it, too.
+    pub at: (f64, f64),
+    /// Whether the left button is down.
+    pub pressed: bool,
+}
+
+/// A window that shows pictures, hears keys, which mean `C`, and follows the mouse. Lives on the main thread.
 ///
 /// It keeps the latest picture, so that it can be drawn again at any time: after a change of size, or of a panel while
 /// no new picture comes.
-pub struct Window {
+pub struct Window<C = Command> {
     window: minifb::Window,
-    keyboard: Rc<RefCell<Keyboard>>,
+    keyboard: Rc<RefCell<Keyboard<C>>>,
     text: TextRenderer,
     screen: Screen,
     picture: Option<Picture>,
@@ -52,11 +61,15 @@ pub struct Window {
     active: bool,
 }
 
-impl Window {
+impl<C: Keymap> Window<C> {
     /// Opens a window for pictures of `width` x `height` pixels; its text is written with `text`.
     ///
     /// The window has the picture's aspect, its longer side 640 to 1280 pixels, and can be resized.
-    pub fn open(title: &str, (width, height): (u32, u32), text: TextRenderer) -> Result<Window, SinkError> {
+    pub fn open(
+        title: &str,
+        (width, height): (u32, u32),
+        text: TextRenderer,
+    ) -> Result<Window<C>, SinkError> {
         let (width, height) = initial_size(width, height);
         // The window's title ends at a NUL for the window system, and minifb refuses one.
         let title = title.replace('\0', " ");
@@ -101,8 +114,8 @@ impl Window {
 
     /// Hears the window's events, draws it anew where that is due, and returns what was asked for.
     ///
-    /// To be called at least every 20 ms or so. A closed window asks to [`Command::Quit`].
-    pub fn pump(&mut self) -> Result<Vec<Command>, SinkError> {
+    /// To be called at least every 20 ms or so. A closed window asks to quit ([`Keymap::QUIT`]).
+    pub fn pump(&mut self) -> Result<Vec<C>, SinkError> {
         self.window.update();
         if self.notice.as_ref().is_some_and(|(_, end)| *end < Instant::now()) {
             self.notice = None;
@@ -121,9 +134,18 @@ impl Window {
         self.active = active;
         let mut commands = keyboard.take();
         if !self.window.is_open() {
-            commands.push(Command::Quit);
+            commands.push(C::QUIT);
         }
         Ok(commands)
+    }
+
+    /// Where the mouse is on the picture that is shown; `None` before the first picture. What it did between two calls
+    /// of [`Window::pump`] is not seen.
+    pub fn pointer(&self) -> Option<Pointer> {
+        let picture = self.picture.as_ref()?.size();
+        let (x, y) = self.window.get_mouse_pos(MouseMode::Pass)?;
+        let at = on_picture((f64::from(x), f64::from(y)), picture, self.screen.size());
+        Some(Pointer { at, pressed: self.window.get_mouse_down(MouseButton::Left) })
     }
 
     /// Saves the picture that is shown, without panels and at its own resolution, as the next free
@@ -145,7 +167,7 @@ impl Window {
         }
         let canvas = self.screen.place(self.picture.as_ref(), size);
         let notice = self.notice.as_ref().map(|(notice, _)| notice.as_str());
-        self.panels.draw(notice, &mut Hud::new(canvas, &mut self.text));
+        self.panels.draw(notice, &mut Hud::new(canvas, &mut self.text), C::KEYS);
         let pixels = self.screen.pixels();
         self.stale = false;
         self.drawn = Instant::now();
@@ -156,7 +178,7 @@ impl Window {
 }
 
 impl Panels {
-    fn draw(&self, notice: Option<&str>, hud: &mut Hud<'_>) {
+    fn draw(&self, notice: Option<&str>, hud: &mut Hud<'_>, keys: &[(&str, &str)]) {
         let mut rows = [("", ""); 16];
         let count = self.figures.len().min(rows.len());
         for (row, (name, value)) in rows.iter_mut().zip(&self.figures) {
@@ -167,14 +189,14 @@ impl Panels {
             hud.badge(word);
         }
         if self.help {
-            hud.table("Keys", KEYS);
+            hud.table("Keys", keys);
         } else if let Some(message) = &self.message {
             hud.message(message);
         }
     }
 }
 
-impl fmt::Debug for Window {
+impl<C: Keymap> fmt::Debug for Window<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Window")
             .field("size", &self.size())
@@ -184,9 +206,9 @@ impl fmt::Debug for Window {
 }
 
 /// minifb's callback; the keyboard is ours, too.
-struct Ears(Rc<RefCell<Keyboard>>);
+struct Ears<C>(Rc<RefCell<Keyboard<C>>>);
 
-impl InputCallback for Ears {
+impl<C: Keymap> InputCallback for Ears<C> {
     fn add_char(&mut self, character: u32) {
         self.0.borrow_mut().add_char(character);
     }

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use super::support::{camloc, cat_clip, folder, names_in, note_skip, text};
 
 /// A display of its own for a test.
-struct Display {
+pub(crate) struct Display {
     server: Child,
-    name: String,
+    pub(crate) name: String,
 }
 
 impl Display {
     /// `None`, with the skip noted, where Xvfb or xdotool is not installed.
-    fn start(test: &str) -> Option<Display> {
+    pub(crate) fn start(test: &str) -> Option<Display> {
         let started = Command::new("Xvfb")
             .args(["-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp"])
             .stdout(Stdio::piped())
@@ -32,13 +32,13 @@ impl Display {
         Some(Display { server, name: format!(":{}", number.trim()) })
     }
 
-    fn xdotool(&self, args: &[&str]) -> String {
+    pub(crate) fn xdotool(&self, args: &[&str]) -> String {
         let output = Command::new("xdotool").args(args).env("DISPLAY", &self.name).output().expect("xdotool");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     /// Waits for the window and gives it the keyboard.
-    fn focus(&self) -> String {
+    pub(crate) fn focus(&self) -> String {
         let end = Instant::now() + Duration::from_secs(60);
         while Instant::now() < end {
             let id = self.xdotool(&["search", "--onlyvisible", "--name", "camloc"]);
@@ -52,7 +52,7 @@ impl Display {
     }
 
     /// The window's pixels.
-    fn screenshot(&self, window: &str, folder: &Path) -> image::RgbImage {
+    pub(crate) fn screenshot(&self, window: &str, folder: &Path) -> image::RgbImage {
         let path = folder.join("screen.png");
         let shot =
             Command::new("import").args(["-window", window, text(&path)]).env("DISPLAY", &self.name).status();
@@ -74,7 +74,7 @@ fn difference(a: &image::RgbImage, b: &image::RgbImage) -> f64 {
     sum as f64 / a.as_raw().len() as f64
 }
 
-fn wait(mut child: Child) -> std::process::ExitStatus {
+pub(crate) fn wait(mut child: Child) -> std::process::ExitStatus {
     let end = Instant::now() + Duration::from_secs(20);
     while Instant::now() < end {
         if let Some(status) = child.try_wait().expect("the program") {

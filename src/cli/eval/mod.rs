@@ -2,7 +2,7 @@
 
 mod page;
 mod pictures;
-mod subject;
+pub(super) mod subject;
 mod table;
 mod words;
 

@@ -17,7 +17,11 @@ use super::super::settings::Settings;
 use super::{Evaluation, assemble};
 
 /// The model, ready to explain one class at a time, and a fingerprint of it.
-pub(super) fn explainer(settings: &Settings, store: &Store, report: &Report) -> Result<(Explainer, String)> {
+pub(in crate::cli) fn explainer(
+    settings: &Settings,
+    store: &Store,
+    report: &Report,
+) -> Result<(Explainer, String)> {
     let classifier = assemble::classifier(settings, store, report)?;
     let request = assemble::request(settings, &classifier.labels, 1)?;
     let mut hash = Sha256::new();
@@ -30,11 +34,11 @@ pub(super) fn explainer(settings: &Settings, store: &Store, report: &Report) -> 
 }
 
 /// A setting as it was written: 0.2, not 0.20000000298023224.
-fn decimal(value: f32) -> f64 {
+pub(in crate::cli) fn decimal(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

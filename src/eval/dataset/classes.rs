@@ -59,7 +59,7 @@ impl<'a> Classes<'a> {
     ///
     /// # Errors
     /// Why there is none, for the user.
-    pub(super) fn resolve(&self, name: &str, imagenet: &[usize]) -> Result<Vec<usize>, String> {
+    pub(crate) fn resolve(&self, name: &str, imagenet: &[usize]) -> Result<Vec<usize>, String> {
         if let Some(ids) = self.aliases.get(name) {
             return Ok(ids.clone());
         }

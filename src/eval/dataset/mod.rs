@@ -26,6 +26,7 @@ pub use error::DatasetError;
 pub use fault::{Fault, FaultKind, Faults};
 pub use format::{Format, UnknownFormat};
 pub use mask::{Mask, MaskSource, Shape};
+pub(crate) use names::{PICTURES, relative, walk};
 pub use sample::{Sample, Settled};
 
 use std::path::Path;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Extensions of pictures, in lower case.
-pub(super) const PICTURES: [&str; 10] =
+pub(crate) const PICTURES: [&str; 10] =
     ["jpg", "jpeg", "png", "bmp", "webp", "tif", "tiff", "gif", "ppm", "pgm"];
 
 /// Folders in which pictures are, by the names that people give them.
@@ -14,7 +14,7 @@ const DEPTH: usize = 8;
 
 /// Every file below a folder that has one of these extensions, sorted by path. Hidden files are left out; what can't
 /// be listed has no files.
-pub(super) fn walk(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn walk(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     descend(folder, extensions, DEPTH, &mut found);
     found.sort();
@@ -79,7 +79,7 @@ pub(super) fn root_of(path: &Path) -> PathBuf {
 }
 
 /// A path below `root` as a name that is the same on every system.
-pub(super) fn relative(path: &Path, root: &Path) -> String {
+pub(crate) fn relative(path: &Path, root: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
     let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
     parts.join("/")

@@ -1,0 +1,116 @@
+//! From pictures of which only the classes are known to a training set of a detector: the classifier's own maps give
+//! the boxes.
+//!
+//! ```text
+//! gather ──pictures──► find ──findings──► journal ──► Review (by eye) ──► dataset: YOLO, COCO or VOC, and a sheet
+//! ```
+//!
+//! What was found and decided is kept in a [`Journal`] beside the dataset, from which an interrupted run goes on. The
+//! dataset itself appears under its name only when it is complete.
+
+mod coco;
+mod dataset;
+mod desk;
+mod error;
+mod find;
+mod gather;
+mod journal;
+mod names;
+mod photo;
+mod place;
+mod review;
+mod sheet;
+mod split;
+mod tally;
+mod voc;
+mod yolo;
+
+pub use dataset::{Format, Outline, UnknownFormat, Written, write};
+pub use desk::{Ended, review};
+pub use error::LabellingError;
+pub use find::{Plan, find};
+pub use gather::{Class, Input, Item, gather};
+pub use journal::{Journal, Line};
+pub use place::check_place;
+pub use review::{Review, ReviewCommand, Verdict};
+pub use tally::Tally;
+
+use serde::{Deserialize, Serialize};
+
+/// An object of the dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Object {
+    /// Its class, by place in [`Input::classes`].
+    pub class: usize,
+    /// `[x0, y0, x1, y1]` in pixels of the upright picture, inside it; `x1` and `y1` exclusive.
+    pub bbox: [u32; 4],
+    /// The class's probability, 0..1; `None` for a box that was drawn by hand.
+    pub score: Option<f32>,
+}
+
+/// What became of a picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// It shows objects.
+    Found {
+        /// Width and height of the upright picture in pixels.
+        size: (u32, u32),
+        /// Never empty; the surest first.
+        objects: Vec<Object>,
+    },
+    /// It is left out.
+    Skipped(Skip),
+}
+
+/// Why a picture is left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Skip {
+    /// The kind of reason.
+    pub reason: Reason,
+    /// Probability of the best class in question, where the model was asked.
+    pub score: Option<f32>,
+    /// The reason in words, where there is more to say.
+    pub what: String,
+}
+
+/// A kind of reason to leave a picture out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The file is no picture that can be read.
+    Unreadable,
+    /// The model finds the classes less probable than asked for.
+    Unsure,
+    /// The map of the class gives no box.
+    NoBox,
+    /// Dropped by eye.
+    Dropped,
+}
+
+impl Reason {
+    /// The word for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Unreadable => "unreadable",
+            Reason::Unsure => "unsure",
+            Reason::NoBox => "no box",
+            Reason::Dropped => "dropped",
+        }
+    }
+
+    /// What such pictures are.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Reason::Unreadable => "that can't be read",
+            Reason::Unsure => "in which the model does not believe in the class",
+            Reason::NoBox => "whose map gives no box",
+            Reason::Dropped => "dropped in review",
+        }
+    }
+}
+
+/// How sure the least sure of some objects is, 0..1; what was drawn by hand is sure.
+pub(crate) fn doubt_order(objects: &[Object]) -> f32 {
+    objects.iter().map(|object| object.score.unwrap_or(1.0)).fold(1.0, f32::min)
+}
