@@ -3,6 +3,7 @@
 mod arguments;
 mod assemble;
 mod bench;
+mod compare;
 mod demo;
 mod doctor;
 mod eval;
@@ -62,6 +63,8 @@ enum Command {
     Video(video::Args),
     /// Process photos, folders of photos, or `-` for a photo on standard input
     Image(image::Args),
+    /// Explain a photo by many methods and show them side by side: a contact sheet or a page
+    Compare(compare::Args),
     /// Measure how well the boxes fit, on pictures whose truth is known
     Eval(eval::Args),
     /// Write a model that explains itself wherever ONNX runs
@@ -124,6 +127,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Live(args) => live::run(args, &context),
         Command::Video(args) => video::run(args, &context),
         Command::Image(args) => image::run(args, &context),
+        Command::Compare(args) => compare::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),
         Command::Export(args) => export::run(args, &context),
         Command::Inspect(args) => inspect::run(args, &context),

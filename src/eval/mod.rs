@@ -17,5 +17,6 @@ pub mod record;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod scorer;
 pub mod statistics;
 pub mod summary;

@@ -13,6 +13,7 @@ use crate::localize::Detection;
 mod coco;
 mod encoder;
 mod error;
+mod file;
 mod formats;
 mod images;
 mod json;
@@ -26,6 +27,7 @@ mod yuv420;
 
 pub use coco::CocoSink;
 pub use error::SinkError;
+pub use file::write_file;
 pub use images::{ImagesSink, snapshot};
 pub use json::JsonSink;
 pub use keys::{Command, KEYS};
