@@ -16,6 +16,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
 use super::arguments::ExplainArgs;
+use super::settings::Settings;
 use super::{Context, assemble, usage};
 
 #[derive(Debug, clap::Args)]
@@ -80,15 +81,11 @@ impl Form {
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let form = Form::of(&args.output)?;
-    if args.steps > MOST_STEPS {
-        return Err(usage(anyhow!("--steps {} takes for ever: use 0 to {MOST_STEPS}", args.steps)));
-    }
+    check_steps(args.steps)?;
     let mut settings = args.explain.over(&context.settings);
     settings.model.refine &= args.refine;
     let methods = methods(&args.methods, &settings.model.method)?;
-    if !settings.model.target.is_empty() {
-        return Err(usage(anyhow!("classes are compared, not values: leave --target out")));
-    }
+    refuse_values(&settings)?;
     let look = assemble::look(&settings)?.style;
     let localize = assemble::localizer(&settings)?.settings;
     if args.photo != Path::new("-") {
@@ -125,8 +122,24 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     Ok(say(&all, &args.output)?)
 }
 
+/// Deletion and insertion in any number of steps would take any time.
+pub(super) fn check_steps(steps: usize) -> Result<()> {
+    match steps {
+        0..=MOST_STEPS => Ok(()),
+        _ => Err(usage(anyhow!("--steps {steps} takes for ever: use 0 to {MOST_STEPS}"))),
+    }
+}
+
+/// Probabilities of classes are what is looked at; a value of any output has none.
+pub(super) fn refuse_values(settings: &Settings) -> Result<()> {
+    match settings.model.target.is_empty() {
+        true => Ok(()),
+        false => Err(usage(anyhow!("classes are compared, not values: leave --target out"))),
+    }
+}
+
 /// The methods of a list; of an empty one the handful, behind the method of the settings.
-fn methods(names: &[String], first: &str) -> Result<Vec<Option<Method>>> {
+pub(super) fn methods(names: &[String], first: &str) -> Result<Vec<Option<Method>>> {
     let one = |name: &str| match name {
         "auto" => Ok(None),
         name => name.parse().map(Some).map_err(usage),

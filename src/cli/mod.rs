@@ -3,6 +3,7 @@
 mod arguments;
 mod assemble;
 mod bench;
+mod check;
 mod compare;
 mod demo;
 mod doctor;
@@ -65,6 +66,8 @@ enum Command {
     Image(image::Args),
     /// Explain a photo by many methods and show them side by side: a contact sheet or a page
     Compare(compare::Args),
+    /// Check whether explanations are true of the model: do they change when it forgets, does it go by what they mark
+    Check(check::Args),
     /// Measure how well the boxes fit, on pictures whose truth is known
     Eval(eval::Args),
     /// Write a model that explains itself wherever ONNX runs
@@ -128,6 +131,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Video(args) => video::run(args, &context),
         Command::Image(args) => image::run(args, &context),
         Command::Compare(args) => compare::run(args, &context),
+        Command::Check(args) => check::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),
         Command::Export(args) => export::run(args, &context),
         Command::Inspect(args) => inspect::run(args, &context),
