@@ -3,6 +3,8 @@
 mod arguments;
 mod assemble;
 mod bench;
+mod check;
+mod compare;
 mod demo;
 mod doctor;
 mod eval;
@@ -64,6 +66,10 @@ enum Command {
     Video(video::Args),
     /// Process photos, folders of photos, or `-` for a photo on standard input
     Image(image::Args),
+    /// Explain a photo by many methods and show them side by side: a contact sheet or a page
+    Compare(compare::Args),
+    /// Check whether explanations are true of the model: do they change when it forgets, does it go by what they mark
+    Check(check::Args),
     /// Measure how well the boxes fit, on pictures whose truth is known
     Eval(eval::Args),
     /// Make a detector's training set of pictures whose classes are known
@@ -128,6 +134,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Live(args) => live::run(args, &context),
         Command::Video(args) => video::run(args, &context),
         Command::Image(args) => image::run(args, &context),
+        Command::Compare(args) => compare::run(args, &context),
+        Command::Check(args) => check::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),
         Command::Label(args) => label::run(args, &context),
         Command::Export(args) => export::run(args, &context),

@@ -198,7 +198,8 @@ impl<'a> Measurer<'a> {
         let Some(grid) = self.maps.first().and_then(|map| self.normalizer.normalize(map, preset)) else {
             return Ok(None);
         };
-        let heat = per_pixel(&picture_grid::over_picture(grid, view, picture.size()), picture.size());
+        let heat =
+            picture_grid::per_pixel(&picture_grid::over_picture(grid, view, picture.size()), picture.size());
         let neutral = explainer.neutral_colour();
         let mut score = |picture: &Picture| explainer.score(picture, class);
         let inserted =
@@ -237,13 +238,6 @@ fn standing(scores: &[f32], accepted: &[usize]) -> Option<Standing> {
     scores.iter().all(|score| !score.is_nan()).then_some(Standing { predicted, best, rank })
 }
 
-/// A grid over the picture as a value for each of its pixels.
-fn per_pixel(grid: &[f32], (width, height): (u32, u32)) -> Vec<f32> {
-    let cell = |pixel: u32, side: u32| pixel as usize * GRID / side as usize;
-    let row = |y: u32| (0..width).map(move |x| grid[cell(y, height) * GRID + cell(x, width)]);
-    (0..height).flat_map(row).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,11 +249,5 @@ mod tests {
         assert_eq!(standing(&scores, &[3, 2, 7]), Some(Standing { predicted: 1, best: 2, rank: 1 }));
         assert_eq!(standing(&scores, &[9]), None);
         assert_eq!(standing(&[f32::NAN, 1.0], &[1]), None);
-    }
-
-    #[test]
-    fn each_pixel_has_the_value_of_its_cell() {
-        let grid: Vec<f32> = (0..GRID * GRID).map(|cell| (cell % GRID) as f32).collect();
-        assert_eq!(per_pixel(&grid, (4, 1)), [0.0, 56.0, 112.0, 168.0]);
     }
 }

@@ -6,6 +6,7 @@
 //!                       └──► journal, from which an interrupted run goes on
 //! ```
 
+pub mod check;
 pub mod compare;
 pub mod dataset;
 pub mod journal;
@@ -17,5 +18,7 @@ pub mod record;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod sanity;
+pub mod scorer;
 pub mod statistics;
 pub mod summary;

@@ -24,6 +24,13 @@ pub(super) fn over_picture<'a>(grid: &'a [f32], view: View, size: (u32, u32)) ->
     rows.flat_map(|y| columns.iter().map(move |&x| value(y, x).unwrap_or(0.0))).collect()
 }
 
+/// A grid over the picture as a value for each of its pixels.
+pub(super) fn per_pixel(grid: &[f32], (width, height): (u32, u32)) -> Vec<f32> {
+    let cell = |pixel: u32, side: u32| pixel as usize * GRID / side as usize;
+    let row = |y: u32| (0..width).map(move |x| grid[cell(y, height) * GRID + cell(x, width)]);
+    (0..height).flat_map(row).collect()
+}
+
 /// The centre of a cell, in pixels of the picture.
 fn centre(cell: usize, size: (u32, u32)) -> (f64, f64) {
     let pixel = |cell: usize, side: u32| (cell as f64 + 0.5) * f64::from(side) / GRID as f64;
@@ -115,5 +122,11 @@ mod tests {
         let cells = of_outlines(&found, size);
         assert_eq!(cells, of_box(&found[0].bbox.into(), size));
         assert!(cells.contains(&1.0) && cells.contains(&0.0));
+    }
+
+    #[test]
+    fn each_pixel_has_the_value_of_its_cell() {
+        let grid: Vec<f32> = (0..GRID * GRID).map(|cell| (cell % GRID) as f32).collect();
+        assert_eq!(per_pixel(&grid, (4, 1)), [0.0, 56.0, 112.0, 168.0]);
     }
 }

@@ -48,6 +48,7 @@ pub mod layers;
 mod methods;
 mod operands;
 mod outputs;
+pub mod randomise;
 pub mod receptive_field;
 mod recognise;
 mod refine;

@@ -1,5 +1,5 @@
 //! Draws what was found: heat, boxes and names over a picture ([`Renderer`]), text in any script
-//! ([`TextRenderer`]), and the window's own words ([`Hud`]).
+//! ([`TextRenderer`]), contact sheets ([`Sheet`]), and the window's own words ([`Hud`]).
 
 use std::io;
 use std::path::PathBuf;
@@ -12,17 +12,21 @@ use crate::view::View;
 mod canvas;
 mod colormap;
 mod field;
+mod fine;
 mod fonts;
 mod heat;
 mod hud;
 mod marks;
 mod overlay;
+mod sheet;
 mod text;
 
 pub use colormap::Colormap;
+pub use fine::{fine_map, fine_peak};
 pub use heat::HeatScale;
 pub use hud::Hud;
 pub use marks::{Mark, class_colour};
+pub use sheet::{Sheet, SheetColumn, Tile};
 pub use text::TextRenderer;
 
 use field::HeatField;

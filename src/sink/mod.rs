@@ -13,6 +13,7 @@ use crate::localize::{Detection, Segmentation};
 mod coco;
 mod encoder;
 mod error;
+mod file;
 mod formats;
 mod images;
 mod json;
@@ -28,6 +29,7 @@ mod yuv420;
 
 pub use coco::CocoSink;
 pub use error::SinkError;
+pub use file::write_file;
 pub use images::{ImagesSink, snapshot};
 pub use json::JsonSink;
 pub use keys::{Command, KEYS, Keymap};

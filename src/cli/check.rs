@@ -1,0 +1,249 @@
+//! `camloc check`: whether the explanations of a model are true of it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+use camloc::compare::small;
+use camloc::eval::check::{Checked, CheckedMethod, Plan, Verdict, check};
+use camloc::eval::scorer::Areas;
+use camloc::frame::Picture;
+use camloc::runtime::Options;
+use camloc::sink::{check_outputs, write_file};
+use camloc::source::{FrameSource, ImageSource, read_photo};
+
+use super::arguments::ModelArgs;
+use super::{Context, assemble, compare, usage};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    wish: Wish,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// What to check, and what to make of it.
+#[derive(Debug, clap::Args)]
+struct Wish {
+    /// Photos, folders of photos, or `-` for a photo on standard input
+    #[arg(required = true, value_name = "PHOTO|DIR")]
+    photos: Vec<PathBuf>,
+    /// Methods to check side by side, such as cam,guided-backprop, or `all` [default: that of --method]
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    methods: Vec<String>,
+    /// Steps in which deletion and insertion are measured, two forward passes each; 0 leaves them out
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    steps: usize,
+    /// Check on this many photos, the first ones of all
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    limit: usize,
+    /// What is drawn by chance follows from this number
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    /// Write the findings as JSON; `-` is standard output
+    #[arg(long, value_name = "FILE|-")]
+    json: Option<PathBuf>,
+    /// Refine the maps, as the other commands do; here they are as the methods' papers have them
+    #[arg(long)]
+    refine: bool,
+}
+
+pub(super) fn run(args: Args, context: &Context) -> Result<()> {
+    let mut settings = args.model.over(&context.settings);
+    let args = args.wish;
+    settings.model.refine &= args.refine;
+    let named = match args.methods.as_slice() {
+        [] => std::slice::from_ref(&settings.model.method),
+        named => named,
+    };
+    let methods = compare::methods(named, &settings.model.method)?;
+    compare::refuse_values(&settings)?;
+    compare::check_steps(args.steps)?;
+    if args.limit == 0 {
+        return Err(usage(anyhow!("--limit 0 leaves no photo to check: use 1 or more")));
+    }
+    let (store, report) = (assemble::store()?, &context.report);
+    let photos = photos(&args, context)?;
+    assemble::library(&store, report)?;
+    let classifier = assemble::classifier(&settings, &store, report)?;
+    let plan = Plan {
+        request: assemble::request(&settings.model, &classifier.labels, 1)?,
+        options: Options { threads: settings.model.threads, ..Options::default() },
+        methods,
+        steps: args.steps,
+        seed: args.seed,
+    };
+    let bar = report.frames(Some(plan.methods.len() as u64), "methods");
+    let checked = check(&classifier, &photos, &plan, |_| bar.inc(1))?;
+    bar.finish_and_clear();
+    let json = || serde_json::to_string_pretty(&checked).map(|text| text + "\n");
+    match args.json.as_deref() {
+        Some(path) if path == Path::new("-") => Ok(io::stdout().write_all(json()?.as_bytes())?),
+        Some(path) => {
+            write_file(path, json()?.as_bytes())?;
+            Ok(print(&checked, &mut io::stdout().lock())?)
+        }
+        None => Ok(print(&checked, &mut io::stdout().lock())?),
+    }
+}
+
+/// The photos, made small; of several, one that can't be read is reported and left out.
+fn photos(args: &Wish, context: &Context) -> Result<Vec<Picture>> {
+    let stop = assemble::stop_on_ctrl_c()?;
+    let source = ImageSource::open(&args.photos, &stop)?;
+    let paths = &source.info().photos;
+    if let Some(json) = &args.json {
+        let inputs: Vec<&Path> =
+            paths.iter().map(PathBuf::as_path).filter(|p| *p != Path::new("-")).collect();
+        check_outputs(&[json], &inputs)?;
+    }
+    if paths.len() > args.limit {
+        context.report.note(format_args!(
+            "the first {} of {} photos; --limit says how many",
+            args.limit,
+            paths.len()
+        ));
+    }
+    let mut photos = Vec::new();
+    for path in paths.iter().take(args.limit) {
+        match read_photo(path) {
+            Ok(photo) => photos.push(small(&photo).0),
+            Err(error) if paths.len() == 1 => return Err(error.into()),
+            Err(error) => context.report.error(error),
+        }
+    }
+    match photos.is_empty() {
+        true => Err(anyhow!("none of the photos can be read")),
+        false => Ok(photos),
+    }
+}
+
+/// The findings for a person.
+fn print(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
+    let photos = count(checked.photos, "photo");
+    writeln!(out, "{} · {photos}, {} a method", checked.model, count(checked.maps, "map"))?;
+    let width =
+        checked.methods.iter().map(|method| method.method.len()).max().unwrap_or_default().max(10) + 5;
+    let shown: Vec<&CheckedMethod> = checked.methods.iter().filter(|m| m.refused.is_none()).collect();
+    print_forgetting(checked, &shown, width, out)?;
+    print_areas(checked, &shown, width, out)?;
+    if shown.len() > 1 {
+        print_agreement(checked, width, out)?;
+    }
+    for method in &checked.methods {
+        if let Some(reason) = &method.refused {
+            writeln!(out, "\n{}: {reason}", method.method)?;
+        }
+    }
+    Ok(())
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+fn print_forgetting(
+    checked: &Checked,
+    shown: &[&CheckedMethod],
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if checked.shuffled.is_empty() {
+        return writeln!(out, "\nno layer has weights of floating point: nothing can be made to forget");
+    }
+    writeln!(
+        out,
+        "\nForgetting: the weights of the top layers are shuffled; rank correlation with the true map (SSIM)"
+    )?;
+    write!(out, "{:width$}", "layers shuffled")?;
+    for count in &checked.shuffled {
+        write!(out, " {:>12}", format!("{count} of {}", checked.layers))?;
+    }
+    writeln!(out)?;
+    for method in shown {
+        write!(out, "{:width$}", method.method)?;
+        for likeness in &method.forgetting {
+            let cell = match (likeness.rank, likeness.ssim) {
+                (Some(rank), Some(ssim)) => format!("{rank:.2} ({ssim:.2})"),
+                _ => "no map".to_owned(),
+            };
+            write!(out, " {cell:>12}")?;
+        }
+        writeln!(out, "  {}", verdict(method.verdict))?;
+    }
+    Ok(())
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Changes => "changes, as it should",
+        Verdict::Stays => "STAYS: it hardly depends on what was learned",
+        Verdict::Unknown => "no map to compare",
+    }
+}
+
+fn print_areas(
+    checked: &Checked,
+    shown: &[&CheckedMethod],
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if checked.steps == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nFaithfulness: area under the class's probability while the hottest pixels go or come first ({} steps)",
+        checked.steps
+    )?;
+    writeln!(out, "{:width$} {:>14} {:>15}", "", "deletion (low)", "insertion (high)")?;
+    let mut line = |name: &str, areas: Option<Areas>, words: &str| match areas {
+        Some(Areas { deletion, insertion }) => {
+            let line = format!("{name:width$} {deletion:>14.3} {insertion:>16.3}  {words}");
+            writeln!(out, "{}", line.trim_end())
+        }
+        None => writeln!(out, "{name:width$} {:>14} {:>16}", "-", "-"),
+    };
+    for method in shown {
+        line(&method.method, method.areas, &against(method.areas, checked))?;
+    }
+    line("map of chance", checked.chance, "")?;
+    line("the centre", checked.centre, "")
+}
+
+/// How a method stands against maps that have seen nothing.
+fn against(areas: Option<Areas>, checked: &Checked) -> String {
+    let Some(areas) = areas else { return String::new() };
+    let beaten = |other: Option<Areas>| {
+        other.is_some_and(|other| areas.deletion >= other.deletion || areas.insertion <= other.insertion)
+    };
+    let names: Vec<&str> = [("chance", checked.chance), ("the centre", checked.centre)]
+        .into_iter()
+        .filter(|(_, other)| beaten(*other))
+        .map(|(name, _)| name)
+        .collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!("not better than {} in both", names.join(" and ")),
+    }
+}
+
+fn print_agreement(checked: &Checked, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\nAgreement: rank correlation between the methods' maps")?;
+    let named = || checked.methods.iter().enumerate().filter(|(_, method)| method.refused.is_none());
+    write!(out, "{:width$}", "")?;
+    for (_, number) in named().zip(1..) {
+        write!(out, " {:>5}", format!("({number})"))?;
+    }
+    writeln!(out)?;
+    for ((row, method), number) in named().zip(1..) {
+        write!(out, "{:width$}", format!("({number}) {}", method.method))?;
+        for (column, _) in named() {
+            let cell = checked.agreement.get(row).and_then(|cells| *cells.get(column)?);
+            write!(out, " {:>5}", cell.map_or_else(|| "-".to_owned(), |cell| format!("{cell:.2}")))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}

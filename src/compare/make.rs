@@ -1,0 +1,199 @@
+//! From a photo and a list of methods to cells.
+
+use std::time::Instant;
+
+use super::small::{shrunk, small};
+use super::{Cell, Class, Column, SideBySide};
+use crate::eval::scorer::Scorer;
+use crate::explain::{ExplainError, Method, Request};
+use crate::frame::Picture;
+use crate::localize::{self, Localizer};
+use crate::model::Classifier;
+use crate::pipeline::{Explainer, ExplainerError};
+use crate::render::{Colormap, Style};
+use crate::runtime::{Options, RuntimeError};
+
+/// How many of the most probable classes the title names.
+const NAMED: usize = 3;
+
+/// What is compared, and how.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The methods; `None` is whatever suits the model. One that comes out as another that was there before is left
+    /// out.
+    pub methods: Vec<Option<Method>>,
+    /// Layers and classes (`targets`, else the `top_k` best); its method is not heeded.
+    pub request: Request,
+    /// How the models are run.
+    pub options: Options,
+    /// How boxes are made.
+    pub localize: localize::Settings,
+    /// In how many steps deletion and insertion are measured; 0: not at all.
+    pub steps: usize,
+    /// The colours of heat.
+    pub colormap: Colormap,
+    /// How much of the photo the hottest place hides, 0..1.
+    pub opacity: f32,
+}
+
+impl Default for Plan {
+    fn default() -> Plan {
+        let style = Style::default();
+        Plan {
+            methods: vec![None],
+            request: Request { top_k: 2, ..Request::default() },
+            options: Options::default(),
+            localize: localize::Settings::default(),
+            steps: 16,
+            colormap: style.colormap,
+            opacity: style.opacity,
+        }
+    }
+}
+
+/// Explains one photo by each method of the plan, one after the other; `done` hears of each. A method that this model
+/// does not allow gets the reason in place of its cells. [`crate::runtime::init`] must have been called.
+///
+/// # Errors
+///
+/// If the model can't be run at all.
+pub fn explain_by_all(
+    classifier: &Classifier,
+    (photo, name): (&Picture, &str),
+    plan: &Plan,
+    mut done: impl FnMut(&Column),
+) -> Result<SideBySide, ExplainerError> {
+    let failed = |source| ExplainerError::Run { model: classifier.title.clone(), source };
+    let mut scorer = Scorer::new(classifier, &plan.options)?;
+    let probabilities = scorer.score(photo).map_err(failed)?.to_vec();
+    let label = |id: usize| classifier.labels.name(id).into_owned();
+    let ranked = ranking(&probabilities);
+    let chosen: Vec<usize> = match plan.request.targets.is_empty() {
+        true => ranked.iter().copied().take(plan.request.top_k).collect(),
+        false => plan.request.targets.clone(),
+    };
+    if let Some(&target) = chosen.iter().find(|&&class| class >= probabilities.len()) {
+        let source = ExplainError::NoSuchClass { target, classes: probabilities.len().max(1) };
+        return Err(ExplainerError::Explain { model: classifier.title.clone(), source: Box::new(source) });
+    }
+    let score = |id: usize| probabilities.get(id).copied().filter(|p| p.is_finite()).unwrap_or_default();
+    let (shown, scale) = small(photo);
+    let mut all = SideBySide {
+        name: name.to_owned(),
+        model: classifier.title.clone(),
+        photo: shown,
+        predictions: ranked.iter().take(NAMED).map(|&id| (label(id), score(id))).collect(),
+        classes: chosen.iter().map(|&id| Class { id, label: label(id), score: score(id) }).collect(),
+        columns: Vec::new(),
+        steps: plan.steps,
+        colormap: plan.colormap,
+        opacity: plan.opacity,
+        threshold: plan.localize.threshold,
+    };
+    let request = Request { targets: chosen, ..plan.request.clone() };
+    let mut localizer =
+        Localizer::new(localize::Settings { min_score: 0.0, merge_overlap: None, ..plan.localize });
+    for &method in &plan.methods {
+        let request = Request { method, ..request.clone() };
+        let column = match Explainer::new(classifier.clone(), &request, &plan.options) {
+            Ok(mut explainer) => {
+                let name = explainer.explanation().method.clone();
+                if all.columns.iter().any(|column| column.method == name) {
+                    continue;
+                }
+                let mut column = column(method, name);
+                match cells(&mut explainer, (photo, scale), &all, &mut localizer, column.is_fine()) {
+                    Ok(mut cells) => {
+                        if plan.steps > 0 {
+                            let fill = explainer.neutral_colour();
+                            // Two models in memory are enough.
+                            drop(explainer);
+                            for cell in &mut cells {
+                                let at = (&cell.map, cell.view);
+                                cell.areas =
+                                    scorer.areas(&all.photo, at, fill, plan.steps).map_err(failed)?;
+                            }
+                        }
+                        column.note = note(&cells, &all.columns);
+                        column.outcome = Ok(cells);
+                    }
+                    Err(error) => column.outcome = Err(error.to_string()),
+                }
+                column
+            }
+            Err(error) => {
+                let name = method.map_or("auto", Method::name).to_owned();
+                Column { outcome: Err(reason(&error)), ..column(method, name) }
+            }
+        };
+        done(&column);
+        all.columns.push(column);
+    }
+    Ok(all)
+}
+
+fn column(asked: Option<Method>, method: String) -> Column {
+    Column { asked, method, note: String::new(), outcome: Ok(Vec::new()) }
+}
+
+/// One run of the explainer, whatever that takes, as a cell for each class.
+fn cells(
+    explainer: &mut Explainer,
+    (photo, scale): (&Picture, f64),
+    all: &SideBySide,
+    localizer: &mut Localizer,
+    is_fine: bool,
+) -> Result<Vec<Cell>, RuntimeError> {
+    let (mut maps, mut found) = (Vec::new(), Vec::new());
+    let started = Instant::now();
+    let view = explainer.explain(photo, &mut maps)?;
+    let (time, view) = (started.elapsed(), shrunk(view, scale));
+    let mut cells = Vec::new();
+    for class in &all.classes {
+        // A model that explains itself may explain more classes than were asked for.
+        let Some(map) = maps.iter().find(|map| map.class_id == class.id).cloned() else { continue };
+        if !is_fine {
+            localizer.locate(std::slice::from_ref(&map), view, all.photo.size(), &mut found);
+        }
+        cells.push(Cell { map, view, time, areas: None, found: found.first().cloned() });
+    }
+    Ok(cells)
+}
+
+/// What strikes one about the maps of a method.
+fn note(cells: &[Cell], before: &[Column]) -> String {
+    let alike = |(a, b): (&Cell, &Cell)| is_proportional(&a.map.values, &b.map.values);
+    let same = |column: &&Column| {
+        let earlier = column.outcome.as_deref().unwrap_or_default();
+        earlier.len() == cells.len() && earlier.iter().zip(cells).all(alike)
+    };
+    if let Some(column) = before.iter().find(same).filter(|_| !cells.is_empty()) {
+        return format!("here the same as {}", column.method);
+    }
+    let of_no_class = cells.windows(2).all(|pair| pair[0].map.values == pair[1].map.values);
+    if of_no_class && cells.len() > 1 { "the same for every class".to_owned() } else { String::new() }
+}
+
+/// Whether two maps look the same: one is the other times a positive number, up to a thousandth of the peak.
+fn is_proportional(a: &[f32], b: &[f32]) -> bool {
+    let peak = |values: &[f32]| values.iter().map(|value| value.abs()).fold(0.0, f32::max);
+    let (peak_a, peak_b) = (peak(a), peak(b));
+    let near = |(a, b): (&f32, &f32)| (a / peak_a - b / peak_b).abs() < 1e-3;
+    a.len() == b.len() && peak_a > 0.0 && peak_b > 0.0 && a.iter().zip(b).all(near)
+}
+
+/// Why a method can't be had, without what the sheet's title says anyway.
+fn reason(error: &ExplainerError) -> String {
+    match error {
+        ExplainerError::Explain { source, .. } => source.to_string(),
+        ExplainerError::Encode { source, .. } => source.to_string(),
+        ExplainerError::Run { source, .. } => source.to_string(),
+    }
+}
+
+/// The classes, the most probable first; of equals the one that comes first.
+fn ranking(probabilities: &[f32]) -> Vec<usize> {
+    let mut ranked: Vec<usize> = (0..probabilities.len()).collect();
+    ranked.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+    ranked
+}

@@ -1,0 +1,347 @@
+//! Whether explanations are true of the network: do they change when it forgets what it learned, does it go by what
+//! they mark, and do they agree with each other ([`check`]).
+
+use serde::Serialize;
+
+use super::metrics::baseline;
+use super::sanity::{on_grid, rank_correlation, ssim};
+use super::scorer::{Areas, Scorer};
+use crate::explain::randomise::{shuffle, weights};
+use crate::explain::{ExplainError, Method, Request};
+use crate::frame::Picture;
+use crate::localize::{GRID, Normalizer};
+use crate::maps::ClassMap;
+use crate::model::Classifier;
+use crate::pipeline::{Explainer, ExplainerError};
+use crate::runtime::{Options, RuntimeError};
+use crate::view::View;
+
+/// Side of the map of chance: what the last layer of usual networks has.
+const CHANCE_SIDE: usize = 7;
+
+/// What is checked, and how.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The methods; `None` is whatever suits the model.
+    pub methods: Vec<Option<Method>>,
+    /// Layers and classes (`targets`, else the best of each photo); its method is not heeded.
+    pub request: Request,
+    /// How the models are run.
+    pub options: Options,
+    /// In how many steps deletion and insertion are measured; 0: not at all.
+    pub steps: usize,
+    /// What is drawn by chance follows from this number.
+    pub seed: u64,
+}
+
+/// What came out. Figures are means over photos and classes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checked {
+    /// The model's title.
+    pub model: String,
+    /// How many photos were explained.
+    pub photos: usize,
+    /// How many maps each method made of them: one for each class asked for.
+    pub maps: usize,
+    /// In how many steps deletion and insertion were measured.
+    pub steps: usize,
+    /// What was drawn by chance follows from this number.
+    pub seed: u64,
+    /// How many layers of the network have weights.
+    pub layers: usize,
+    /// How many of them, from the outputs on, had their weights shuffled, test by test.
+    pub shuffled: Vec<usize>,
+    /// Method by method.
+    pub methods: Vec<CheckedMethod>,
+    /// Deletion and insertion by a map of chance.
+    pub chance: Option<Areas>,
+    /// Deletion and insertion by a map that is hottest in the middle of every photo.
+    pub centre: Option<Areas>,
+    /// Rank correlation of each method's maps with each other's, by the place in `methods`.
+    pub agreement: Vec<Vec<Option<f64>>>,
+}
+
+/// What came out about one method.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckedMethod {
+    /// The method's name in the program.
+    pub method: String,
+    /// Why it can't be had, if it can't.
+    pub refused: Option<String>,
+    /// How alike its maps stay when layers forget: an entry for each of `shuffled`.
+    pub forgetting: Vec<Likeness>,
+    /// Deletion and insertion by its maps.
+    pub areas: Option<Areas>,
+    /// What follows from `forgetting`.
+    pub verdict: Verdict,
+}
+
+/// How alike maps of the network and of one that forgot are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Likeness {
+    /// Spearman's rank correlation, -1..1; `None` where no map was left to compare.
+    pub rank: Option<f64>,
+    /// Structural similarity, -1..1.
+    pub ssim: Option<f64>,
+    /// How many maps were left: a network that forgot may have nothing to say of a place.
+    pub left: usize,
+}
+
+/// Whether a method's maps depend on what was learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// They change when the network forgets.
+    Changes,
+    /// They stay much as they are: they show the photo more than the network.
+    Stays,
+    /// Nothing could be shuffled, or there were no maps.
+    Unknown,
+}
+
+/// A rank correlation from which a map counts as much the same, as the mean over the tests.
+pub const SAME_FROM: f64 = 0.5;
+
+impl Verdict {
+    fn of(forgetting: &[Likeness]) -> Verdict {
+        // No map at all is a change.
+        let likeness = forgetting.iter().map(|likeness| likeness.rank.unwrap_or_default());
+        match forgetting.len() {
+            0 => Verdict::Unknown,
+            tests if likeness.sum::<f64>() / tests as f64 >= SAME_FROM => Verdict::Stays,
+            _ => Verdict::Changes,
+        }
+    }
+}
+
+/// One class of one photo.
+struct Case<'a> {
+    photo: &'a Picture,
+    class: usize,
+}
+
+/// A map with the part of the photo that it covers.
+type Placed = (ClassMap, View);
+
+/// Checks methods on photos; `done` hears of each method. A method that this model does not allow is told as refused.
+/// [`crate::runtime::init`] must have been called.
+///
+/// # Errors
+///
+/// If the model can't be run at all, or does not have a class.
+pub fn check(
+    classifier: &Classifier,
+    photos: &[Picture],
+    plan: &Plan,
+    mut done: impl FnMut(&CheckedMethod),
+) -> Result<Checked, ExplainerError> {
+    let mut checker = Checker::new(classifier, photos, plan)?;
+    let mut methods: Vec<CheckedMethod> = Vec::new();
+    let mut grids: Vec<Grids> = Vec::new();
+    for &method in &plan.methods {
+        let (checked, grid) = checker.method(method)?;
+        if methods.iter().any(|earlier| earlier.method == checked.method) {
+            continue;
+        }
+        done(&checked);
+        methods.push(checked);
+        grids.push(grid);
+    }
+    let correlate =
+        |a: &Grids, b: &Grids| mean(a.iter().zip(b).filter_map(|(a, b)| likeness(a, b)).map(|l| l.0));
+    let agreement = grids.iter().map(|a| grids.iter().map(|b| correlate(a, b)).collect()).collect();
+    let (chance, centre) = checker.baselines()?;
+    Ok(Checked {
+        model: classifier.title.clone(),
+        photos: photos.len(),
+        maps: checker.cases.len(),
+        steps: plan.steps,
+        seed: plan.seed,
+        layers: checker.weights.len(),
+        shuffled: checker.shuffled,
+        methods,
+        chance,
+        centre,
+        agreement,
+    })
+}
+
+/// The grids of a method's maps, case by case; `None` where a map says nothing of a place.
+type Grids = Vec<Option<Vec<f32>>>;
+
+struct Checker<'a> {
+    classifier: &'a Classifier,
+    plan: &'a Plan,
+    scorer: Scorer,
+    cases: Vec<Case<'a>>,
+    /// From the outputs on.
+    weights: Vec<String>,
+    shuffled: Vec<usize>,
+    normalizer: Normalizer,
+    /// What the model takes for nothing, and what maps cover, once the first method has been heard.
+    seen: Option<([u8; 3], Vec<View>)>,
+}
+
+impl<'a> Checker<'a> {
+    fn new(
+        classifier: &'a Classifier,
+        photos: &'a [Picture],
+        plan: &'a Plan,
+    ) -> Result<Checker<'a>, ExplainerError> {
+        let mut scorer = Scorer::new(classifier, &plan.options)?;
+        let mut cases = Vec::new();
+        for photo in photos {
+            let scores = scorer.score(photo).map_err(|source| failed(classifier, source))?;
+            let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(b.cmp(&a)));
+            let targets = &plan.request.targets;
+            if let Some(&target) = targets.iter().find(|&&target| target >= scores.len()) {
+                let source = ExplainError::NoSuchClass { target, classes: scores.len().max(1) };
+                let (model, source) = (classifier.title.clone(), Box::new(source));
+                return Err(ExplainerError::Explain { model, source });
+            }
+            let classes = if targets.is_empty() { best.as_slice() } else { targets };
+            cases.extend(classes.iter().map(|&class| Case { photo, class }));
+        }
+        let weights = weights(&mut classifier.model.clone());
+        let mut shuffled: Vec<usize> =
+            [1, weights.len() / 4, weights.len() / 2, 3 * weights.len() / 4, weights.len()].into();
+        shuffled.retain(|&count| (1..=weights.len()).contains(&count));
+        shuffled.dedup();
+        let normalizer = Normalizer::default();
+        Ok(Checker { classifier, plan, scorer, cases, weights, shuffled, normalizer, seen: None })
+    }
+
+    fn method(&mut self, method: Option<Method>) -> Result<(CheckedMethod, Grids), ExplainerError> {
+        let mut checked = CheckedMethod {
+            method: method.map_or("auto", Method::name).to_owned(),
+            refused: None,
+            forgetting: Vec::new(),
+            areas: None,
+            verdict: Verdict::Unknown,
+        };
+        let request = Request { method, top_k: 1, targets: vec![], ..self.plan.request.clone() };
+        let asked = Explainer::new(self.classifier.clone(), &request, &self.plan.options);
+        let mut explainer = match asked {
+            Ok(explainer) => explainer,
+            Err(error) => {
+                checked.refused = Some(error.to_string());
+                return Ok((checked, self.cases.iter().map(|_| None).collect()));
+            }
+        };
+        checked.method = explainer.explanation().method.clone();
+        let maps = self.maps(&mut explainer)?;
+        let fill = explainer.neutral_colour();
+        drop(explainer);
+        let views = maps.iter().map(|(_, view)| *view).collect();
+        let (fill, _) = self.seen.get_or_insert((fill, views));
+        let fill = *fill;
+        checked.areas = self.areas(&maps, fill)?;
+        let grids = self.grids(&maps);
+        for count in self.shuffled.clone() {
+            let mut forgetful = self.classifier.clone();
+            shuffle(&mut forgetful.model, &self.weights[..count], self.plan.seed);
+            let mut explainer = Explainer::new(forgetful, &request, &self.plan.options)?;
+            let maps = self.maps(&mut explainer)?;
+            let pairs: Vec<(f64, f64)> =
+                grids.iter().zip(self.grids(&maps)).filter_map(|(a, b)| likeness(a, &b)).collect();
+            checked.forgetting.push(Likeness {
+                rank: mean(pairs.iter().map(|pair| pair.0)),
+                ssim: mean(pairs.iter().map(|pair| pair.1)),
+                left: pairs.len(),
+            });
+        }
+        if grids.iter().any(Option::is_some) {
+            checked.verdict = Verdict::of(&checked.forgetting);
+        }
+        Ok((checked, grids))
+    }
+
+    /// A map for each case.
+    fn maps(&self, explainer: &mut Explainer) -> Result<Vec<Placed>, ExplainerError> {
+        let mut maps = Vec::new();
+        let explained = self.cases.iter().map(|case| {
+            let view = explainer.explain_class(case.photo, Some(case.class), &mut maps)?;
+            let nothing = ClassMap { class_id: case.class, score: 0.0, height: 0, width: 0, values: vec![] };
+            Ok((maps.first().cloned().unwrap_or(nothing), view))
+        });
+        explained.collect::<Result<_, _>>().map_err(|source| failed(self.classifier, source))
+    }
+
+    fn grids(&mut self, maps: &[Placed]) -> Grids {
+        maps.iter().map(|(map, _)| on_grid(map, &mut self.normalizer)).collect()
+    }
+
+    /// Mean deletion and insertion of maps, one for each case.
+    fn areas(&mut self, maps: &[Placed], fill: [u8; 3]) -> Result<Option<Areas>, ExplainerError> {
+        if self.plan.steps == 0 {
+            return Ok(None);
+        }
+        let mut found = Vec::new();
+        for (case, (map, view)) in self.cases.iter().zip(maps) {
+            let areas = self.scorer.areas(case.photo, (map, *view), fill, self.plan.steps);
+            found.extend(areas.map_err(|source| failed(self.classifier, source))?);
+        }
+        let deletion = mean(found.iter().map(|areas| areas.deletion));
+        let insertion = mean(found.iter().map(|areas| areas.insertion));
+        Ok(deletion.zip(insertion).map(|(deletion, insertion)| Areas { deletion, insertion }))
+    }
+
+    /// Deletion and insertion by a map of chance and by one of the middle.
+    fn baselines(&mut self) -> Result<(Option<Areas>, Option<Areas>), ExplainerError> {
+        let Some((fill, views)) = self.seen.clone() else { return Ok((None, None)) };
+        let mut random = fastrand::Rng::with_seed(self.plan.seed);
+        let cells = CHANCE_SIDE * CHANCE_SIDE;
+        let chance = self.placed(&views, CHANCE_SIDE, || (0..cells).map(|_| random.f32()).collect());
+        let centre = self.placed(&views, GRID, baseline::centre_map);
+        Ok((self.areas(&chance, fill)?, self.areas(&centre, fill)?))
+    }
+
+    /// A square map for each case.
+    fn placed(&self, views: &[View], side: usize, mut values: impl FnMut() -> Vec<f32>) -> Vec<Placed> {
+        let map = |(case, view): (&Case<'_>, &View)| {
+            let map =
+                ClassMap { class_id: case.class, score: 0.0, height: side, width: side, values: values() };
+            (map, *view)
+        };
+        self.cases.iter().zip(views).map(map).collect()
+    }
+}
+
+fn failed(classifier: &Classifier, source: RuntimeError) -> ExplainerError {
+    ExplainerError::Run { model: classifier.title.clone(), source }
+}
+
+/// Rank correlation and structural similarity of two grids, where both say something.
+fn likeness(a: &Option<Vec<f32>>, b: &Option<Vec<f32>>) -> Option<(f64, f64)> {
+    let (a, b) = (a.as_deref()?, b.as_deref()?);
+    Some((rank_correlation(a, b)?, ssim(a, b)?))
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (mut sum, mut count) = (0.0, 0_u32);
+    for value in values {
+        sum += value;
+        count += 1;
+    }
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn likeness(rank: Option<f64>) -> Likeness {
+        Likeness { rank, ssim: rank, left: 1 }
+    }
+
+    #[test]
+    fn a_map_that_stays_is_flagged_and_one_that_vanishes_is_not() {
+        let verdict = |ranks: &[Option<f64>]| {
+            Verdict::of(&ranks.iter().map(|&rank| likeness(rank)).collect::<Vec<_>>())
+        };
+        assert_eq!(verdict(&[Some(0.9), Some(0.8), Some(0.7)]), Verdict::Stays);
+        assert_eq!(verdict(&[Some(0.9), Some(0.1), Some(-0.2)]), Verdict::Changes);
+        assert_eq!(verdict(&[Some(0.9), None, None]), Verdict::Changes);
+        assert_eq!(verdict(&[]), Verdict::Unknown);
+    }
+}
