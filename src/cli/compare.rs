@@ -96,7 +96,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     assemble::library(&store, report)?;
     let classifier = assemble::classifier(&settings, &store, report)?;
     let plan = Plan {
-        request: assemble::request(&settings.model, &classifier.labels, 2)?,
+        request: assemble::request(&settings, &classifier.labels, 2)?,
         options: Options { threads: settings.model.threads, ..Options::default() },
         methods,
         localize,
