@@ -14,3 +14,23 @@ pub struct ClassMap {
     /// The raw activation map `[h, w]`, row by row, before any normalisation; may hold any float.
     pub values: Vec<f32>,
 }
+
+/// What the model says of a picture without the region that a map marks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WhatIf {
+    /// The share of the picture that was removed, 0..1.
+    pub share: f32,
+    /// What became of the class explained, then of the class that gained most, each once.
+    pub changes: Vec<Change>,
+}
+
+/// The probability of a class before and after.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// Index of the class among the model's outputs.
+    pub class_id: usize,
+    /// With the region, 0..1.
+    pub before: f32,
+    /// Without it, 0..1.
+    pub after: f32,
+}

@@ -211,6 +211,9 @@ pub(super) struct OverlayArgs {
     /// Draw no boxes
     #[arg(long)]
     no_boxes: bool,
+    /// Remove what the map marks, ask again, and say what changes (with --method counterfactual: what speaks against)
+    #[arg(long)]
+    what_if: bool,
 }
 
 impl OverlayArgs {
@@ -220,6 +223,7 @@ impl OverlayArgs {
         set(&mut overlay.colormap, self.colormap);
         overlay.heatmap &= !self.no_heatmap;
         overlay.boxes &= !self.no_boxes;
+        overlay.what_if |= self.what_if;
     }
 }
 

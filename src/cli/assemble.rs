@@ -222,7 +222,7 @@ pub(super) fn tracking(settings: &Settings) -> Option<Tracking> {
 
 /// What is drawn, as the settings say.
 pub(super) fn look(settings: &Settings) -> Result<Look> {
-    let Overlay { heatmap, boxes, opacity, colormap } = &settings.overlay;
+    let Overlay { heatmap, boxes, opacity, colormap, what_if } = &settings.overlay;
     let style = Style {
         heatmap: *heatmap,
         boxes: *boxes,
@@ -236,6 +236,8 @@ pub(super) fn look(settings: &Settings) -> Result<Look> {
         threshold: settings.localize.threshold,
         rank: None,
         method_steps: 0,
+        counterfactual: false,
+        what_if: *what_if,
         paused: false,
         help: false,
     })

@@ -149,6 +149,7 @@ impl Bench<'_> {
                 overlay: None,
                 detections: &[],
                 segmentation: None,
+                what_if: None,
                 labels: &[],
                 source: Path::new("pan"),
                 still: false,

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use camloc::maps::Change;
 use camloc::pipeline::Output;
 use camloc::render::HeatScale;
 use camloc::sink::{Finished, ImagesSink, Shown, Sink, SinkError};
@@ -97,7 +98,16 @@ impl Sink for Lines {
         let source = shown.source.display();
         let mut say = |line: String| writeln!(out, "{source}: {line}").map_err(|_| SinkError::StdoutClosed);
         if shown.detections.is_empty() {
-            return say("nothing found".to_owned());
+            say("nothing found".to_owned())?;
+        }
+        if let Some(what_if) = shown.what_if {
+            let change = |change: &Change| {
+                let label = shown.label(change.class_id);
+                format!("{label} {:.2} -> {:.2}", change.before, change.after)
+            };
+            let changes: Vec<String> = what_if.changes.iter().map(change).collect();
+            let share = 100.0 * what_if.share;
+            say(format!("without this region ({share:.0} % of the photo): {}", changes.join(", ")))?;
         }
         shown.detections.iter().try_for_each(|found| {
             let (label, score, at) = (shown.label(found.class_id), 100.0 * found.score, found.bbox);

@@ -77,6 +77,7 @@ pub(super) struct Overlay {
     pub(super) boxes: bool,
     pub(super) opacity: f32,
     pub(super) colormap: String,
+    pub(super) what_if: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

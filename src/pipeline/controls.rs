@@ -18,6 +18,10 @@ pub struct Look {
     pub rank: Option<usize>,
     /// How often the next method was asked for.
     pub method_steps: u32,
+    /// What speaks against the class is shown.
+    pub counterfactual: bool,
+    /// What the map marks is removed, and the model asked again.
+    pub what_if: bool,
     /// The picture stands still.
     pub paused: bool,
     /// The table of keys is shown.
@@ -41,6 +45,7 @@ impl Look {
             Command::ThresholdDown => self.threshold = nudge(self.threshold, -1.0),
             Command::OpacityUp => self.style.opacity = nudge(self.style.opacity, 1.0),
             Command::OpacityDown => self.style.opacity = nudge(self.style.opacity, -1.0),
+            Command::Counterfactual => self.counterfactual = !self.counterfactual,
             Command::Help => self.help = !self.help,
             Command::Quit | Command::Snapshot => {}
         }
@@ -100,6 +105,8 @@ mod tests {
             threshold: 0.2,
             rank: None,
             method_steps: 0,
+            counterfactual: false,
+            what_if: false,
             paused: false,
             help: false,
         }

@@ -10,7 +10,7 @@ use super::stages::{Drawn, Explained};
 use super::{Controls, Stage, Stats};
 use crate::frame::{Frame, PicturePool};
 use crate::localize::{Detection, Localizer, Segmentation, Segmenter};
-use crate::maps::ClassMap;
+use crate::maps::{Change, ClassMap, WhatIf};
 use crate::model::Labels;
 use crate::render::{Mark, Renderer, Scene};
 use crate::source::Stop;
@@ -35,6 +35,8 @@ pub(super) struct Draw<'a> {
     pub(super) pool: PicturePool,
     /// Where better maps of a frame that stands still are asked for.
     pub(super) to_refine: Sender<Arc<Frame>>,
+    /// Whether what is said without the region stands in the picture.
+    pub(super) captioned: bool,
 }
 
 impl Draw<'_> {
@@ -145,12 +147,16 @@ impl Draw<'_> {
                 let scene =
                     Scene { source: &item.frame.picture, view: item.view, heat: &heat, marks: &marks, time };
                 renderer.draw(&scene, &look.style, &mut picture);
+                if let Some(what_if) = item.what_if.as_ref().filter(|_| self.captioned) {
+                    renderer.caption("without it", &told(self.labels, what_if), &mut picture);
+                }
                 picture
             })
         });
         self.segmentations.extend(segmentation.clone());
         let (frame, model, progress) = (item.frame.clone(), item.model.clone(), item.progress);
-        Drawn { frame, overlay, detections, segmentation, model, progress, again }
+        let what_if = item.what_if.clone();
+        Drawn { frame, overlay, detections, segmentation, model, progress, what_if, again }
     }
 
     /// Maps of another method and boxes of another rank have nothing to do with those before.
@@ -200,6 +206,14 @@ fn spare(used: &mut Vec<Arc<Segmentation>>) -> Arc<Segmentation> {
         Some(free) => used.swap_remove(free),
         None => Arc::default(),
     }
+}
+
+/// What became of classes without a region: `dog 0.91 → 0.34, cat 0.08 → 0.55`.
+pub(super) fn told(labels: &Labels, what_if: &WhatIf) -> String {
+    let change = |change: &Change| {
+        format!("{} {:.2} → {:.2}", labels.name(change.class_id), change.before, change.after)
+    };
+    what_if.changes.iter().map(change).collect::<Vec<_>>().join(", ")
 }
 
 /// What stands beside a box: `tiger cat 83 %`.

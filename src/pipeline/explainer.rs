@@ -58,6 +58,8 @@ pub struct Explainer {
     neutral: [u8; 3],
     /// What other methods are made from.
     base: Option<Box<Base>>,
+    /// What was shown before the counterfactual.
+    aside: Option<(Explanation, Engine)>,
 }
 
 /// What makes the maps.
@@ -132,8 +134,18 @@ impl Explainer {
                 (base, prepare(model, request, &run)?)
             }
         };
-        let budget = None;
-        Ok(Explainer { title, labels, explanation, preprocessor, engine, budget, scores, neutral, base })
+        Ok(Explainer {
+            title,
+            labels,
+            explanation,
+            preprocessor,
+            engine,
+            budget: None,
+            scores,
+            neutral,
+            base,
+            aside: None,
+        })
     }
 
     /// Gives a black box this long for one picture; its map is then the best that can be said so far. `None` lets it
@@ -142,9 +154,31 @@ impl Explainer {
         self.budget = budget;
     }
 
+    /// Shows what speaks against classes, or again what was shown before. Nothing changes where the model has no
+    /// gradient, or where the explainer was not made [`switchable`](Explainer::switchable).
+    pub fn show_counterfactual(&mut self, on: bool) {
+        let shown = std::mem::take(&mut self.aside);
+        match (on, shown) {
+            (true, None) => {
+                let Some(base) = &self.base else { return };
+                let request = Request { method: Some(Method::Counterfactual), ..base.request.clone() };
+                match prepare(base.model.clone(), &request, &base.run) {
+                    Ok((explanation, engine)) => {
+                        let explanation = std::mem::replace(&mut self.explanation, explanation);
+                        self.aside = Some((explanation, std::mem::replace(&mut self.engine, engine)));
+                    }
+                    Err(error) => tracing::warn!("counterfactual can't be had: {error}"),
+                }
+            }
+            (false, Some((explanation, engine))) => (self.explanation, self.engine) = (explanation, engine),
+            (_, shown) => self.aside = shown,
+        }
+    }
+
     /// Goes on to the next method that this model allows, at the same layer. Nothing changes where there is none,
     /// or where the explainer was not made [`switchable`](Explainer::switchable).
     pub fn next_method(&mut self) {
+        self.aside = None;
         let Some(base) = &self.base else { return };
         let methods: Vec<Method> = Method::all().collect();
         // The closed forms have names of their own.
@@ -191,6 +225,22 @@ impl Explainer {
             Engine::BlackBox(network) => {
                 self.preprocessor.run(picture, network.input_mut());
                 network.score(class)
+            }
+        }
+    }
+
+    /// A score for each class, as the model gives them, in another picture than the one explained last. A black box can
+    /// still go on asking about that.
+    pub(super) fn scores(&mut self, picture: &Picture) -> Result<Vec<f32>, RuntimeError> {
+        match &mut self.engine {
+            Engine::Graph(session) => {
+                self.preprocessor.run(picture, session.input_mut());
+                session.explain(&mut Vec::new())?;
+                Ok(self.class_scores().unwrap_or_default().to_vec())
+            }
+            Engine::BlackBox(network) => {
+                self.preprocessor.run(picture, network.input_mut());
+                Ok(network.logits()?.to_vec())
             }
         }
     }

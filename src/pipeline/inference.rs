@@ -6,8 +6,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, select};
 
 use super::stages::Explained;
-use super::{Controls, Explainer, PipelineError, Stats};
+use super::{Controls, Eraser, Explainer, PipelineError, Stats};
 use crate::frame::Frame;
+use crate::maps::{ClassMap, WhatIf};
 use crate::source::Stop;
 use crate::view::View;
 
@@ -22,6 +23,9 @@ pub(super) struct Inference<'a> {
     pub(super) stats: &'a Stats,
     /// The frame asked about last: its number, and the part of it that the model saw.
     pub(super) last: Option<(u64, View)>,
+    /// Whether what speaks against the classes is shown.
+    pub(super) against: bool,
+    pub(super) eraser: Eraser,
 }
 
 impl Inference<'_> {
@@ -40,6 +44,11 @@ impl Inference<'_> {
                 recv(frames) -> frame => {
                     let Ok(frame) = frame else { break };
                     let asked = self.controls.look().method_steps;
+                    if self.controls.look().counterfactual != self.against {
+                        self.against = !self.against;
+                        self.explainer.show_counterfactual(self.against);
+                        model = self.explainer.summary().into();
+                    }
                     if asked != steps {
                         self.explainer.next_method();
                         (model, steps) = (self.explainer.summary().into(), asked);
@@ -71,7 +80,25 @@ impl Inference<'_> {
         })?;
         self.last = Some((frame.seq, view));
         let progress = self.explainer.progress();
-        Ok(Explained { frame, view, maps, model: model.clone(), progress, refined: false })
+        let what_if = self.what_if(&frame, view, &maps)?;
+        Ok(Explained { frame, view, maps, model: model.clone(), progress, what_if, refined: false })
+    }
+
+    /// What the model says without what the map shown marks, if that is asked.
+    fn what_if(
+        &mut self,
+        frame: &Frame,
+        view: View,
+        maps: &[ClassMap],
+    ) -> Result<Option<WhatIf>, PipelineError> {
+        let look = self.controls.look();
+        match maps.get(look.rank.unwrap_or_default()) {
+            Some(map) if look.what_if || look.counterfactual => {
+                let eraser = &mut self.eraser;
+                Ok(eraser.ask(&mut self.explainer, &frame.picture, view, map, look.threshold)?)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Asks on about a frame while it stands still. Returns whether anyone still listens.
@@ -94,7 +121,8 @@ impl Inference<'_> {
             let progress = self.explainer.progress();
             let complete = progress.is_none_or(|progress| progress.is_complete());
             let (frame, maps, model) = (frame.clone(), maps.clone(), model.clone());
-            let better = Explained { frame, view, maps, model, progress, refined: true };
+            let what_if = self.what_if(&frame, view, &maps)?;
+            let better = Explained { frame, view, maps, model, progress, what_if, refined: true };
             if to_draw.send(better).is_err() {
                 return Ok(false);
             }

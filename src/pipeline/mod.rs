@@ -16,6 +16,7 @@ mod inference;
 mod output;
 mod stages;
 pub mod stats;
+mod what_if;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use controls::{Controls, Look};
 pub use explainer::{Explainer, ExplainerError};
 pub use output::Output;
 pub use stats::{Stage, StageFigures, Stats};
+pub use what_if::Eraser;
 
 use crate::explain::black_box::Progress;
 use crate::frame::PicturePool;
@@ -139,7 +141,7 @@ impl Pipeline {
         let labels = explainer.labels().clone();
         let info = source.info().clone();
         let around = Around {
-            labels: labels.names(),
+            names: &labels,
             photos: info.photos,
             source: PathBuf::from(info.name),
             classes: explainer.top_k(),
@@ -160,8 +162,18 @@ impl Pipeline {
             controls: &controls,
             pool: PicturePool::new(SPARE),
             to_refine,
+            // A window says it among its figures.
+            captioned: output.window.is_none(),
         };
-        let inference = Inference { explainer, controls: &controls, stop: &stop, stats: &stats, last: None };
+        let inference = Inference {
+            explainer,
+            controls: &controls,
+            stop: &stop,
+            stats: &stats,
+            last: None,
+            against: false,
+            eraser: Eraser::default(),
+        };
         let failure = Failure::default();
         let (to_infer, frames) = bounded(WAITING);
         let (to_draw, explained) = bounded(WAITING);

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::drawing::told;
 use super::stages::Drawn;
 use super::{Controls, News, PipelineError, Stage, Stats, Summary};
+use crate::model::Labels;
 use crate::sink::{Command, Finished, Shown, Sink, SinkError, Window};
 use crate::source::{Notice, Stop};
 
@@ -30,7 +32,7 @@ pub struct Output {
 
 /// What the outputs need to know of the run around them.
 pub(super) struct Around<'a> {
-    pub(super) labels: &'a [String],
+    pub(super) names: &'a Labels,
     /// The photos that are the frames, if they are photos.
     pub(super) photos: Arc<[PathBuf]>,
     /// The video or camera that the frames come from.
@@ -131,13 +133,14 @@ impl Output {
 
     fn take(&mut self, frame: Drawn, around: &Around) -> Result<(), SinkError> {
         let photo = around.photo(&frame);
-        let Drawn { frame, overlay, detections, segmentation, again, .. } = frame;
+        let Drawn { frame, overlay, detections, segmentation, what_if, again, .. } = frame;
         let shown = Shown {
             frame: &frame,
             overlay: overlay.as_ref(),
             detections: &detections,
+            what_if: what_if.as_ref(),
             segmentation: segmentation.as_deref(),
-            labels: around.labels,
+            labels: around.names.names(),
             source: photo.unwrap_or(&around.source),
             still: photo.is_some(),
         };
@@ -222,6 +225,9 @@ fn figures(drawn: &Drawn, around: &Around) -> Vec<(String, String)> {
     ];
     if let Some(progress) = drawn.progress {
         rows.push(row("asked", progress.to_string()));
+    }
+    if let Some(what_if) = &drawn.what_if {
+        rows.push(row("without it", told(around.names, what_if)));
     }
     if let Some(rank) = around.controls.look().rank {
         rows.push(row("class", format!("{} of {}", rank + 1, around.classes)));

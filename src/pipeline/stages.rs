@@ -8,7 +8,7 @@ use super::{PipelineError, Stage, Stats};
 use crate::explain::black_box::Progress;
 use crate::frame::{Frame, Picture};
 use crate::localize::{Detection, Segmentation};
-use crate::maps::ClassMap;
+use crate::maps::{ClassMap, WhatIf};
 use crate::source::{Event, FrameSource, Notice, Stop};
 use crate::view::View;
 
@@ -34,6 +34,8 @@ pub(super) struct Explained {
     pub(super) model: Arc<str>,
     /// How far a black box has asked about it.
     pub(super) progress: Option<Progress>,
+    /// What is said without what the map shown marks.
+    pub(super) what_if: Option<WhatIf>,
     /// A better map of the frame that stands still.
     pub(super) refined: bool,
 }
@@ -48,6 +50,8 @@ pub(super) struct Drawn {
     pub(super) model: Arc<str>,
     /// How far a black box has asked about it.
     pub(super) progress: Option<Progress>,
+    /// What is said without what the map shown marks.
+    pub(super) what_if: Option<WhatIf>,
     /// The same frame in another look: for the window only.
     pub(super) again: bool,
 }

@@ -157,6 +157,11 @@ impl Renderer {
         }
         self.marker.draw(out, scene.marks, style, &mut self.text);
     }
+
+    /// Writes a line with a name into the lower left corner of a picture.
+    pub fn caption(&mut self, name: &str, line: &str, out: &mut Picture) {
+        Hud::new(out, &mut self.text).figures(&[(name, line)]);
+    }
 }
 
 #[cfg(test)]

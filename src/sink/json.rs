@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use super::output::TextOutput;
 use super::{Finished, Shown, Sink, SinkError};
 use crate::localize::Detection;
+use crate::maps::{Change, WhatIf};
 
 /// Version of the lines; changes only when a key changes its meaning or goes.
 const SCHEMA: u32 = 1;
@@ -40,6 +41,7 @@ impl JsonSink {
             width: shown.frame.picture.width(),
             height: shown.frame.picture.height(),
             detections: Found(shown),
+            without: shown.what_if.map(|what_if| Without::new(what_if, shown)),
         };
         let mut out = self.out.writer();
         serde_json::to_writer(&mut out, &line)?;
@@ -74,6 +76,35 @@ struct Line<'a> {
     width: u32,
     height: u32,
     detections: Found<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    without: Option<Without<'a>>,
+}
+
+/// What the model says without what the map marks.
+#[derive(Serialize)]
+struct Without<'a> {
+    share: f64,
+    changes: Vec<Changed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Changed<'a> {
+    class_id: usize,
+    label: Cow<'a, str>,
+    before: f64,
+    after: f64,
+}
+
+impl<'a> Without<'a> {
+    fn new(what_if: &WhatIf, shown: &Shown<'a>) -> Without<'a> {
+        let changed = |change: &Change| Changed {
+            class_id: change.class_id,
+            label: shown.label(change.class_id),
+            before: rounded(change.before),
+            after: rounded(change.after),
+        };
+        Without { share: rounded(what_if.share), changes: what_if.changes.iter().map(changed).collect() }
+    }
 }
 
 /// The detections of a frame, written without a list of their own.

@@ -39,6 +39,8 @@ pub enum Command {
     PreviousClass,
     /// Make the maps by the next method.
     NextMethod,
+    /// Show what speaks against the class, and what is said without it.
+    Counterfactual,
     /// Raise the threshold: smaller boxes.
     ThresholdUp,
     /// Lower the threshold: larger boxes.
@@ -61,6 +63,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("b", "boxes on, off"),
     ("n, p", "next, previous class"),
     ("m", "next method"),
+    ("c", "what speaks against it"),
     ("+, -", "threshold up, down"),
     ("[, ]", "heatmap fainter, stronger"),
     ("s", "save the picture"),
@@ -80,6 +83,7 @@ impl Keymap for Command {
             'n' => Command::NextClass,
             'p' => Command::PreviousClass,
             'm' => Command::NextMethod,
+            'c' => Command::Counterfactual,
             '+' | '=' => Command::ThresholdUp,
             '-' => Command::ThresholdDown,
             ']' => Command::OpacityUp,

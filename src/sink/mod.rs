@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::frame::{Frame, Picture};
 use crate::localize::{Detection, Segmentation};
+use crate::maps::WhatIf;
 
 mod coco;
 mod encoder;
@@ -50,6 +51,8 @@ pub struct Shown<'a> {
     pub detections: &'a [Detection],
     /// Which pixels that is, where a sink asked for it ([`Sink::wants_masks`]).
     pub segmentation: Option<&'a Segmentation>,
+    /// What the model says without what the map marks, where that was asked.
+    pub what_if: Option<&'a WhatIf>,
     /// Names of the model's classes by class index; may be shorter than the model's outputs.
     pub labels: &'a [String],
     /// The photo, video or camera the frame comes from.

@@ -54,6 +54,7 @@ pub(super) fn write(
         overlay: None,
         detections: found,
         segmentation: None,
+        what_if: None,
         labels: &labels,
         source: Path::new(photo.unwrap_or("clip.mp4")),
         still: photo.is_some(),

@@ -201,13 +201,21 @@ impl BlackBox {
         self.targets = targets.to_vec();
     }
 
-    /// The probability of a class, from one pass that asks about the picture itself; what was known of another is
-    /// forgotten.
+    /// A logit for each class, from one pass over the picture in [`BlackBox::input_mut`]; the one that was begun with
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// If the model fails.
+    pub fn logits(&mut self) -> Result<&[f32], RuntimeError> {
+        self.look()?;
+        self.whole.row(0)
+    }
+
+    /// The probability of a class, as [`BlackBox::logits`].
     ///
     /// # Errors
     /// If the model fails.
     pub fn score(&mut self, class: usize) -> Result<f32, RuntimeError> {
-        self.job = None;
         self.look()?;
         let mut scores = Vec::new();
         self.whole.scores(0, &[class], &mut scores)?;
