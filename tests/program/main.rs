@@ -12,6 +12,7 @@ mod eval;
 mod export;
 mod images;
 mod label;
+mod many_passes;
 mod models;
 mod settings;
 mod support;
