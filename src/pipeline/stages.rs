@@ -198,10 +198,11 @@ impl Draw<'_> {
                 segmenter.segment(maps, settings, &detections, item.view, picture, pixels);
             }
             if let Some(tracking) = &mut self.tracking {
-                tracking.follow_in_order(&mut detections, size, time);
+                tracking.follow(&mut detections, size, time);
                 if let Some(pixels) = pixels {
                     pixels.rename(&detections);
                 }
+                // Following changes what is how probable, and the surest comes first.
                 detections.sort_by(|a, b| b.score.total_cmp(&a.score));
             }
             maps

@@ -11,6 +11,7 @@ mod demo;
 mod eval;
 mod export;
 mod images;
+mod masks;
 mod models;
 mod settings;
 mod support;
