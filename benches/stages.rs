@@ -7,7 +7,7 @@ use std::time::Duration;
 use camloc::assets::{Asset, Store};
 use camloc::explain::{self, Request};
 use camloc::frame::Picture;
-use camloc::localize::Localizer;
+use camloc::localize::{Localizer, Segmentation, Segmenter};
 use camloc::maps::ClassMap;
 use camloc::model::{Classifier, Preprocessor};
 use camloc::onnx::load::encode;
@@ -64,6 +64,14 @@ fn after_the_model(c: &mut Criterion) {
     c.bench_function("localize one class", |b| {
         b.iter(|| localizer.locate(std::slice::from_ref(&map), view, SIZE, &mut found));
     });
+    let (settings, mut pixels) = (localizer.settings, Segmentation::default());
+    for (name, edges) in [("masks 720p", true), ("masks 720p without edges", false)] {
+        let mut segmenter = Segmenter::new(edges);
+        c.bench_function(name, |b| {
+            let maps = std::slice::from_ref(&map);
+            b.iter(|| segmenter.segment(maps, &settings, &found, view, &frame, &mut pixels));
+        });
+    }
     let mut renderer = Renderer::new(HeatScale::live(), TextRenderer::new());
     let mut out = Picture::black(SIZE.0, SIZE.1);
     let scene = Scene { source: &frame, view, heat: &[&map], marks: &[], time: Duration::ZERO };

@@ -25,36 +25,42 @@ impl MaskArgs {
         settings.masks.edges &= !self.no_edges;
     }
 
-    /// The format, if masks are asked for.
-    pub(super) fn format(&self) -> Result<Option<MaskFormat>> {
-        self.masks
-            .as_deref()
-            .map(|name| name.parse().map_err(|error| usage(anyhow!("--masks: {error}"))))
-            .transpose()
+    /// Whether any are asked for.
+    pub(super) fn wanted(&self) -> bool {
+        self.masks.is_some()
     }
 
-    /// Opens the masks, if they are asked for: `output` must then be a folder, which `is_file` denies.
+    /// The format and the folder, if masks are asked for: `output` must then be a folder, which `is_file` denies.
+    pub(super) fn check<'a>(
+        &self,
+        output: Option<&'a Path>,
+        is_file: bool,
+    ) -> Result<Option<(&'a Path, MaskFormat)>> {
+        let Some(name) = &self.masks else { return Ok(None) };
+        let format = name.parse().map_err(|error| usage(anyhow!("--masks: {error}")))?;
+        match output {
+            None => Err(usage(anyhow!("--masks needs a folder to write to: add -o DIR"))),
+            Some(path) if is_file => Err(usage(anyhow!(
+                "--masks needs a folder, and {} is named like a file: give -o DIR",
+                path.display()
+            ))),
+            Some(folder) => Ok(Some((folder, format))),
+        }
+    }
+
+    /// Opens the masks, if they are asked for, as [`MaskArgs::check`] says.
     pub(super) fn open(
         &self,
         output: Option<&Path>,
         is_file: bool,
         inputs: &[&Path],
     ) -> Result<Option<MasksSink>> {
-        let Some(format) = self.format()? else { return Ok(None) };
-        let folder =
-            output.ok_or_else(|| usage(anyhow!("--masks needs a folder to write to: add -o DIR")))?;
-        if is_file {
-            let name = folder.display();
-            return Err(usage(anyhow!(
-                "--masks needs a folder, and {name} is named like a file: give -o DIR"
-            )));
-        }
+        let Some((folder, format)) = self.check(output, is_file)? else { return Ok(None) };
         let path = MasksSink::path(folder, format);
         check_outputs(&[&path], inputs)?;
-        // Photos in the very folder would be replaced by their masks.
+        // What lies in that folder may be replaced by masks.
         let resolved = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let within =
-            |input: &&&Path| input.canonicalize().is_ok_and(|input| input.parent() == Some(&resolved));
+        let within = |input: &&&Path| input.canonicalize().is_ok_and(|input| input.starts_with(&resolved));
         if let Some(input) = inputs.iter().find(within) {
             return Err(SinkError::IsInput { path: PathBuf::from(input) }.into());
         }

@@ -8,8 +8,11 @@ use super::metrics::faithfulness::{Perturbation, STEPS, auc, drop, explanation, 
 use super::metrics::{CurveScanner, Rect, baseline, best_iou, mask_iou, on_grid, pointing};
 use super::picture_grid;
 use super::record::{Entry, Faithfulness, MaskOverlap, Pixels, Record};
+use super::run::Plan;
 use crate::frame::Picture;
-use crate::localize::{Detection, GRID, Localizer, Normalizer, Preset, Settings};
+use crate::localize::{
+    Detection, GRID, Localizer, Normalizer, Preset, Runs, Segmentation, Segmenter, Settings,
+};
 use crate::maps::ClassMap;
 use crate::pipeline::Explainer;
 use crate::runtime::RuntimeError;
@@ -20,8 +23,10 @@ use crate::view::View;
 /// Measures one sample after the other; keeps its buffers.
 pub(super) struct Measurer<'a> {
     explainer: &'a Mutex<Explainer>,
-    with_faithfulness: bool,
+    plan: Plan,
     localizer: Localizer,
+    segmenter: Segmenter,
+    pixels: Segmentation,
     normalizer: Normalizer,
     scanner: CurveScanner,
     /// The centre baseline's map.
@@ -39,17 +44,15 @@ struct Answer {
 }
 
 impl<'a> Measurer<'a> {
-    /// Boxes are made with these settings, but of a class however improbable: the truth says that it is there.
-    pub(super) fn new(
-        explainer: &'a Mutex<Explainer>,
-        settings: Settings,
-        with_faithfulness: bool,
-    ) -> Measurer<'a> {
-        let settings = Settings { min_score: 0.0, merge_overlap: None, ..settings };
+    /// Boxes are made with the plan's settings, but of a class however improbable: the truth says that it is there.
+    pub(super) fn new(explainer: &'a Mutex<Explainer>, plan: Plan) -> Measurer<'a> {
+        let settings = Settings { min_score: 0.0, merge_overlap: None, ..plan.settings };
         Measurer {
             explainer,
-            with_faithfulness,
+            plan,
             localizer: Localizer::new(settings),
+            segmenter: Segmenter::new(plan.edges),
+            pixels: Segmentation::default(),
             normalizer: Normalizer::default(),
             scanner: CurveScanner::default(),
             centre: baseline::centre_map(),
@@ -83,7 +86,8 @@ impl<'a> Measurer<'a> {
         let size = picture.size();
         let Some(settled) = sample.settle(size, &mut entry.faults) else { return Ok(entry) };
         let answer = self.ask(sample, &picture)?;
-        self.locate(answer.view, size, followed);
+        let with_masks = self.plan.masks || settled.mask.is_some();
+        self.locate(answer.view, &picture, with_masks, followed);
         let rect = |&[x0, y0, x1, y1]: &[f64; 4]| Rect { x0, y0, x1, y1 };
         let truth: Vec<Rect> = settled.boxes.iter().map(rect).collect();
         let bbox = self.found.first().map(|found| Rect::from(found.bbox));
@@ -103,6 +107,7 @@ impl<'a> Measurer<'a> {
             pointing: pointing(peak, &truth),
             curve: self.curve(answer.view, size, &truth),
             mask: settled.mask.as_ref().map(|mask| self.mask_overlap(mask)),
+            found: self.plan.masks.then(|| self.found_pixels()).flatten(),
             faithfulness: answer.faithfulness,
             truth,
         });
@@ -125,7 +130,7 @@ impl<'a> Measurer<'a> {
             view = explainer.explain_class(picture, Some(wanted), &mut self.maps)?;
         }
         self.maps.truncate(1);
-        let faithfulness = match self.with_faithfulness {
+        let faithfulness = match self.plan.faithfulness {
             true => self.faithfulness(&mut explainer, picture, view, wanted)?,
             false => None,
         };
@@ -133,16 +138,31 @@ impl<'a> Measurer<'a> {
         Ok(Answer { view, predicted, rank: standing.map(|standing| standing.rank), faithfulness })
     }
 
-    /// Fills `self.found`, largest first.
-    fn locate(&mut self, view: View, size: (u32, u32), followed: Option<(&mut Tracking, Duration)>) {
-        let Some((tracking, time)) = followed else {
-            return self.localizer.locate(&self.maps, view, size, &mut self.found);
-        };
-        tracking.smooth(&mut self.maps, time);
-        self.localizer.locate(&self.maps, view, size, &mut self.found);
-        // Tracking puts the most probable first. All are of one class, and with equal scores they keep their order.
-        self.found.iter_mut().for_each(|found| found.score = 1.0);
-        tracking.follow(&mut self.found, size, time);
+    /// Fills `self.found`, largest first, and if asked `self.pixels`.
+    fn locate(
+        &mut self,
+        view: View,
+        picture: &Picture,
+        with_masks: bool,
+        mut followed: Option<(&mut Tracking, Duration)>,
+    ) {
+        let (maps, found) = (&mut self.maps, &mut self.found);
+        if let Some((tracking, time)) = &mut followed {
+            tracking.smooth(maps, *time);
+        }
+        self.localizer.locate(maps, view, picture.size(), found);
+        if with_masks {
+            self.segmenter.segment(maps, &self.localizer.settings, found, view, picture, &mut self.pixels);
+        }
+        if let Some((tracking, time)) = followed {
+            tracking.follow(found, picture.size(), time);
+        }
+    }
+
+    /// The pixels of all that was found, as text.
+    fn found_pixels(&self) -> Option<String> {
+        let (width, height) = self.pixels.size;
+        Some(Runs::of(width, height, &self.pixels.labels, |label| label > 0)?.to_text())
     }
 
     /// The highest place of the map itself, wherever boxes are.
@@ -179,7 +199,7 @@ impl<'a> Measurer<'a> {
         let overlap = |cells: &[f32]| mask_iou(cells, 0.5, &truth);
         let of_box = |bbox: Rect| overlap(&picture_grid::of_box(&bbox, mask.size));
         MaskOverlap {
-            found: overlap(&picture_grid::of_outlines(&self.found, mask.size)),
+            found: overlap(&picture_grid::of_pixels(&self.pixels)),
             centre_box: of_box(baseline::centre_box(mask.size)),
             full_image: of_box(baseline::full_image(mask.size)),
         }

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use super::dataset::Mask;
 use super::metrics::Rect;
-use super::polygon;
-use crate::localize::{Detection, GRID};
+use crate::localize::{GRID, Segmentation};
 use crate::view::View;
 
 /// A grid `[224, 224]` over the view, laid over the picture: cells that the model did not see are 0.
@@ -46,10 +45,20 @@ pub(super) fn peak(over_picture: &[f32], size: (u32, u32)) -> Option<(f64, f64)>
 
 /// The true mask at the cells' centres.
 pub(super) fn of_mask(mask: &Mask) -> Vec<bool> {
-    let (width, height) = (mask.size.0 as usize, mask.size.1 as usize);
+    at_centres(mask.size, &mask.pixels).map(|pixel| pixel.unwrap_or(false)).collect()
+}
+
+/// The pixels of all regions at the cells' centres, 1 or 0.
+pub(super) fn of_pixels(found: &Segmentation) -> Vec<f32> {
+    at_centres(found.size, &found.labels).map(|label| f32::from(u8::from(label.unwrap_or(0) > 0))).collect()
+}
+
+/// The pixels, `[height, width]`, at the cells' centres.
+fn at_centres<T: Copy>((width, height): (u32, u32), pixels: &[T]) -> impl Iterator<Item = Option<T>> {
+    let (width, height) = (width as usize, height as usize);
     let pixel = |cell: usize, side: usize| (2 * cell + 1) * side / (2 * GRID);
-    let at = |y: usize, x: usize| mask.pixels.get(pixel(y, height) * width + pixel(x, width));
-    (0..GRID * GRID).map(|cell| at(cell / GRID, cell % GRID).copied().unwrap_or(false)).collect()
+    (0..GRID * GRID)
+        .map(move |cell| pixels.get(pixel(cell / GRID, height) * width + pixel(cell % GRID, width)).copied())
 }
 
 /// The cells whose centres lie in a box.
@@ -58,36 +67,11 @@ pub(super) fn of_box(bbox: &Rect, size: (u32, u32)) -> Vec<f32> {
     (0..GRID * GRID).map(|cell| f32::from(u8::from(inside(cell)))).collect()
 }
 
-/// The cells of the regions that were found, 1 or 0. Outlines run through the centres of the outermost cells, which
-/// belong to the region.
-pub(super) fn of_outlines(found: &[Detection], size: (u32, u32)) -> Vec<f32> {
-    let mut cells = vec![0.0; GRID * GRID];
-    for detection in found {
-        let scale = |v: f32, side: u32| f64::from(v) * GRID as f64 / f64::from(side);
-        let corners: Vec<(f64, f64)> =
-            detection.outline.iter().map(|&(x, y)| (scale(x, size.0), scale(y, size.1))).collect();
-        polygon::fill(&corners, GRID, &mut cells, 1.0);
-        for i in 0..corners.len() {
-            draw(corners[i], corners[(i + 1) % corners.len()], &mut cells);
-        }
-    }
-    cells
-}
-
-/// Sets the cells that an edge passes.
-fn draw((x0, y0): (f64, f64), (x1, y1): (f64, f64), cells: &mut [f32]) {
-    let steps = (2.0 * (x1 - x0).abs().max((y1 - y0).abs())).ceil().max(1.0);
-    for step in 0..=steps as usize {
-        let share = step as f64 / steps;
-        let cell = |from: f64, to: f64| ((from + share * (to - from)).max(0.0) as usize).min(GRID - 1);
-        cells[cell(y0, y1) * GRID + cell(x0, x1)] = 1.0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::localize::{Localizer, Settings};
+    use crate::frame::Picture;
+    use crate::localize::{Localizer, Segmenter, Settings};
     use crate::maps::ClassMap;
 
     #[test]
@@ -107,20 +91,17 @@ mod tests {
     }
 
     #[test]
-    fn the_outline_of_a_region_gives_the_region_back() {
+    fn the_pixels_of_a_region_are_its_cells() {
         // Half of the map is hot; its cells are those above half of the peak.
         let values = (0..49).map(|i| if i % 7 < 3 { 1.0 } else { 0.0 }).collect();
-        let map = ClassMap { class_id: 1, score: 1.0, height: 7, width: 7, values };
-        let (view, size) = (View::whole(448, 300), (448, 300));
-        let mut found = Vec::new();
-        Localizer::new(Settings { threshold: 0.5, ..Settings::default() }).locate(
-            &[map],
-            view,
-            size,
-            &mut found,
-        );
-        let cells = of_outlines(&found, size);
-        assert_eq!(cells, of_box(&found[0].bbox.into(), size));
+        let maps = [ClassMap { class_id: 1, score: 1.0, height: 7, width: 7, values }];
+        let (view, picture) = (View::whole(448, 300), Picture::black(448, 300));
+        let settings = Settings { threshold: 0.5, ..Settings::default() };
+        let (mut found, mut pixels) = (Vec::new(), Segmentation::default());
+        Localizer::new(settings).locate(&maps, view, picture.size(), &mut found);
+        Segmenter::new(false).segment(&maps, &settings, &found, view, &picture, &mut pixels);
+        let cells = of_pixels(&pixels);
+        assert_eq!(cells, of_box(&found[0].bbox.into(), picture.size()));
         assert!(cells.contains(&1.0) && cells.contains(&0.0));
     }
 

@@ -38,6 +38,9 @@ pub struct Record {
     pub curve: Curve,
     /// Where there is a true mask.
     pub mask: Option<MaskOverlap>,
+    /// The pixels that were found, as the text of [`Runs`](crate::localize::Runs), where it was asked for.
+    #[serde(default)]
+    pub found: Option<String>,
     /// Where it was asked for.
     pub faithfulness: Option<Faithfulness>,
 }

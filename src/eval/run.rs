@@ -36,6 +36,10 @@ pub enum RunError {
 pub struct Plan {
     /// How maps become boxes.
     pub settings: Settings,
+    /// Whether masks follow the picture's edges.
+    pub edges: bool,
+    /// Whether records keep their masks.
+    pub masks: bool,
     /// Whether faithfulness is measured, which takes 450 forward passes a picture.
     pub faithfulness: bool,
     /// Frames a second of videos, above 0, if boxes are followed from frame to frame; `None`: each frame stands for
@@ -197,7 +201,7 @@ pub fn run(
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..plan.workers.max(1))
             .map(|_| {
-                let measurer = Measurer::new(explainer, plan.settings, plan.faithfulness);
+                let measurer = Measurer::new(explainer, plan);
                 let (work, send) = (&work, send.clone());
                 scope.spawn(move || work.run(measurer, &send))
             })

@@ -129,10 +129,11 @@ impl Draw<'_> {
             }
             // A better map of a frame that stands still is no new moment either.
             if let Some(tracking) = self.tracking.as_mut().filter(|_| !item.refined) {
-                tracking.follow_in_order(&mut detections, size, time);
+                tracking.follow(&mut detections, size, time);
                 if let Some(pixels) = pixels {
                     pixels.rename(&detections);
                 }
+                // Following changes what is how probable, and the surest comes first.
                 detections.sort_by(|a, b| b.score.total_cmp(&a.score));
             }
             maps
@@ -146,6 +147,10 @@ impl Draw<'_> {
                 let heat: Vec<&ClassMap> = maps.iter().collect();
                 let scene =
                     Scene { source: &item.frame.picture, view: item.view, heat: &heat, marks: &marks, time };
+                if item.refined {
+                    // What few questions made of the frame says nothing of how hot many make it.
+                    renderer.forget_heat();
+                }
                 renderer.draw(&scene, &look.style, &mut picture);
                 if let Some(what_if) = item.what_if.as_ref().filter(|_| self.captioned) {
                     renderer.caption("without it", &told(self.labels, what_if), &mut picture);

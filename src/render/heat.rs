@@ -54,6 +54,11 @@ impl HeatScale {
         HeatScale { follows: false, classes: Vec::new() }
     }
 
+    /// Forgets the past: the next map of each class is the first.
+    pub fn forget(&mut self) {
+        self.classes.clear();
+    }
+
     /// The value of `map` that is full heat at `time`, the frame's presentation time; > 0 and finite.
     ///
     /// `None` if the map holds nothing above 0, which is then no heat at all.

@@ -158,6 +158,11 @@ impl Renderer {
         self.marker.draw(out, scene.marks, style, &mut self.text);
     }
 
+    /// Forgets how hot earlier scenes were: the next one has its own scale.
+    pub fn forget_heat(&mut self) {
+        self.scale.forget();
+    }
+
     /// Writes a line with a name into the lower left corner of a picture.
     pub fn caption(&mut self, name: &str, line: &str, out: &mut Picture) {
         Hud::new(out, &mut self.text).figures(&[(name, line)]);

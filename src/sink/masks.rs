@@ -218,3 +218,105 @@ impl Annotation {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::localize::Runs;
+    use crate::sink::testing::{frame, names, write};
+
+    /// A ring of one class around a pixel of another, and a region of which nothing is left.
+    fn ring() -> Segmentation {
+        let region = |class_id, track| Region { class_id, score: 0.83333, track };
+        Segmentation {
+            size: (4, 3),
+            regions: vec![region(1, Some(7)), region(0, None), region(2, None)],
+            labels: vec![1, 1, 1, 0, 1, 2, 1, 0, 1, 1, 1, 0],
+        }
+    }
+
+    fn masked(segmentation: &Segmentation) -> Masked<'_> {
+        let name = PathBuf::from("x");
+        Masked { name, file_name: "x.jpg".into(), frame: 3, time_s: 0.12, segmentation, labels: &[] }
+    }
+
+    fn written(format: MaskFormat) -> serde_json::Value {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("new");
+        let mut sink = MasksSink::create(&out, format).unwrap();
+        sink.add(&masked(&ring())).unwrap();
+        assert!(!out.join("masks.json").exists());
+        let finished = Box::new(sink).finish().unwrap();
+        assert_eq!(finished, Finished { path: Some(out.join("masks.json")), frames: 1 });
+        serde_json::from_slice(&fs::read(out.join("masks.json")).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn run_lengths_give_the_pixels_back() {
+        let coco = written(MaskFormat::Rle);
+        let image =
+            json!([{ "id": 1, "file_name": "x.jpg", "width": 4, "height": 3, "frame": 3, "time_s": 0.12 }]);
+        assert_eq!(coco["images"], image);
+        let annotations = coco["annotations"].as_array().unwrap();
+        assert_eq!(annotations.len(), 2, "what has no pixel is not annotated");
+        let mut labels = vec![0; 12];
+        for (annotation, label) in annotations.iter().zip(1..) {
+            assert_eq!(annotation["segmentation"]["size"], json!([3, 4]));
+            let text = annotation["segmentation"]["counts"].as_str().unwrap();
+            Runs::from_text(4, 3, text).unwrap().paint(&mut labels, label);
+        }
+        assert_eq!(labels, ring().labels);
+        let keys = |i: usize| {
+            ["id", "image_id", "category_id", "bbox", "area", "track"].map(|key| &annotations[i][key])
+        };
+        assert_eq!(keys(0), [&json!(1), &json!(1), &json!(1), &json!([0, 0, 3, 3]), &json!(8), &json!(7)]);
+        assert_eq!(keys(1), [&json!(2), &json!(1), &json!(0), &json!([1, 1, 1, 1]), &json!(1), &json!(null)]);
+        assert_eq!(
+            coco["categories"],
+            json!([{ "id": 0, "name": "class 0" }, { "id": 1, "name": "class 1" }])
+        );
+    }
+
+    #[test]
+    fn polygons_go_around_a_hole() {
+        let coco = written(MaskFormat::Polygons);
+        let ring = &coco["annotations"][0]["segmentation"];
+        assert_eq!(
+            ring,
+            &json!([[0, 0, 2, 0, 2, 1, 1, 1, 1, 2, 2, 2, 2, 3, 0, 3], [2, 0, 3, 0, 3, 3, 2, 3]])
+        );
+        assert_eq!(coco["annotations"][1]["segmentation"], json!([[1, 1, 2, 1, 2, 2, 1, 2]]));
+    }
+
+    #[test]
+    fn a_photo_without_a_find_has_an_empty_mask_and_never_loses_its_own_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let black = frame(0, Duration::ZERO, (2, 2), [0; 3]);
+        let mut sink = MasksSink::create(folder.path(), MaskFormat::Png).unwrap();
+        for photo in [Some("a/x.jpg"), Some("b/X.png"), None] {
+            write(&mut sink, &black, &[], photo).unwrap();
+        }
+        let masks = folder.path().join("masks");
+        assert_eq!(names(&masks), ["X-2.png", "clip-000000.png", "labels.txt", "x.png"]);
+        assert_eq!(image::open(masks.join("x.png")).unwrap().to_rgb8().into_raw(), [0; 12]);
+        let own = masks.join("z.png");
+        let error = write(&mut sink, &black, &[], own.to_str()).unwrap_err();
+        assert!(matches!(error, SinkError::IsInput { .. }), "{error}");
+        let abandoned = tempfile::tempdir().unwrap();
+        drop(MasksSink::create(abandoned.path(), MaskFormat::Rle).unwrap());
+        assert!(names(abandoned.path()).is_empty());
+    }
+
+    #[test]
+    fn formats_are_read_as_they_are_written_and_a_wrong_name_lists_them() {
+        for format in MaskFormat::ALL {
+            assert_eq!(format.to_string().parse(), Ok(format));
+            assert!("gif".parse::<MaskFormat>().unwrap_err().to_string().contains(&format.to_string()));
+        }
+    }
+}

@@ -37,15 +37,8 @@ impl PaletteFolder {
     pub(super) fn create(path: &Path) -> Result<PaletteFolder, SinkError> {
         make_folder(path)?;
         let names = read_names(&path.join(NAMES))?;
-        let folder = PaletteFolder {
-            path: path.to_owned(),
-            names,
-            indices: HashMap::new(),
-            pixels: Vec::new(),
-            frames: 0,
-        };
-        folder.write_names()?;
-        Ok(folder)
+        let (indices, pixels) = (HashMap::new(), Vec::new());
+        Ok(PaletteFolder { path: path.to_owned(), names, indices, pixels, frames: 0 })
     }
 
     /// The PNG of a name, a path below the folder without its ending.
@@ -62,6 +55,9 @@ impl PaletteFolder {
         segmentation: &Segmentation,
         labels: &[String],
     ) -> Result<(), SinkError> {
+        if self.frames == 0 {
+            self.write_names()?;
+        }
         let mut indices = [0; 256];
         for (region, index) in segmentation.regions.iter().zip(&mut indices[1..]) {
             *index = self.index(region.class_id, labels)?;
@@ -161,4 +157,92 @@ fn palette() -> Vec<u8> {
         (0..3).map(|group| ((index >> (3 * group + channel) & 1) << (7 - group)) as u8).sum::<u8>()
     };
     (0..256).flat_map(|index| [0, 1, 2].map(|of| channel(index, of))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::localize::Region;
+
+    /// Two regions, the first of `first`, the second of `second`, beside a column of background.
+    fn two(first: usize, second: usize) -> Segmentation {
+        let region = |class_id| Region { class_id, score: 0.5, track: None };
+        Segmentation {
+            size: (3, 2),
+            regions: vec![region(first), region(second)],
+            labels: vec![0, 1, 2, 0, 1, 2],
+        }
+    }
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|i| format!("class no. {i}")).collect()
+    }
+
+    /// What a decoder finds in the file: the indices and the palette.
+    fn read(path: &Path) -> (Vec<u8>, Vec<u8>) {
+        let mut decoder = png::Decoder::new(io::BufReader::new(fs::File::open(path).unwrap()));
+        decoder.set_transformations(png::Transformations::IDENTITY);
+        let mut reader = decoder.read_info().unwrap();
+        assert_eq!(reader.output_color_type(), (png::ColorType::Indexed, png::BitDepth::Eight));
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        (pixels, reader.info().palette.as_deref().unwrap().to_vec())
+    }
+
+    #[test]
+    fn pixels_are_indices_in_the_colours_of_pascal_voc() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut masks = PaletteFolder::create(&folder.path().join("masks")).unwrap();
+        masks.add(Path::new("a/x.y"), &two(7, 3), &names(9)).unwrap();
+        masks.add(Path::new("b"), &two(3, 8), &names(9)).unwrap();
+        let at = |name: &str| folder.path().join("masks").join(name);
+        let (pixels, palette) = read(&at("a/x.y.png"));
+        assert_eq!(pixels, [0, 1, 2, 0, 1, 2]);
+        assert_eq!(read(&at("b.png")).0, [0, 2, 3, 0, 2, 3]);
+        assert_eq!(
+            fs::read_to_string(at("labels.txt")).unwrap(),
+            "background\nclass no. 7\nclass no. 3\nclass no. 8\n"
+        );
+        // Background, aeroplane, bicycle; person; tv monitor; and void, the last.
+        assert_eq!(palette[..9], [0, 0, 0, 128, 0, 0, 0, 128, 0]);
+        assert_eq!((&palette[45..48], &palette[60..63]), (&[192, 128, 128][..], &[0, 64, 128][..]));
+        assert_eq!(palette[765..], [224, 224, 192]);
+        let rgb = image::open(at("b.png")).unwrap().to_rgb8();
+        assert_eq!(rgb.get_pixel(1, 0).0, [0, 128, 0]);
+    }
+
+    #[test]
+    fn names_that_are_there_are_continued_and_others_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("labels.txt");
+        fs::write(&file, "background\r\ndog\r\n").unwrap();
+        let labels = ["cat", "dog", "crane", "crane"].map(str::to_owned);
+        let mut masks = PaletteFolder::create(folder.path()).unwrap();
+        masks.add(Path::new("x"), &two(0, 1), &labels).unwrap();
+        masks.add(Path::new("y"), &two(2, 3), &labels).unwrap();
+        assert_eq!(read(&folder.path().join("x.png")).0, [0, 2, 1, 0, 2, 1]);
+        let text = "background\ndog\ncat\ncrane (class 2)\ncrane (class 3)\n";
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        for other in ["", "dog\nbackground\n", "\u{0}\u{1}"] {
+            fs::write(&file, other).unwrap();
+            let error = PaletteFolder::create(folder.path()).unwrap_err();
+            assert!(matches!(error, SinkError::NotLabels { .. }), "{error}");
+        }
+        fs::write(&file, [0xff, 0xfe]).unwrap();
+        assert!(PaletteFolder::create(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_palette_ends_at_255_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut masks = PaletteFolder::create(folder.path()).unwrap();
+        let labels = names(300);
+        for class in 0..255 {
+            masks.add(Path::new("x"), &two(class, class), &labels).unwrap();
+        }
+        assert_eq!(read(&folder.path().join("x.png")).0, [0, 255, 255, 0, 255, 255]);
+        let error = masks.add(Path::new("y"), &two(255, 0), &labels).unwrap_err();
+        assert!(matches!(error, SinkError::TooManyClasses { .. }), "{error}");
+        assert!(!folder.path().join("y.png").exists());
+    }
 }

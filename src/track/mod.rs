@@ -46,11 +46,6 @@ impl Tracking {
         self.tracker.follow(detections, frame, time);
     }
 
-    /// Follows the detections in those maps, as [`Tracker::follow_in_order`] says.
-    pub fn follow_in_order(&mut self, detections: &mut [Detection], frame: (u32, u32), time: Duration) {
-        self.tracker.follow_in_order(detections, frame, time);
-    }
-
     /// Forgets maps and boxes, as before maps made by another method.
     pub fn forget(&mut self) {
         self.smoother.forget();

@@ -50,19 +50,13 @@ impl Tracker {
     }
 
     /// Gives each detection of the frame at `time` its track, and with it the track's smoothed box, its class by
-    /// [`Votes`] and that class's probability; the most probable stays first. `frame` is the frame's width and height
-    /// in pixels.
+    /// [`Votes`] and that class's probability; each stays in its place. `frame` is the frame's width and height in
+    /// pixels.
     ///
     /// A track ends when it had no box for a second. Numbers count from 1 and no number comes back. The same time
     /// again is the same frame in another look (another threshold): boxes that changed are taken as they are, and
     /// nothing moves on. A time before the last one, and frames of another size, begin anew.
     pub fn follow(&mut self, detections: &mut [Detection], frame: (u32, u32), time: Duration) {
-        self.follow_in_order(detections, frame, time);
-        detections.sort_by(|a, b| b.score.total_cmp(&a.score));
-    }
-
-    /// The same, but each detection stays in its place.
-    pub fn follow_in_order(&mut self, detections: &mut [Detection], frame: (u32, u32), time: Duration) {
         if time < self.last || frame != self.frame {
             self.forget();
         }

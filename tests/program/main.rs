@@ -13,6 +13,7 @@ mod export;
 mod images;
 mod label;
 mod many_passes;
+mod masks;
 mod models;
 mod settings;
 mod support;

@@ -1,5 +1,6 @@
 //! `camloc eval`: how well the boxes fit, measured on ground truth.
 
+mod masks;
 mod page;
 mod pictures;
 pub(super) mod subject;
@@ -24,6 +25,7 @@ use camloc::source::Stop;
 use serde_json::{Value, json};
 
 use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs, TrackArgs};
+use super::masks::MaskArgs;
 use super::settings::Settings;
 use super::{Context, assemble, usage};
 
@@ -37,6 +39,8 @@ pub(super) struct Args {
     black_box: BlackBoxArgs,
     #[command(flatten)]
     localize: LocalizeArgs,
+    #[command(flatten)]
+    masks: MaskArgs,
     #[command(flatten)]
     track: TrackArgs,
 }
@@ -74,6 +78,9 @@ struct Wish {
     /// Write report.html into this folder, and keep there what is done, so that an interrupted run goes on
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// Write the masks that --masks asks for into this folder
+    #[arg(short, long, value_name = "DIR", requires = "masks")]
+    output: Option<PathBuf>,
     /// Compare with an earlier run's JSON, picture by picture
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
@@ -82,6 +89,7 @@ struct Wish {
 /// What all datasets are evaluated with.
 struct Evaluation<'a> {
     args: &'a Wish,
+    masks: &'a MaskArgs,
     context: &'a Context,
     settings: Settings,
     localize: localize::Settings,
@@ -107,8 +115,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     settings.black_box.seed = args.wish.seed;
     args.localize.apply(&mut settings);
     args.track.apply(&mut settings);
-    let args = args.wish;
-    let evaluation = Evaluation::new(&args, context, settings)?;
+    args.masks.apply(&mut settings);
+    let (args, masks) = (args.wish, args.masks);
+    let evaluation = Evaluation::new(&args, &masks, context, settings)?;
     let mut all = Vec::new();
     for path in &args.datasets {
         let evaluated = evaluation.dataset(path)?;
@@ -124,7 +133,12 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 }
 
 impl Evaluation<'_> {
-    fn new<'a>(args: &'a Wish, context: &'a Context, mut settings: Settings) -> Result<Evaluation<'a>> {
+    fn new<'a>(
+        args: &'a Wish,
+        masks: &'a MaskArgs,
+        context: &'a Context,
+        mut settings: Settings,
+    ) -> Result<Evaluation<'a>> {
         // What is wrong with the command is said before anything is fetched or loaded.
         if !settings.model.classes.is_empty() || !settings.model.target.is_empty() {
             return Err(usage(anyhow!(
@@ -134,6 +148,7 @@ impl Evaluation<'_> {
         if !(args.fps > 0.0 && args.fps.is_finite()) {
             return Err(usage(anyhow!("--fps is a number of frames a second above 0, not {}", args.fps)));
         }
+        masks.check(args.output.as_deref(), false)?;
         settings.model.top_k = 1;
         let localize = assemble::localizer(&settings)?.settings;
         let earlier = args.against.as_deref().map(Earlier::read).transpose()?.unwrap_or_default();
@@ -148,7 +163,18 @@ impl Evaluation<'_> {
         let (explainer, fingerprint) = subject::explainer(&settings, &store, &context.report)?;
         let bootstrap = Bootstrap { seed: args.seed, ..Bootstrap::default() };
         let explainer = Mutex::new(explainer);
-        Ok(Evaluation { args, context, settings, localize, explainer, fingerprint, earlier, bootstrap, stop })
+        Ok(Evaluation {
+            args,
+            masks,
+            context,
+            settings,
+            localize,
+            explainer,
+            fingerprint,
+            earlier,
+            bootstrap,
+            stop,
+        })
     }
 
     fn to_stdout(&self) -> bool {
@@ -164,10 +190,14 @@ impl Evaluation<'_> {
         let report = &self.context.report;
         let dataset = self.open(path)?;
         let subject = subject::subject(self, &dataset)?;
+        let folder = self.folder_in(self.args.output.as_deref(), path, &dataset);
+        let masks = self.masks.open(folder.as_deref(), false, &masks::inputs(path, &dataset))?;
         let mut journal = self.journal(path, &dataset)?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
         let plan = Plan {
             settings: self.localize,
+            edges: self.settings.masks.edges,
+            masks: masks.is_some(),
             faithfulness: self.args.faithfulness,
             followed_at: self.followed_at(),
             workers,
@@ -198,10 +228,15 @@ impl Evaluation<'_> {
         if outcome.records.is_empty() {
             bail!("not one picture of {} can be evaluated: {}", dataset.name, outcome.faults.summary());
         }
+        if let Some(masks) = masks {
+            let labels = self.explainer.lock().map_err(|_| anyhow!("the model is lost"))?.labels().clone();
+            let written = masks::write(masks, &dataset, &outcome.records, labels.names())?;
+            report.note(format_args!("wrote {}", written.display()));
+        }
         let summary = Summary::new(&outcome, self.bootstrap);
         let comparison = self.compare(&dataset.name, &outcome, &summary)?;
         let evaluated = Evaluated { subject, outcome, summary, comparison };
-        if let Some(folder) = self.report_folder(path, &dataset) {
+        if let Some(folder) = self.folder_in(self.args.report.as_deref(), path, &dataset) {
             let file = folder.join("report.html");
             let html = page::page(self, &dataset, &evaluated)?.html()?;
             std::fs::write(&file, html).with_context(|| format!("{} can't be written", file.display()))?;
@@ -224,9 +259,11 @@ impl Evaluation<'_> {
         Ok(dataset)
     }
 
-    /// The journal in the report's folder; of several datasets, each has a folder of its own in it.
+    /// The journal in the report's folder.
     fn journal(&self, path: &Path, dataset: &Dataset) -> Result<Option<Journal>> {
-        let Some(folder) = self.report_folder(path, dataset) else { return Ok(None) };
+        let Some(folder) = self.folder_in(self.args.report.as_deref(), path, dataset) else {
+            return Ok(None);
+        };
         let report = &self.context.report;
         let (journal, found) = Journal::open(&folder, &subject::run_id(self, dataset))?;
         if found == Found::AnotherRun {
@@ -239,11 +276,12 @@ impl Evaluation<'_> {
         Ok(Some(journal))
     }
 
-    fn report_folder(&self, path: &Path, dataset: &Dataset) -> Option<PathBuf> {
-        let folder = self.args.report.as_ref()?;
+    /// The folder in which a dataset's files are: of several datasets, each has its own.
+    fn folder_in(&self, folder: Option<&Path>, path: &Path, dataset: &Dataset) -> Option<PathBuf> {
+        let folder = folder?;
         let same = |other: &&PathBuf| other.file_name() == path.file_name();
         Some(match (self.args.datasets.len(), self.args.datasets.iter().filter(same).count()) {
-            (1, _) => folder.clone(),
+            (1, _) => folder.to_owned(),
             (_, 1) => folder.join(&dataset.name),
             _ => folder.join(path.to_string_lossy().replace(['/', '\\', ':'], "_")),
         })

@@ -53,6 +53,7 @@ pub(super) fn subject(evaluation: &Evaluation<'_>, dataset: &Dataset) -> Result<
         ("components", json!(settings.localize.components)),
         ("min_area", json!(decimal(settings.localize.min_area))),
         ("min_peak", json!(decimal(settings.localize.min_peak))),
+        ("edges", json!(settings.masks.edges)),
         ("fit", json!(settings.model.fit)),
         ("input_size", json!(settings.model.input_size)),
         ("refine", json!(settings.model.refine)),
@@ -85,6 +86,7 @@ pub(super) fn run_id(evaluation: &Evaluation<'_>, dataset: &Dataset) -> String {
     hash.update(&evaluation.fingerprint);
     let (localize, followed_at) = (evaluation.localize, evaluation.followed_at());
     hash.update(format!("{localize:?} {} {followed_at:?}", evaluation.args.faithfulness));
+    hash.update(format!("{} {}", evaluation.settings.masks.edges, evaluation.masks.wanted()));
     for sample in &dataset.samples {
         hash.update(format!("{sample:?}"));
     }

@@ -20,6 +20,10 @@ pub(super) struct Field {
     open: Vec<usize>,
     /// The heat of the window.
     guided: Vec<f32>,
+    /// Cells that were looked at.
+    seen: Vec<bool>,
+    /// Cells of small pieces.
+    specks: Vec<usize>,
 }
 
 impl Field {
@@ -72,6 +76,37 @@ impl Field {
         for (at, &fit) in cells().zip(&*guided) {
             if remains[usize::from(owners[at])] {
                 heat[at] = heat[at].min(fit);
+            }
+        }
+    }
+
+    /// Drops an owner's pieces of less than `least` cells, unless it has no other.
+    pub(super) fn drop_specks(&mut self, least: f32) {
+        let Field { heat, owners, level, open: piece, seen, specks, .. } = self;
+        specks.clear();
+        seen.clear();
+        seen.extend(heat.iter().zip(&*owners).map(|(&heat, &owner)| owner == 0 || heat <= *level));
+        let mut remains = [false; 256];
+        for start in 0..seen.len() {
+            if std::mem::replace(&mut seen[start], true) {
+                continue;
+            }
+            piece.clear();
+            piece.push(start);
+            let mut next = 0;
+            while let Some(&at) = piece.get(next) {
+                next += 1;
+                piece.extend(neighbours(at).filter(|&near| !std::mem::replace(&mut seen[near], true)));
+            }
+            if piece.len() as f32 >= least {
+                remains[usize::from(owners[start])] = true;
+            } else {
+                specks.extend_from_slice(piece);
+            }
+        }
+        for &at in &*specks {
+            if remains[usize::from(owners[at])] {
+                heat[at] = 0.0;
             }
         }
     }

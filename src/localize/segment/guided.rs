@@ -124,3 +124,54 @@ fn inverse([a, b, c, d, e, f]: [f32; 6]) -> [f32; 6] {
 fn product([a, b, c, d, e, f]: [f32; 6], [x, y, z]: [f32; 3]) -> [f32; 3] {
     [a * x + b * y + c * z, b * x + d * y + e * z, c * x + e * y + f * z]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::View;
+
+    /// Filters heat that is a function of the cell by a picture whose pixels are one.
+    fn filtered(colour: impl Fn(u32, u32) -> [u8; 3], heat: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+        let size = GRID as u32;
+        let pixels =
+            (0..size).flat_map(|y| (0..size).map(move |x| (x, y))).flat_map(|(x, y)| colour(x, y)).collect();
+        let picture = Picture::from_rgb(size, size, pixels).unwrap();
+        let mut guide = Guide::default();
+        guide.look(&picture, Placement { view: View::whole(size, size), frame: picture.size() }).unwrap();
+        let mut cells: Vec<f32> = (0..GRID * GRID).map(|at| heat(at % GRID, at / GRID)).collect();
+        guide.filter(&mut cells);
+        cells
+    }
+
+    #[test]
+    fn heat_takes_the_pictures_edge() {
+        // The map falls slowly, the picture ends at column 100.
+        let object = |x: u32, _| if x < 100 { [200, 40, 40] } else { [30, 90, 30] };
+        let cells = filtered(object, |x, _| 1.0 - (x as f32 / 200.0).min(1.0));
+        let at = |x: usize| cells[112 * GRID + x];
+        assert!(at(99) - at(100) > 0.1, "{} {}", at(99), at(100));
+        assert!((at(98) - at(99)).abs() < 0.02 && (at(100) - at(101)).abs() < 0.02);
+    }
+
+    #[test]
+    fn what_the_colours_say_stays_and_a_plain_picture_only_blurs() {
+        let ramp = |x: u32, y: u32| [x as u8, y as u8, 0];
+        let by_colour = |x: usize, y: usize| (0.2 + 0.5 * x as f32 - 0.3 * y as f32) / 255.0;
+        let cells = filtered(ramp, by_colour);
+        for (at, &ours) in cells.iter().enumerate() {
+            assert!((ours - by_colour(at % GRID, at / GRID)).abs() < 0.01, "{ours} at {at}");
+        }
+        let plain = filtered(|_, _| [80; 3], |x, _| f32::from(u8::from(x < 112)));
+        let row = &plain[..GRID];
+        assert!(row.windows(2).all(|pair| pair[0] >= pair[1] - 1e-3));
+        assert!((row[112] - 0.5).abs() < 0.02 && row[20] > 0.99 && row[200] < 0.01);
+    }
+
+    #[test]
+    fn a_matrix_times_its_inverse_changes_nothing() {
+        let matrix = [0.2, 0.05, -0.02, 0.1, 0.03, 0.3];
+        let there = product(matrix, [1.0, -2.0, 0.5]);
+        let back = product(inverse(matrix), there);
+        assert!(back.iter().zip([1.0, -2.0, 0.5]).all(|(a, b)| (a - b).abs() < 1e-4), "{back:?}");
+    }
+}
