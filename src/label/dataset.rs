@@ -12,7 +12,7 @@ use super::place::{Draft, MARK};
 use super::sheet::Sheet;
 use super::split::{Part, split};
 use super::tally::Tally;
-use super::{Finding, Input, LabellingError, Object, Reason, Skip, coco, doubt_order, voc, yolo};
+use super::{Finding, Input, LabellingError, Object, Reason, Skip, coco, sureness, voc, yolo};
 use crate::frame::Picture;
 use crate::render::Renderer;
 use crate::sink::SinkError;
@@ -227,7 +227,7 @@ fn plan(input: &Input, findings: &[Finding], outline: &Outline) -> Vec<Planned> 
         place,
         stem: names.give(&input.pictures[place].name),
         part,
-        sureness: doubt_order(objects),
+        sureness: sureness(objects),
     });
     planned.collect()
 }

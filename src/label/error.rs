@@ -29,7 +29,7 @@ pub enum LabellingError {
         there: Vec<String>,
     },
     /// The model does not have a class.
-    #[error("\"{name}\" is no class of the model: {reason}; say what it is with --alias \"{name}=NAME|ID\"{}", leave_out(*.folder))]
+    #[error("\"{name}\" is no class of the model: {reason}{} what it is with --alias \"{name}=NAME|ID\"{}", then_say(.reason), leave_out(*.folder))]
     UnknownClass {
         /// The user's name.
         name: String,
@@ -93,6 +93,11 @@ pub enum LabellingError {
     /// A thread died of a defect in camloc.
     #[error("a labelling thread died: this is a defect of camloc, please report it")]
     Died,
+}
+
+/// Goes on after a reason, which may be a question.
+fn then_say(reason: &str) -> &'static str {
+    if reason.ends_with('?') { " Say" } else { "; say" }
 }
 
 fn leave_out(folder: bool) -> &'static str {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crossbeam_channel::{Sender, bounded};
 
 use super::{Finding, Input, Item, LabellingError, Object, Reason, Skip};
+use crate::frame::Picture;
 use crate::localize::{Detection, Localizer, Settings};
 use crate::maps::ClassMap;
 use crate::pipeline::Explainer;
@@ -103,23 +104,21 @@ impl<'a> Finder<'a> {
         self.maps.clear();
         let (mut view, mut best, mut classes) =
             (View::whole(picture.width(), picture.height()), None, vec![]);
-        for (class, id) in candidates {
-            view = explainer.explain_class(&picture, Some(id), &mut self.spare)?;
-            if self.spare.is_empty() {
-                continue;
+        let least = self.localizer.settings.min_score;
+        for Candidate { class, id, belief } in candidates {
+            let mut believed = belief;
+            if belief.is_none_or(|belief| belief >= least) {
+                view = explainer.explain_class(&picture, Some(id), &mut self.spare)?;
+                if let Some(mut map) = self.spare.pop() {
+                    map.score = belief.unwrap_or(map.score);
+                    believed = Some(map.score);
+                    if map.score >= least {
+                        classes.push((map.class_id, class));
+                        self.maps.push(map);
+                    }
+                }
             }
-            let map = self.spare.swap_remove(0);
-            best = Some(best.map_or(map.score, |best: f32| best.max(map.score)));
-            let believed = map.score >= self.localizer.settings.min_score;
-            if !believed && explainer.class_scores().is_some() {
-                // The others are less probable still.
-                break;
-            }
-            if !believed {
-                continue;
-            }
-            classes.push((map.class_id, class));
-            self.maps.push(map);
+            best = [best, believed].into_iter().flatten().reduce(f32::max);
         }
         drop(explainer);
         if self.maps.is_empty() {
@@ -138,37 +137,85 @@ impl<'a> Finder<'a> {
         })
     }
 
-    /// The classes in question, each with the most probable of the model's classes that stand for it, the most
-    /// probable first.
+    /// The classes in question.
     fn candidates(
         &mut self,
         explainer: &mut Explainer,
-        picture: &crate::frame::Picture,
+        picture: &Picture,
         input: &Input,
         item: &Item,
-    ) -> Result<Vec<(usize, usize)>, RuntimeError> {
-        let possible: Vec<usize> =
-            item.class.map_or_else(|| (0..input.classes.len()).collect(), |class| vec![class]);
-        if let [class] = possible.as_slice()
-            && let [id] = input.classes[*class].accepted.as_slice()
-        {
-            return Ok(vec![(*class, *id)]);
+    ) -> Result<Vec<Candidate>, RuntimeError> {
+        let possible = item.class.map_or(0..input.classes.len(), |class| class..class + 1);
+        let of = |class: usize| Some((class, input.classes.get(class)?.accepted.as_slice()));
+        let possible: Vec<(usize, &[usize])> = possible.filter_map(of).collect();
+        if let [(class, [id])] = *possible.as_slice() {
+            return Ok(vec![Candidate { class, id: *id, belief: None }]);
         }
         explainer.explain_class(picture, None, &mut self.spare)?;
-        let score = |id: usize| {
-            explainer.class_scores().and_then(|scores| scores.get(id).copied()).unwrap_or(f32::NEG_INFINITY)
+        let known = explainer.class_scores().zip(self.spare.first());
+        let candidate = |(class, accepted): (usize, &[usize])| match known {
+            Some((scores, top)) => candidate(class, accepted, scores, (top.class_id, top.score)),
+            // The model tells the probability of an explained class alone.
+            None => Some(Candidate { class, id: *accepted.first()?, belief: None }),
         };
-        let best = |class: usize| {
-            // Of equal ones, as where the model tells no scores, the first.
-            let ids = input.classes[class].accepted.iter().copied().rev();
-            Some((class, ids.max_by(|&a, &b| score(a).total_cmp(&score(b)))?))
-        };
-        let mut candidates: Vec<(usize, usize)> = possible.into_iter().filter_map(best).collect();
-        candidates.sort_by(|a, b| score(b.1).total_cmp(&score(a.1)));
-        Ok(candidates)
+        Ok(possible.into_iter().filter_map(candidate).collect())
     }
+}
+
+/// A class that may be on a picture.
+#[derive(Debug, PartialEq)]
+struct Candidate {
+    /// Its place in [`Input::classes`].
+    class: usize,
+    /// The most probable of the model's classes that stand for it.
+    id: usize,
+    /// The probability that it is any of them, where that is known before it is explained.
+    belief: Option<f32>,
+}
+
+/// A class of which all the model's `scores` are known, which are probabilities or logits, and for one class id the
+/// probability.
+fn candidate(
+    class: usize,
+    accepted: &[usize],
+    scores: &[f32],
+    (id, probability): (usize, f32),
+) -> Option<Candidate> {
+    let score = |id: usize| scores.get(id).copied();
+    let known = score(id)?;
+    let are_probabilities = (known - probability).abs() < 1e-3;
+    let of = |id: usize| match are_probabilities {
+        true => score(id).unwrap_or(0.0),
+        false => score(id).map_or(0.0, |score| probability * (score - known).exp()),
+    };
+    // Of equal ones the first.
+    let best = accepted.iter().copied().rev().max_by(|&a, &b| of(a).total_cmp(&of(b)))?;
+    let belief = accepted.iter().map(|&id| of(id)).sum::<f32>().min(1.0);
+    Some(Candidate { class, id: best, belief: Some(belief) })
 }
 
 fn skipped(reason: Reason, score: Option<f32>, what: String) -> Finding {
     Finding::Skipped(Skip { reason, score, what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_is_believed_by_all_that_stand_for_it_and_shown_by_the_surest() {
+        let logits = [2.0, 1.0, 0.0, 1.5_f32];
+        let sum: f32 = logits.iter().map(|logit| logit.exp()).sum();
+        let probabilities = logits.map(|logit| logit.exp() / sum);
+        for scores in [logits, probabilities] {
+            let found = candidate(7, &[2, 1, 3], &scores, (0, probabilities[0])).unwrap();
+            assert_eq!((found.class, found.id), (7, 3));
+            let expected = probabilities[1] + probabilities[2] + probabilities[3];
+            assert!((found.belief.unwrap() - expected).abs() < 1e-5, "{found:?}");
+        }
+        // Independent classes may add up to more than one.
+        let found = candidate(0, &[0, 1], &[0.9, 0.8], (0, 0.9)).unwrap();
+        assert_eq!((found.id, found.belief), (0, Some(1.0)));
+        assert_eq!(candidate(0, &[0], &[f32::NAN], (3, 0.5)), None);
+    }
 }

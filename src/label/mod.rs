@@ -111,6 +111,6 @@ impl Reason {
 }
 
 /// How sure the least sure of some objects is, 0..1; what was drawn by hand is sure.
-pub(crate) fn doubt_order(objects: &[Object]) -> f32 {
+pub(crate) fn sureness(objects: &[Object]) -> f32 {
     objects.iter().map(|object| object.score.unwrap_or(1.0)).fold(1.0, f32::min)
 }

@@ -3,7 +3,7 @@
 use minifb::Key;
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Input, Journal, Object, Reason, Skip, doubt_order};
+use super::{Finding, Input, Journal, Object, Reason, Skip, sureness};
 use crate::localize::{BoundingBox, iou};
 use crate::sink::Keymap;
 
@@ -121,13 +121,13 @@ impl<'a> Review<'a> {
     /// A review of what the model found, one finding for each picture of the input, from the first picture on about
     /// which nothing is decided.
     pub fn new(input: &'a Input, findings: &'a [Finding], journal: &Journal) -> Review<'a> {
-        let sureness = |&place: &usize| match &findings[place] {
-            Finding::Found { objects, .. } => doubt_order(objects),
+        let rank = |&place: &usize| match &findings[place] {
+            Finding::Found { objects, .. } => sureness(objects),
             Finding::Skipped(_) => f32::INFINITY,
         };
         let found = |&place: &usize| matches!(findings[place], Finding::Found { .. });
         let mut order: Vec<usize> = (0..findings.len().min(input.pictures.len())).filter(found).collect();
-        order.sort_by(|a, b| sureness(a).total_cmp(&sureness(b)));
+        order.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
         let verdict = |&place: &usize| journal.verdict(&input.pictures[place].name).cloned();
         let verdicts: Vec<Option<Verdict>> = order.iter().map(verdict).collect();
         let at = verdicts.iter().position(Option::is_none).unwrap_or(order.len());

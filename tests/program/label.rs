@@ -243,3 +243,37 @@ fn a_review_keeps_drops_and_redraws_and_goes_on_where_it_was() {
     expected.sort();
     assert_eq!(names_in(&root.join("out/Annotations")), expected);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_was_interrupted_goes_on_where_it_was() {
+    let folder = folder();
+    let root = folder.path();
+    fs::create_dir_all(root.join("in/tabby")).unwrap();
+    for i in 0..60 {
+        fs::copy(cat(), root.join(format!("in/tabby/{i}.png"))).unwrap();
+    }
+    let mut command = camloc();
+    command.arg("label").arg(root.join("in")).arg("-o").arg(root.join("out")).args(["--min-score", "0.01"]);
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let journal = root.join("out.labels.jsonl");
+    let lines = || fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
+    while lines() < 4 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.unwrap().success());
+    assert_refused(&child.wait_with_output().unwrap(), 1, &["of 60 pictures", "goes on from there"]);
+    assert_eq!(names_in(root), ["in", "out.labels.jsonl"]);
+    let done = lines() - 1;
+    let output = command.output().unwrap();
+    stdout(&output);
+    assert!(
+        said(&output).contains(&format!("{done} of 60 pictures were labelled before")),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(labels(root).len(), 60);
+    assert_eq!(names_in(&root.join("out/images/val")).len(), 12);
+    assert_eq!(names_in(root), ["in", "out"]);
+}
