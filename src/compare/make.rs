@@ -22,7 +22,9 @@ pub struct Plan {
     /// The methods; `None` is whatever suits the model. One that comes out as another that was there before is left
     /// out.
     pub methods: Vec<Option<Method>>,
-    /// Layers and classes (`targets`, else the `top_k` best); its method is not heeded.
+    /// A class for each row: the most probable of these on the photo. Empty: the best ones.
+    pub classes: Vec<Vec<usize>>,
+    /// Layers, and how many of the best classes (`top_k`); its method and targets are not heeded.
     pub request: Request,
     /// How the models are run.
     pub options: Options,
@@ -41,6 +43,7 @@ impl Default for Plan {
         let style = Style::default();
         Plan {
             methods: vec![None],
+            classes: vec![],
             request: Request { top_k: 2, ..Request::default() },
             options: Options::default(),
             localize: localize::Settings::default(),
@@ -68,9 +71,9 @@ pub fn explain_by_all(
     let probabilities = scorer.score(photo).map_err(failed)?.to_vec();
     let label = |id: usize| classifier.labels.name(id).into_owned();
     let ranked = ranking(&probabilities);
-    let chosen: Vec<usize> = match plan.request.targets.is_empty() {
+    let chosen = match plan.classes.is_empty() {
         true => ranked.iter().copied().take(plan.request.top_k).collect(),
-        false => plan.request.targets.clone(),
+        false => most_probable(&plan.classes, &ranked),
     };
     if let Some(&target) = chosen.iter().find(|&&class| class >= probabilities.len()) {
         let source = ExplainError::NoSuchClass { target, classes: probabilities.len().max(1) };
@@ -191,9 +194,42 @@ fn reason(error: &ExplainerError) -> String {
     }
 }
 
+/// The most probable of each row's classes, each class once.
+fn most_probable(rows: &[Vec<usize>], ranked: &[usize]) -> Vec<usize> {
+    let rank = |class: &usize| ranked.iter().position(|ranked| ranked == class).unwrap_or(usize::MAX);
+    let mut chosen = Vec::new();
+    for class in rows.iter().filter_map(|row| row.iter().copied().min_by_key(rank)) {
+        if !chosen.contains(&class) {
+            chosen.push(class);
+        }
+    }
+    chosen
+}
+
 /// The classes, the most probable first; of equals the one that comes first.
 fn ranking(probabilities: &[f32]) -> Vec<usize> {
     let mut ranked: Vec<usize> = (0..probabilities.len()).collect();
     ranked.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
     ranked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_several_classes_takes_the_most_probable_and_no_class_comes_twice() {
+        let ranked = ranking(&[0.1, 0.4, 0.2, 0.3]);
+        assert_eq!(ranked, [1, 3, 2, 0]);
+        assert_eq!(most_probable(&[vec![0, 3, 2], vec![3], vec![0], vec![9]], &ranked), [3, 0, 9]);
+    }
+
+    #[test]
+    fn maps_that_differ_by_a_factor_look_the_same() {
+        assert!(is_proportional(&[0.0, 1.0, -2.0], &[0.0, 10.0, -20.0]));
+        assert!(!is_proportional(&[0.0, 1.0, -2.0], &[0.0, -1.0, 2.0]));
+        assert!(!is_proportional(&[0.0, 1.0], &[0.5, 1.0]));
+        assert!(!is_proportional(&[0.0, 0.0], &[0.0, 0.0]) && !is_proportional(&[1.0], &[1.0, 1.0]));
+        assert!(!is_proportional(&[f32::NAN, 1.0], &[f32::NAN, 1.0]));
+    }
 }
