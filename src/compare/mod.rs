@@ -9,6 +9,8 @@ mod draw;
 mod make;
 mod page;
 mod small;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

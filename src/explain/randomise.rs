@@ -19,7 +19,7 @@ pub fn weights(model: &mut ModelProto) -> Vec<String> {
             _ => continue,
         };
         for name in factors.filter_map(|at| node.input_at(at)).filter_map(|name| weight(&graph, name)) {
-            if !found.iter().any(|earlier| *earlier == name) {
+            if !found.contains(&name) {
                 found.push(name);
             }
         }
