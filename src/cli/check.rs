@@ -150,7 +150,7 @@ fn print_forgetting(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     if checked.shuffled.is_empty() {
-        return writeln!(out, "\nno layer has weights of floating point: nothing can be made to forget");
+        return writeln!(out, "\nno layer has weights that can be shuffled: nothing can be made to forget");
     }
     writeln!(
         out,
