@@ -99,7 +99,8 @@ impl Painter<'_> {
         let (width, height) = self.photo.size();
         Tile {
             content: Ok(resized(&self.photo, (width, height))),
-            caption: format!("{} {}", class.label, percent(class.score)),
+            // A long name is cut: the figure comes first.
+            caption: format!("{} {}", percent(class.score), class.label),
         }
     }
 
