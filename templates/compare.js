@@ -125,7 +125,7 @@ function follow(section, cells, event) {
     const [x, y] = share(cell, u * width, v * height);
     const seen = x >= 0 && x < 1 && y >= 0 && y < 1;
     const value = cell.map[Math.floor(y * cell.rows) * cell.columns + Math.floor(x * cell.columns)];
-    const part = cell.peak > 0 ? " · " + Math.round(100 * value / cell.peak) + " %" : "";
+    const part = cell.peak > 0 && value > 0 ? " · " + Math.round(100 * value / cell.peak) + " %" : "";
     cell.raw.textContent = seen ? figure(value) + part : "not seen";
   }
 }

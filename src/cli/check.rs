@@ -10,7 +10,7 @@ use camloc::eval::scorer::Areas;
 use camloc::frame::Picture;
 use camloc::runtime::Options;
 use camloc::sink::{check_outputs, write_file};
-use camloc::source::{FrameSource, ImageSource, read_photo};
+use camloc::source::{FrameSource, ImageSource, Stop, read_photo};
 
 use super::arguments::ModelArgs;
 use super::{Context, assemble, compare, usage};
@@ -90,8 +90,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 
 /// The photos, made small; of several, one that can't be read is reported and left out.
 fn photos(args: &Wish, context: &Context) -> Result<Vec<Picture>> {
-    let stop = assemble::stop_on_ctrl_c()?;
-    let source = ImageSource::open(&args.photos, &stop)?;
+    // Nothing is written before the end: Ctrl-C may simply end the program.
+    let source = ImageSource::open(&args.photos, &Stop::new())?;
     let paths = &source.info().photos;
     if let Some(json) = &args.json {
         let inputs: Vec<&Path> =
@@ -150,7 +150,7 @@ fn print_forgetting(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     if checked.shuffled.is_empty() {
-        return writeln!(out, "\nno layer has weights of floating point: nothing can be made to forget");
+        return writeln!(out, "\nno layer has weights that can be shuffled: nothing can be made to forget");
     }
     writeln!(
         out,
@@ -158,7 +158,7 @@ fn print_forgetting(
     )?;
     write!(out, "{:width$}", "layers shuffled")?;
     for count in &checked.shuffled {
-        write!(out, " {:>12}", format!("{count} of {}", checked.layers))?;
+        write!(out, " {:>13}", format!("{count} of {}", checked.layers))?;
     }
     writeln!(out)?;
     for method in shown {
@@ -168,7 +168,7 @@ fn print_forgetting(
                 (Some(rank), Some(ssim)) => format!("{rank:.2} ({ssim:.2})"),
                 _ => "no map".to_owned(),
             };
-            write!(out, " {cell:>12}")?;
+            write!(out, " {cell:>13}")?;
         }
         writeln!(out, "  {}", verdict(method.verdict))?;
     }

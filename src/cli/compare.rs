@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 use camloc::compare::{Plan, SideBySide, explain_by_all};
 use camloc::explain::Method;
 use camloc::frame::Picture;
+use camloc::model::{LabelError, Labels};
 use camloc::render::HeatScale;
 use camloc::runtime::Options;
 use camloc::sink::{SinkError, check_outputs, write_file};
@@ -95,7 +96,11 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let (store, report) = (assemble::store()?, &context.report);
     assemble::library(&store, report)?;
     let classifier = assemble::classifier(&settings, &store, report)?;
+    let classes =
+        settings.model.classes.iter().map(|name| classes(name, &classifier.labels)).collect::<Result<_>>()?;
+    settings.model.classes.clear();
     let plan = Plan {
+        classes,
         request: assemble::request(&settings, &classifier.labels, 2)?,
         options: Options { threads: settings.model.threads, ..Options::default() },
         methods,
@@ -120,6 +125,28 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     };
     write_file(&args.output, &bytes)?;
     Ok(say(&all, &args.output)?)
+}
+
+/// The class that a name means, or all whose names have it as a word: of the cats, the photo decides.
+fn classes(name: &str, labels: &Labels) -> Result<Vec<usize>> {
+    match labels.find(name) {
+        Ok(id) => Ok(vec![id]),
+        Err(error @ LabelError::Ambiguous { .. }) => {
+            let word = name.trim().to_lowercase();
+            let has_word = |label: &str| {
+                label.to_lowercase().split(|letter: char| !letter.is_alphanumeric()).any(|part| part == word)
+            };
+            let found: Vec<usize> = labels
+                .names()
+                .iter()
+                .enumerate()
+                .filter(|(_, label)| has_word(label))
+                .map(|(id, _)| id)
+                .collect();
+            if found.is_empty() { Err(usage(error)) } else { Ok(found) }
+        }
+        Err(error) => Err(usage(error)),
+    }
 }
 
 /// Deletion and insertion in any number of steps would take any time.

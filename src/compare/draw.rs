@@ -69,6 +69,12 @@ impl SideBySide {
     }
 }
 
+/// A reason without its asides and advice, for which a page has room and a tile has not.
+fn in_few_words(reason: &str) -> String {
+    let end = [" (", "; "].iter().filter_map(|aside| reason.find(aside)).min();
+    reason[..end.unwrap_or(reason.len())].to_owned()
+}
+
 /// A probability in words.
 pub(super) fn percent(score: f32) -> String {
     match 100.0 * score {
@@ -93,7 +99,8 @@ impl Painter<'_> {
         let (width, height) = self.photo.size();
         Tile {
             content: Ok(resized(&self.photo, (width, height))),
-            caption: format!("{} {}", class.label, percent(class.score)),
+            // A long name is cut: the figure comes first.
+            caption: format!("{} {}", percent(class.score), class.label),
         }
     }
 
@@ -104,7 +111,7 @@ impl Painter<'_> {
                 Some(cell) => self.cell(cell, column.is_fine()),
                 None => Tile { content: Err("no map of this class".to_owned()), caption: String::new() },
             },
-            Err(reason) => Tile { content: Err(reason.clone()), caption: "not here".to_owned() },
+            Err(reason) => Tile { content: Err(in_few_words(reason)), caption: "not here".to_owned() },
         };
         let tiles = classes.iter().map(tile).collect();
         SheetColumn { title: column.method.clone(), note: column.note.clone(), tiles }

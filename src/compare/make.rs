@@ -22,7 +22,9 @@ pub struct Plan {
     /// The methods; `None` is whatever suits the model. One that comes out as another that was there before is left
     /// out.
     pub methods: Vec<Option<Method>>,
-    /// Layers and classes (`targets`, else the `top_k` best); its method is not heeded.
+    /// A class for each row: the most probable of these on the photo. Empty: the best ones.
+    pub classes: Vec<Vec<usize>>,
+    /// Layers, and how many of the best classes (`top_k`); its method and targets are not heeded.
     pub request: Request,
     /// How the models are run.
     pub options: Options,
@@ -41,6 +43,7 @@ impl Default for Plan {
         let style = Style::default();
         Plan {
             methods: vec![None],
+            classes: vec![],
             request: Request { top_k: 2, ..Request::default() },
             options: Options::default(),
             localize: localize::Settings::default(),
@@ -63,25 +66,56 @@ pub fn explain_by_all(
     plan: &Plan,
     mut done: impl FnMut(&Column),
 ) -> Result<SideBySide, ExplainerError> {
-    let failed = |source| ExplainerError::Run { model: classifier.title.clone(), source };
+    let (shown, scale) = small(photo);
     let mut scorer = Scorer::new(classifier, &plan.options)?;
-    let probabilities = scorer.score(photo).map_err(failed)?.to_vec();
+    let probabilities = scorer.score(photo).map_err(|source| failed(classifier, source))?.to_vec();
+    let mut all = empty(classifier, (shown, name), plan, &probabilities)?;
+    let targets = all.classes.iter().map(|class| class.id).collect();
+    let localize = localize::Settings { min_score: 0.0, merge_overlap: None, ..plan.localize };
+    let mut maker = Maker {
+        classifier,
+        photo,
+        scale,
+        plan,
+        request: Request { targets, ..plan.request.clone() },
+        scorer,
+        localizer: Localizer::new(localize),
+    };
+    for &method in &plan.methods {
+        if let Some(column) = maker.column(method, &all)? {
+            done(&column);
+            all.columns.push(column);
+        }
+    }
+    Ok(all)
+}
+
+fn failed(classifier: &Classifier, source: RuntimeError) -> ExplainerError {
+    ExplainerError::Run { model: classifier.title.clone(), source }
+}
+
+/// The comparison without any method: what the model says of the photo, and which classes are to be explained.
+fn empty(
+    classifier: &Classifier,
+    (photo, name): (Picture, &str),
+    plan: &Plan,
+    probabilities: &[f32],
+) -> Result<SideBySide, ExplainerError> {
     let label = |id: usize| classifier.labels.name(id).into_owned();
-    let ranked = ranking(&probabilities);
-    let chosen: Vec<usize> = match plan.request.targets.is_empty() {
+    let score = |id: usize| probabilities.get(id).copied().filter(|p| p.is_finite()).unwrap_or_default();
+    let ranked = ranking(probabilities);
+    let chosen: Vec<usize> = match plan.classes.is_empty() {
         true => ranked.iter().copied().take(plan.request.top_k).collect(),
-        false => plan.request.targets.clone(),
+        false => most_probable(&plan.classes, &ranked),
     };
     if let Some(&target) = chosen.iter().find(|&&class| class >= probabilities.len()) {
         let source = ExplainError::NoSuchClass { target, classes: probabilities.len().max(1) };
         return Err(ExplainerError::Explain { model: classifier.title.clone(), source: Box::new(source) });
     }
-    let score = |id: usize| probabilities.get(id).copied().filter(|p| p.is_finite()).unwrap_or_default();
-    let (shown, scale) = small(photo);
-    let mut all = SideBySide {
+    Ok(SideBySide {
         name: name.to_owned(),
         model: classifier.title.clone(),
-        photo: shown,
+        photo,
         predictions: ranked.iter().take(NAMED).map(|&id| (label(id), score(id))).collect(),
         classes: chosen.iter().map(|&id| Class { id, label: label(id), score: score(id) }).collect(),
         columns: Vec::new(),
@@ -89,75 +123,86 @@ pub fn explain_by_all(
         colormap: plan.colormap,
         opacity: plan.opacity,
         threshold: plan.localize.threshold,
-    };
-    let request = Request { targets: chosen, ..plan.request.clone() };
-    let mut localizer =
-        Localizer::new(localize::Settings { min_score: 0.0, merge_overlap: None, ..plan.localize });
-    for &method in &plan.methods {
-        let request = Request { method, ..request.clone() };
-        let column = match Explainer::new(classifier.clone(), &request, &plan.options) {
-            Ok(mut explainer) => {
-                let name = explainer.explanation().method.clone();
-                if all.columns.iter().any(|column| column.method == name) {
-                    continue;
-                }
-                let mut column = column(method, name);
-                match cells(&mut explainer, (photo, scale), &all, &mut localizer, column.is_fine()) {
-                    Ok(mut cells) => {
-                        if plan.steps > 0 {
-                            let fill = explainer.neutral_colour();
-                            // Two models in memory are enough.
-                            drop(explainer);
-                            for cell in &mut cells {
-                                let at = (&cell.map, cell.view);
-                                cell.areas =
-                                    scorer.areas(&all.photo, at, fill, plan.steps).map_err(failed)?;
-                            }
-                        }
-                        column.note = note(&cells, &all.columns);
-                        column.outcome = Ok(cells);
-                    }
-                    Err(error) => column.outcome = Err(error.to_string()),
-                }
-                column
-            }
+    })
+}
+
+/// Makes one column after the other.
+struct Maker<'a> {
+    classifier: &'a Classifier,
+    photo: &'a Picture,
+    /// From the photo to the small one.
+    scale: f64,
+    plan: &'a Plan,
+    /// What every method is asked.
+    request: Request,
+    scorer: Scorer,
+    localizer: Localizer,
+}
+
+impl Maker<'_> {
+    /// `None` where the method comes out as one that is there already.
+    fn column(&mut self, asked: Option<Method>, all: &SideBySide) -> Result<Option<Column>, ExplainerError> {
+        let request = Request { method: asked, ..self.request.clone() };
+        let named = |method: String| Column { asked, method, note: String::new(), outcome: Ok(Vec::new()) };
+        let mut explainer = match Explainer::new(self.classifier.clone(), &request, &self.plan.options) {
+            Ok(explainer) => explainer,
             Err(error) => {
-                let name = method.map_or("auto", Method::name).to_owned();
-                Column { outcome: Err(reason(&error)), ..column(method, name) }
+                let name = asked.map_or("auto", Method::name).to_owned();
+                return Ok(Some(Column { outcome: Err(reason(&error)), ..named(name) }));
             }
         };
-        done(&column);
-        all.columns.push(column);
-    }
-    Ok(all)
-}
-
-fn column(asked: Option<Method>, method: String) -> Column {
-    Column { asked, method, note: String::new(), outcome: Ok(Vec::new()) }
-}
-
-/// One run of the explainer, whatever that takes, as a cell for each class.
-fn cells(
-    explainer: &mut Explainer,
-    (photo, scale): (&Picture, f64),
-    all: &SideBySide,
-    localizer: &mut Localizer,
-    is_fine: bool,
-) -> Result<Vec<Cell>, RuntimeError> {
-    let (mut maps, mut found) = (Vec::new(), Vec::new());
-    let started = Instant::now();
-    let view = explainer.explain(photo, &mut maps)?;
-    let (time, view) = (started.elapsed(), shrunk(view, scale));
-    let mut cells = Vec::new();
-    for class in &all.classes {
-        // A model that explains itself may explain more classes than were asked for.
-        let Some(map) = maps.iter().find(|map| map.class_id == class.id).cloned() else { continue };
-        if !is_fine {
-            localizer.locate(std::slice::from_ref(&map), view, all.photo.size(), &mut found);
+        let mut column = named(explainer.explanation().method.clone());
+        if all.columns.iter().any(|earlier| earlier.method == column.method) {
+            return Ok(None);
         }
-        cells.push(Cell { map, view, time, areas: None, found: found.first().cloned() });
+        let fill = explainer.neutral_colour();
+        let cells = self.cells(&mut explainer, all, column.is_fine());
+        // The scorer and one explainer in memory are enough.
+        drop(explainer);
+        column.outcome = match cells {
+            Ok(mut cells) => {
+                self.measure(&mut cells, &all.photo, fill)?;
+                column.note = note(&cells, &all.columns);
+                Ok(cells)
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        Ok(Some(column))
     }
-    Ok(cells)
+
+    /// One run of the explainer, whatever that takes, as a cell for each class.
+    fn cells(
+        &mut self,
+        explainer: &mut Explainer,
+        all: &SideBySide,
+        is_fine: bool,
+    ) -> Result<Vec<Cell>, RuntimeError> {
+        let (mut maps, mut found) = (Vec::new(), Vec::new());
+        let started = Instant::now();
+        let view = explainer.explain(self.photo, &mut maps)?;
+        let (time, view) = (started.elapsed(), shrunk(view, self.scale));
+        let mut cells = Vec::new();
+        for class in &all.classes {
+            // A model that explains itself may explain more classes than were asked for.
+            let Some(map) = maps.iter().find(|map| map.class_id == class.id).cloned() else { continue };
+            if !is_fine {
+                self.localizer.locate(std::slice::from_ref(&map), view, all.photo.size(), &mut found);
+            }
+            cells.push(Cell { map, view, time, areas: None, found: found.first().cloned() });
+        }
+        Ok(cells)
+    }
+
+    fn measure(&mut self, cells: &mut [Cell], photo: &Picture, fill: [u8; 3]) -> Result<(), ExplainerError> {
+        if self.plan.steps == 0 {
+            return Ok(());
+        }
+        for cell in cells {
+            let areas = self.scorer.areas(photo, (&cell.map, cell.view), fill, self.plan.steps);
+            cell.areas = areas.map_err(|source| failed(self.classifier, source))?;
+        }
+        Ok(())
+    }
 }
 
 /// What strikes one about the maps of a method.
@@ -191,9 +236,42 @@ fn reason(error: &ExplainerError) -> String {
     }
 }
 
+/// The most probable of each row's classes, each class once.
+fn most_probable(rows: &[Vec<usize>], ranked: &[usize]) -> Vec<usize> {
+    let rank = |class: &usize| ranked.iter().position(|ranked| ranked == class).unwrap_or(usize::MAX);
+    let mut chosen = Vec::new();
+    for class in rows.iter().filter_map(|row| row.iter().copied().min_by_key(rank)) {
+        if !chosen.contains(&class) {
+            chosen.push(class);
+        }
+    }
+    chosen
+}
+
 /// The classes, the most probable first; of equals the one that comes first.
 fn ranking(probabilities: &[f32]) -> Vec<usize> {
     let mut ranked: Vec<usize> = (0..probabilities.len()).collect();
     ranked.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
     ranked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_several_classes_takes_the_most_probable_and_no_class_comes_twice() {
+        let ranked = ranking(&[0.1, 0.4, 0.2, 0.3]);
+        assert_eq!(ranked, [1, 3, 2, 0]);
+        assert_eq!(most_probable(&[vec![0, 3, 2], vec![3], vec![0], vec![9]], &ranked), [3, 0, 9]);
+    }
+
+    #[test]
+    fn maps_that_differ_by_a_factor_look_the_same() {
+        assert!(is_proportional(&[0.0, 1.0, -2.0], &[0.0, 10.0, -20.0]));
+        assert!(!is_proportional(&[0.0, 1.0, -2.0], &[0.0, -1.0, 2.0]));
+        assert!(!is_proportional(&[0.0, 1.0], &[0.5, 1.0]));
+        assert!(!is_proportional(&[0.0, 0.0], &[0.0, 0.0]) && !is_proportional(&[1.0], &[1.0, 1.0]));
+        assert!(!is_proportional(&[f32::NAN, 1.0], &[f32::NAN, 1.0]));
+    }
 }

@@ -9,6 +9,8 @@ mod draw;
 mod make;
 mod page;
 mod small;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -103,7 +105,9 @@ impl Cell {
     pub(crate) fn caption(&self) -> String {
         let rest = match (self.areas, self.is_empty()) {
             (_, true) => " · nothing above 0".to_owned(),
-            (Some(areas), _) => format!(" · del {:.2} · ins {:.2}", areas.deletion, areas.insertion),
+            (Some(areas), _) => {
+                format!(" · del {} · ins {}", share(areas.deletion), share(areas.insertion))
+            }
             (None, _) => String::new(),
         };
         format!("{}{rest}", self.time_text())
@@ -122,4 +126,9 @@ impl Cell {
             _ => format!("{seconds:.1} s"),
         }
     }
+}
+
+/// A share of 1 in words, with a third digit where two would say little.
+fn share(value: f64) -> String {
+    if value < 0.0995 { format!("{value:.3}") } else { format!("{value:.2}") }
 }

@@ -52,7 +52,7 @@ fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
     let sum =
         |of: fn(f64, f64) -> f64| -> f64 { a.iter().zip(b).map(|(a, b)| of(a - mean_a, b - mean_b)).sum() };
     let (both, only_a, only_b) = (sum(|a, b| a * b), sum(|a, _| a * a), sum(|_, b| b * b));
-    (only_a > 0.0 && only_b > 0.0).then(|| both / (only_a.sqrt() * only_b.sqrt()))
+    (only_a > 0.0 && only_b > 0.0).then(|| both / (only_a * only_b).sqrt())
 }
 
 /// Structural similarity (Wang et al. 2004) of two grids `[56, 56]` of 0..1, the mean over windows of 7x7 cells;

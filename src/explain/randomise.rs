@@ -6,9 +6,11 @@ use crate::onnx::proto::{DataType, ModelProto, TensorProto};
 
 /// How many operators may stand between a weight and the layer that uses it, such as a transposition.
 const HOPS: usize = 4;
+/// Those operators.
+const PASSED: [&str; 5] = ["Transpose", "Cast", "Identity", "Reshape", "DequantizeLinear"];
 
-/// The names of the weights that layers have learned, the layer nearest to the outputs first: initializers of floats of
-/// two axes or more that a convolution, a linear layer or a matrix product multiplies with.
+/// The names of the weights that layers have learned, the layer nearest to the outputs first: initializers of two axes or
+/// more, of floats or quantised, that a convolution, a linear layer or a matrix product multiplies with.
 pub fn weights(model: &mut ModelProto) -> Vec<String> {
     let graph = Graph::new(model);
     let mut found: Vec<String> = Vec::new();
@@ -19,7 +21,7 @@ pub fn weights(model: &mut ModelProto) -> Vec<String> {
             _ => continue,
         };
         for name in factors.filter_map(|at| node.input_at(at)).filter_map(|name| weight(&graph, name)) {
-            if !found.iter().any(|earlier| *earlier == name) {
+            if !found.contains(&name) {
                 found.push(name);
             }
         }
@@ -32,9 +34,7 @@ fn weight(graph: &Graph<'_>, tensor: &str) -> Option<String> {
     let mut name = tensor;
     for _ in 0..HOPS {
         match graph.producer(name) {
-            Some(node) if matches!(node.standard_op(), "Transpose" | "Cast" | "Identity" | "Reshape") => {
-                name = node.input_at(0)?;
-            }
+            Some(node) if PASSED.contains(&node.standard_op()) => name = node.input_at(0)?,
             _ => break,
         }
     }
@@ -65,12 +65,13 @@ pub fn shuffle(model: &mut ModelProto, weights: &[String], seed: u64) {
     }
 }
 
-/// Bytes of one value of a tensor of floats.
+/// Bytes of one value of a tensor of floats, or of the bytes that stand for them in a quantised model.
 fn element_bytes(tensor: &TensorProto) -> Option<usize> {
     match tensor.data_type() {
         DataType::Float => Some(4),
         DataType::Double => Some(8),
         DataType::Float16 | DataType::Bfloat16 => Some(2),
+        DataType::Uint8 | DataType::Int8 => Some(1),
         _ => None,
     }
 }
@@ -78,7 +79,7 @@ fn element_bytes(tensor: &TensorProto) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::build::{Dim, f32_tensor, graph, model, node, value_info};
+    use crate::onnx::build::{Dim, f32_tensor, graph, model, node, raw_tensor, value_info};
     use crate::onnx::tensor::floats;
 
     /// Two convolutions, the second with its weight behind a transposition, and a linear layer with a bias.
@@ -104,6 +105,27 @@ mod tests {
         let sizes = [Dim::Unknown; 4];
         let x = value_info("x", DataType::Float, &sizes);
         model(graph("g", vec![x], vec![value_info("y", DataType::Float, &sizes[..2])], weights, nodes))
+    }
+
+    #[test]
+    fn quantised_weights_are_weights() {
+        let nodes = vec![
+            node("DequantizeLinear", "d", &["bytes", "scale"], &["w"], vec![]),
+            node("Conv", "a", &["x", "w"], &["y"], vec![]),
+        ];
+        let bytes: Vec<u8> = (0..64).collect();
+        let constants = vec![
+            raw_tensor("bytes", DataType::Uint8, &[8, 8, 1, 1], bytes.clone()),
+            f32_tensor("scale", &[], &[0.1]),
+        ];
+        let info = |name| value_info(name, DataType::Float, &[Dim::Unknown; 4]);
+        let mut model = model(graph("g", vec![info("x")], vec![info("y")], constants, nodes));
+        assert_eq!(weights(&mut model), ["bytes"]);
+        shuffle(&mut model, &["bytes".to_owned()], 0);
+        let mut shuffled = model.graph.unwrap().initializer.remove(0).raw_data.unwrap();
+        assert_ne!(shuffled, bytes);
+        shuffled.sort_unstable();
+        assert_eq!(shuffled, bytes);
     }
 
     fn values(model: &ModelProto, name: &str) -> Vec<f32> {

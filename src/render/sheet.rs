@@ -63,7 +63,7 @@ pub struct Tile {
 impl Sheet<'_> {
     /// The sheet as a picture. Text that is too long for its place is cut.
     pub fn draw(&self, text: &mut TextRenderer) -> Picture {
-        let layout = Layout::of(self);
+        let layout = Layout::of(self, text);
         let mut page = Page { picture: Picture::black(layout.width, layout.height), text };
         if let Some(all) = rect(0, 0, layout.width.into(), layout.height.into()) {
             fill(&mut page.picture, all, PAPER);
@@ -81,7 +81,7 @@ impl Sheet<'_> {
             self.band(&mut page, band, y);
             y += layout.band;
         }
-        self.footer(&mut page, y + GAP, room);
+        self.footer(&mut page, y + GAP, &layout.legend, room);
         page.picture
     }
 
@@ -103,7 +103,7 @@ impl Sheet<'_> {
         }
     }
 
-    fn footer(&self, page: &mut Page<'_>, top: u32, room: u32) {
+    fn footer(&self, page: &mut Page<'_>, top: u32, legend: &[String], room: u32) {
         let (width, height) = BAR;
         for step in 0..width {
             let x = i64::from(MARGIN + step);
@@ -112,10 +112,10 @@ impl Sheet<'_> {
                 fill(&mut page.picture, area, self.colormap.colour(step as f32 / (width - 1) as f32));
             }
         }
-        let mut place = (MARGIN + width + GAP, room.saturating_sub(width + GAP));
-        for (line, down) in self.legend.iter().zip(0..) {
-            page.line((place.0, top + down * line_height(CAPTION)), place.1, CAPTION, SOFT, line);
-            place = (MARGIN, room);
+        let mut left = MARGIN + width + GAP;
+        for (line, down) in legend.iter().zip(0..) {
+            page.line((left, top + down * line_height(CAPTION)), room, CAPTION, SOFT, line);
+            left = MARGIN;
         }
     }
 }
@@ -125,8 +125,27 @@ fn line_height(size: f32) -> u32 {
     (1.4 * size).round() as u32
 }
 
+/// Text as lines that are no wider than `room`, the first one no wider than `first`; a longer word has its own line.
+fn broken(text: &mut TextRenderer, words: &str, first: u32, room: u32) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in words.split(' ') {
+        let width = if lines.len() == 1 { first } else { room };
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if text.measure(&format!("{line} {word}"), CAPTION).0 <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// The sizes that follow from a sheet's content.
 struct Layout {
+    /// The legend, line by line.
+    legend: Vec<String>,
     /// Columns side by side, the row heads not among them; at least one.
     per_band: usize,
     /// Height of the columns that stand side by side.
@@ -136,20 +155,28 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(sheet: &Sheet<'_>) -> Layout {
+    fn of(sheet: &Sheet<'_>, text: &mut TextRenderer) -> Layout {
         let bands = sheet.columns.len().div_ceil(ACROSS - 1).max(1);
         let per_band = sheet.columns.len().div_ceil(bands).max(1);
         let rows = sheet.heads.len() as u32;
         let row_height = sheet.tile.1 + line_height(CAPTION) + GAP;
         let band = line_height(HEAD) + line_height(CAPTION) + rows * row_height;
         let titles = line_height(TITLE) + sheet.subtitle.len() as u32 * line_height(HEAD);
-        let legend = sheet.legend.len().max(1) as u32 * line_height(CAPTION);
         let across = per_band.min(sheet.columns.len()) as u32 + 1;
+        let width = 2 * MARGIN + across * (sheet.tile.0 + GAP) - GAP;
+        let room = width - 2 * MARGIN;
+        let beside_bar = room.saturating_sub(BAR.0 + GAP);
+        let lines = sheet.legend.iter().zip(0..);
+        let legend: Vec<String> = lines
+            .flat_map(|(line, at)| broken(text, line, if at == 0 { beside_bar } else { room }, room))
+            .collect();
+        let footer = legend.len().max(1) as u32 * line_height(CAPTION);
         Layout {
+            legend,
             per_band,
             band,
-            width: 2 * MARGIN + across * (sheet.tile.0 + GAP) - GAP,
-            height: 2 * MARGIN + titles + bands as u32 * (band + GAP) + GAP + legend,
+            width,
+            height: 2 * MARGIN + titles + bands as u32 * (band + GAP) + GAP + footer,
         }
     }
 }
@@ -278,6 +305,18 @@ mod tests {
         let drawn = sheet.draw(&mut TextRenderer::new());
         let blank = drawn.rgb().chunks_exact(3).filter(|pixel| *pixel == BLANK).count();
         assert!(blank > 3000 && blank < 6000, "{blank} blank pixels: words stand in the rest");
+    }
+
+    #[test]
+    fn a_legend_takes_as_many_lines_as_it_needs() {
+        let mut text = TextRenderer::new();
+        let words = "some words that take more than one line";
+        let lines = broken(&mut text, words, 60, 120);
+        assert_eq!(lines.join(" "), words);
+        assert!(lines.len() > 2);
+        let widths: Vec<u32> = lines.iter().map(|line| text.measure(line, CAPTION).0).collect();
+        assert!(widths[0] <= 60 && widths.iter().all(|&width| width <= 120), "{widths:?}");
+        assert_eq!(broken(&mut text, words, 1, 1).len(), 8);
     }
 
     #[test]

@@ -7,6 +7,8 @@
 
 mod bad_input;
 mod bad_models;
+mod check;
+mod compare;
 mod demo;
 mod eval;
 mod export;
