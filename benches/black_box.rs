@@ -26,7 +26,7 @@ fn main() {
     let shape = Some(model.preprocessing.input_shape(batch));
     let bytes = encode(&model.model).expect("a model");
     let mut bare = Session::load(&bytes, &Options { shape, ..options.clone() }).expect("a session");
-    let mut explainer = |method: Method, channels: Option<usize>| {
+    let explainer = |method: Method, channels: Option<usize>| {
         let asked = black_box::Settings { channels, ..black_box::Settings::default() };
         let request = Request { top_k: 1, method: Some(method), black_box: asked, ..Request::default() };
         Explainer::new(model.clone(), &request, &options).expect("a classifier")

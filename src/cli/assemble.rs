@@ -117,22 +117,21 @@ pub(super) fn explainer(
 ) -> Result<Explainer> {
     library(store, report)?;
     let classifier = classifier(settings, store, report)?;
-    let request = request(settings, &classifier.labels, classes)?;
+    let mut request = request(settings, &classifier.labels, classes)?;
     let options = Options { threads: settings.model.threads, ..Options::default() };
-    let mut explainer = match switchable {
-        true => Explainer::switchable(classifier, &request, &options)?,
-        false => Explainer::new(classifier, &request, &options)?,
-    };
-    // A window shall stay alive; while it is paused, the rest is asked.
-    explainer.set_budget(budget(&settings.black_box.budget)?.or(switchable.then_some(LIVE_BUDGET)));
-    Ok(explainer)
+    if switchable {
+        // A window shall stay alive; while it is paused, the rest is asked.
+        request.black_box.budget = request.black_box.budget.or(Some(LIVE_BUDGET));
+        return Ok(Explainer::switchable(classifier, &request, &options)?);
+    }
+    Ok(Explainer::new(classifier, &request, &options)?)
 }
 
 /// How long a window's picture waits for a black box, in passes of a small model some thirty.
 const LIVE_BUDGET: Duration = Duration::from_millis(150);
 
 /// Reads a time such as `2s`.
-pub(super) fn budget(text: &str) -> Result<Option<Duration>> {
+fn budget(text: &str) -> Result<Option<Duration>> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -145,7 +144,7 @@ pub(super) fn budget(text: &str) -> Result<Option<Duration>> {
 
 /// How methods of many passes ask.
 fn black_box(settings: &settings::BlackBox) -> Result<black_box::Settings> {
-    let settings::BlackBox { patch, stride, fill, masks, channels, seed, batch, .. } = settings;
+    let settings::BlackBox { budget, patch, stride, fill, masks, channels, seed, batch } = settings;
     for (name, value) in [("patch", patch), ("stride", stride), ("masks", masks)] {
         if *value == 0 {
             return Err(usage(anyhow!("{name} must be at least 1, not 0")));
@@ -158,6 +157,7 @@ fn black_box(settings: &settings::BlackBox) -> Result<black_box::Settings> {
         masks: *masks,
         channels: (*channels > 0).then_some(*channels),
         seed: *seed,
+        budget: self::budget(budget)?,
         batch: *batch,
         ..black_box::Settings::default()
     })

@@ -12,7 +12,7 @@ use camloc::runtime::Options;
 use camloc::sink::{check_outputs, write_file};
 use camloc::source::{FrameSource, ImageSource, Stop, read_photo};
 
-use super::arguments::ModelArgs;
+use super::arguments::{BlackBoxArgs, ModelArgs};
 use super::{Context, assemble, compare, usage};
 
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,8 @@ pub(super) struct Args {
     wish: Wish,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    black_box: BlackBoxArgs,
 }
 
 /// What to check, and what to make of it.
@@ -51,6 +53,8 @@ struct Wish {
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let mut settings = args.model.over(&context.settings);
+    args.black_box.apply(&mut settings);
+    settings.black_box.seed = args.wish.seed;
     let args = args.wish;
     settings.model.refine &= args.refine;
     let named = match args.methods.as_slice() {

@@ -50,8 +50,6 @@ pub struct Explainer {
     explanation: Explanation,
     preprocessor: Preprocessor,
     engine: Engine,
-    /// How long a black box may ask about one picture; `None`: about all variants.
-    budget: Option<Duration>,
     /// The output that holds the class scores.
     scores: String,
     /// What the model takes for nothing.
@@ -134,24 +132,7 @@ impl Explainer {
                 (base, prepare(model, request, &run)?)
             }
         };
-        Ok(Explainer {
-            title,
-            labels,
-            explanation,
-            preprocessor,
-            engine,
-            budget: None,
-            scores,
-            neutral,
-            base,
-            aside: None,
-        })
-    }
-
-    /// Gives a black box this long for one picture; its map is then the best that can be said so far. `None` lets it
-    /// ask about all variants. At least one batch is asked about.
-    pub fn set_budget(&mut self, budget: Option<Duration>) {
-        self.budget = budget;
+        Ok(Explainer { title, labels, explanation, preprocessor, engine, scores, neutral, base, aside: None })
     }
 
     /// Shows what speaks against classes, or again what was shown before. Nothing changes where the model has no
@@ -296,7 +277,7 @@ impl Explainer {
             Engine::BlackBox(network) => {
                 let began = Instant::now();
                 network.begin()?;
-                ask(network, began, self.budget, go_on)?;
+                ask(network, began, network.budget(), go_on)?;
                 network.read(maps);
                 Ok(())
             }

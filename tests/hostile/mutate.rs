@@ -3,6 +3,7 @@
 //! Shared by the bounded test beside this file and by the fuzz target, which finds the bytes that matter.
 
 use camloc::autodiff::operators;
+use camloc::explain::black_box::Settings;
 use camloc::explain::{Fusion, Method, Request, explain, inspect, recognise};
 use camloc::onnx::build::{self, Dim};
 use camloc::onnx::check::check;
@@ -76,6 +77,7 @@ fn request(model: &ModelProto, choices: &mut Choices<'_>) -> Request {
         layers,
         refine: choices.below(2) == 0,
         fusion: if choices.below(2) == 0 { Fusion::Mean } else { Fusion::Max },
+        black_box: Settings::default(),
     }
 }
 

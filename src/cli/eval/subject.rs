@@ -28,9 +28,7 @@ pub(in crate::cli) fn explainer(
     hash.update(encode(&classifier.model)?);
     hash.update(format!("{request:?} {:?} {:?}", classifier.preprocessing, classifier.labels));
     let options = Options { threads: settings.model.threads, ..Options::default() };
-    let mut explainer = Explainer::new(classifier, &request, &options)?;
-    explainer.set_budget(assemble::budget(&settings.black_box.budget)?);
-    Ok((explainer, hex(&hash.finalize())))
+    Ok((Explainer::new(classifier, &request, &options)?, hex(&hash.finalize())))
 }
 
 /// A setting as it was written: 0.2, not 0.20000000298023224.

@@ -21,6 +21,7 @@ mod settings;
 mod tests;
 
 use std::fmt;
+use std::time::Duration;
 
 pub use input::Input;
 pub use settings::{Fill, Settings, UnknownFill};
@@ -317,6 +318,11 @@ impl BlackBox {
             // A damaged model says no number; a picture of that is of no use.
             map.values.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = 0.0);
         }
+    }
+
+    /// How long one picture may take.
+    pub fn budget(&self) -> Option<Duration> {
+        self.settings.budget
     }
 
     /// How many variants are asked about, and how many there are.

@@ -1,6 +1,7 @@
 //! What a user may choose of the black-box methods.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 /// How the black-box methods ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub struct Settings {
     pub channels: Option<usize>,
     /// Seed of what is random.
     pub seed: u64,
+    /// How long one picture may take; its map is then the best that can be said so far. At least one batch is asked about;
+    /// `None` asks about all variants.
+    pub budget: Option<Duration>,
     /// Pictures in one forward pass; 0 for two a thread: on a processor, larger batches leave its caches
     /// (docs/performance.md).
     pub batch: usize,
@@ -36,6 +40,7 @@ impl Default for Settings {
             cells: 7,
             channels: None,
             seed: 0,
+            budget: None,
             batch: 0,
         }
     }
