@@ -63,7 +63,7 @@ pub struct Explainer {
 /// What makes the maps.
 enum Engine {
     /// A graph that explains itself in one pass.
-    Graph(ExplainedSession),
+    Graph(Box<ExplainedSession>),
     /// A network that is asked many times.
     BlackBox(Box<BlackBox>),
 }
@@ -123,7 +123,7 @@ impl Explainer {
         let (base, (explanation, engine)) = match is_answered(&mut model, request) {
             Some(explanation) => {
                 let session = load(&model, &explanation, request, &run)?;
-                (None, (explanation, Engine::Graph(session)))
+                (None, (explanation, Engine::Graph(Box::new(session))))
             }
             None => {
                 let base = switchable.then(|| {
@@ -400,7 +400,7 @@ fn prepare(
     }
     let explanation = explain::explain(&mut model, request).map_err(unfit)?;
     let session = load(&model, &explanation, request, run)?;
-    Ok((explanation, Engine::Graph(session)))
+    Ok((explanation, Engine::Graph(Box::new(session))))
 }
 
 /// Loads an explained model, locked on the classes asked for.
