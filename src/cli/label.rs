@@ -53,9 +53,6 @@ struct Wish {
     /// The share of the pictures that is for validation
     #[arg(long, default_value_t = 0.2, value_name = "0..1")]
     val_share: f64,
-    /// Which pictures these are follows from this number
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    seed: u64,
     /// Look through the boxes in a window before the dataset is written: keep, drop, redraw
     #[arg(long)]
     review: bool,
@@ -105,7 +102,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let outline = Outline {
         format,
         val: wish.val_share,
-        seed: wish.seed,
+        seed: settings.black_box.seed,
         link: wish.link,
         about: about(&settings, localize, &explainer, &input),
     };

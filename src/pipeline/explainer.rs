@@ -1,17 +1,18 @@
 //! A classifier that says where it looks: preprocessing, the explained graph and its labels together.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::explain::black_box::{BlackBox, BlackBoxError, Input, Progress};
+use crate::explain::black_box::Progress;
 use crate::explain::{self, ExplainError, Explanation, Method, Request};
 use crate::frame::Picture;
 use crate::maps::ClassMap;
-use crate::model::{Channels, Classifier, Labels, Layout, Preprocessing, Preprocessor};
-use crate::onnx::load::{OnnxError, encode};
+use crate::model::{Channels, Classifier, Labels, Preprocessing, Preprocessor};
+use crate::onnx::load::OnnxError;
 use crate::onnx::proto::ModelProto;
-use crate::runtime::{ExplainedSession, Options, RuntimeError};
+use crate::runtime::{Options, RuntimeError};
 use crate::view::View;
 
+use super::engine::{Engine, Run};
 use super::stats::{Stage, Stats};
 
 /// Why a classifier can't be explained.
@@ -60,27 +61,11 @@ pub struct Explainer {
     aside: Option<(Explanation, Engine)>,
 }
 
-/// What makes the maps.
-enum Engine {
-    /// A graph that explains itself in one pass.
-    Graph(Box<ExplainedSession>),
-    /// A network that is asked many times.
-    BlackBox(Box<BlackBox>),
-}
-
 /// A model before it was explained, and what was asked.
 struct Base {
     model: ModelProto,
     request: Request,
     run: Run,
-}
-
-/// How a model is run, and what it is called.
-#[derive(Clone)]
-struct Run {
-    title: String,
-    options: Options,
-    input: Input,
 }
 
 impl Explainer {
@@ -111,25 +96,25 @@ impl Explainer {
         options: &Options,
         switchable: bool,
     ) -> Result<Explainer, ExplainerError> {
-        if request.refine || request.method.is_some_and(Method::is_black_box) {
+        // A window may ask for any method.
+        if request.refine || switchable || request.method.is_some_and(Method::is_black_box) {
             classifier.fix_size();
         }
         let Classifier { mut model, title, labels, preprocessing, output, .. } = classifier;
         let scores = request.output.clone().unwrap_or(output);
         let neutral = neutral(&preprocessing);
-        let options = Options { shape: Some(preprocessing.input_shape(1)), ..options.clone() };
-        let run = Run { title: title.clone(), options, input: input(&preprocessing) };
+        let run = Run::new(&title, options, &preprocessing);
         let preprocessor = Preprocessor::new(&preprocessing);
         let (base, (explanation, engine)) = match is_answered(&mut model, request) {
             Some(explanation) => {
-                let session = load(&model, &explanation, request, &run)?;
-                (None, (explanation, Engine::Graph(Box::new(session))))
+                let engine = Engine::load(&model, &explanation, request, &run)?;
+                (None, (explanation, engine))
             }
             None => {
                 let base = switchable.then(|| {
                     Box::new(Base { model: model.clone(), request: request.clone(), run: run.clone() })
                 });
-                (base, prepare(model, request, &run)?)
+                (base, Engine::prepare(model, request, &run)?)
             }
         };
         Ok(Explainer { title, labels, explanation, preprocessor, engine, scores, neutral, base, aside: None })
@@ -143,7 +128,7 @@ impl Explainer {
             (true, None) => {
                 let Some(base) = &self.base else { return };
                 let request = Request { method: Some(Method::Counterfactual), ..base.request.clone() };
-                match prepare(base.model.clone(), &request, &base.run) {
+                match Engine::prepare(base.model.clone(), &request, &base.run) {
                     Ok((explanation, engine)) => {
                         let explanation = std::mem::replace(&mut self.explanation, explanation);
                         self.aside = Some((explanation, std::mem::replace(&mut self.engine, engine)));
@@ -167,7 +152,7 @@ impl Explainer {
         let following = methods.iter().cycle().skip(now + 1).take(methods.len() - 1);
         for &method in following {
             let request = Request { method: Some(method), ..base.request.clone() };
-            match prepare(base.model.clone(), &request, &base.run) {
+            match Engine::prepare(base.model.clone(), &request, &base.run) {
                 Ok((explanation, engine)) => {
                     (self.explanation, self.engine) = (explanation, engine);
                     return;
@@ -191,7 +176,7 @@ impl Explainer {
         class: Option<usize>,
         maps: &mut Vec<ClassMap>,
     ) -> Result<View, RuntimeError> {
-        self.set_class(class)?;
+        self.engine.set_class(class, self.explanation.count)?;
         self.explain(picture, maps)
     }
 
@@ -226,20 +211,6 @@ impl Explainer {
         }
     }
 
-    fn set_class(&mut self, class: Option<usize>) -> Result<(), RuntimeError> {
-        let count = self.explanation.count;
-        match &mut self.engine {
-            Engine::Graph(session) => {
-                let target = class.and_then(|class| i64::try_from(class).ok()).unwrap_or(-1);
-                session.set_targets(&vec![target; count])
-            }
-            Engine::BlackBox(network) => {
-                network.set_targets(&vec![class; count]);
-                Ok(())
-            }
-        }
-    }
-
     /// A score for each class, as the model gives them for the picture explained last: logits or probabilities. `None`
     /// where the model has no output of them.
     pub fn class_scores(&self) -> Option<&[f32]> {
@@ -267,40 +238,21 @@ impl Explainer {
         stats: &Stats,
         go_on: &mut dyn FnMut((usize, usize)) -> bool,
     ) -> Result<View, RuntimeError> {
-        let input = match &mut self.engine {
-            Engine::Graph(session) => session.input_mut(),
-            Engine::BlackBox(network) => network.input_mut(),
-        };
+        let input = self.engine.input_mut();
         let view = stats.time(Stage::Preprocess, || self.preprocessor.run(picture, input));
-        stats.time(Stage::Forward, || match &mut self.engine {
-            Engine::Graph(session) => session.explain(maps),
-            Engine::BlackBox(network) => {
-                let began = Instant::now();
-                network.begin()?;
-                ask(network, began, network.budget(), go_on)?;
-                network.read(maps);
-                Ok(())
-            }
-        })?;
+        stats.time(Stage::Forward, || self.engine.explain(maps, go_on))?;
         Ok(view)
     }
 
     /// Goes on asking about the last picture for this long, and brings `maps` up to date. Nothing happens where the
     /// method is no black box.
     pub(super) fn refine(&mut self, time: Duration, maps: &mut Vec<ClassMap>) -> Result<(), RuntimeError> {
-        if let Engine::BlackBox(network) = &mut self.engine {
-            ask(network, Instant::now(), Some(time), &mut |_| true)?;
-            network.read(maps);
-        }
-        Ok(())
+        self.engine.refine(time, maps)
     }
 
     /// How far a black box has asked about the last picture.
     pub fn progress(&mut self) -> Option<Progress> {
-        match &mut self.engine {
-            Engine::Graph(_) => None,
-            Engine::BlackBox(network) => network.progress(),
-        }
+        self.engine.progress()
     }
 
     /// How many classes are explained in one pass.
@@ -331,10 +283,7 @@ impl Explainer {
 
     /// The execution provider that runs the graph.
     pub fn provider(&self) -> &str {
-        match &self.engine {
-            Engine::Graph(session) => session.session().provider(),
-            Engine::BlackBox(network) => network.provider(),
-        }
+        self.engine.provider()
     }
 }
 
@@ -348,77 +297,10 @@ fn neutral(preprocessing: &Preprocessing) -> [u8; 3] {
     }
 }
 
-/// How the values of a picture lie in the model's input.
-fn input(preprocessing: &Preprocessing) -> Input {
-    Input {
-        height: preprocessing.height as usize,
-        width: preprocessing.width as usize,
-        channels: preprocessing.channels.count(),
-        interleaved: preprocessing.layout == Layout::Nhwc,
-    }
-}
-
 /// What a model explains already, if that is what was asked.
 fn is_answered(model: &mut ModelProto, request: &Request) -> Option<Explanation> {
     let found = explain::recognise(model)?;
     let method = request.method.is_none_or(|method| method.name() == found.method);
     let layer = request.layers.is_empty() || request.layers.join(",") == found.layer;
     (method && layer).then_some(found)
-}
-
-/// Asks about one batch of variants after the other until there are no more, or the time is over.
-fn ask(
-    network: &mut BlackBox,
-    began: Instant,
-    budget: Option<Duration>,
-    go_on: &mut dyn FnMut((usize, usize)) -> bool,
-) -> Result<(), RuntimeError> {
-    while network.advance()? {
-        if budget.is_some_and(|budget| began.elapsed() >= budget) || !go_on(network.asked()) {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Has a model explain itself, or prepares it to be asked, and loads it.
-fn prepare(
-    mut model: ModelProto,
-    request: &Request,
-    run: &Run,
-) -> Result<(Explanation, Engine), ExplainerError> {
-    let title = &run.title;
-    let unfit = |source| ExplainerError::Explain { model: title.clone(), source: Box::new(source) };
-    if let Some(method) = request.method.filter(|method| method.is_black_box()) {
-        let loaded = BlackBox::load(model, method, request, run.input, &run.options);
-        let (network, explanation) = loaded.map_err(|error| match error {
-            BlackBoxError::Explain(source) => unfit(source),
-            BlackBoxError::Encode(source) => ExplainerError::Encode { model: title.clone(), source },
-            BlackBoxError::Run(source) => ExplainerError::Run { model: title.clone(), source },
-        })?;
-        return Ok((explanation, Engine::BlackBox(Box::new(network))));
-    }
-    let explanation = explain::explain(&mut model, request).map_err(unfit)?;
-    let session = load(&model, &explanation, request, run)?;
-    Ok((explanation, Engine::Graph(Box::new(session))))
-}
-
-/// Loads an explained model, locked on the classes asked for.
-fn load(
-    model: &ModelProto,
-    explanation: &Explanation,
-    request: &Request,
-    run: &Run,
-) -> Result<ExplainedSession, ExplainerError> {
-    let title = &run.title;
-    let bytes = encode(model).map_err(|source| ExplainerError::Encode { model: title.clone(), source })?;
-    let refused = |source| ExplainerError::Run { model: title.clone(), source };
-    let mut session = ExplainedSession::load(&bytes, &run.options).map_err(refused)?;
-    if let Some(&last) = request.targets.last() {
-        // A model from a file may explain more classes than are asked for; the last is then asked for again.
-        let mut targets: Vec<i64> = request.targets.iter().map(|&class| class as i64).collect();
-        targets.resize(explanation.count.max(targets.len()), last as i64);
-        session.set_targets(&targets).map_err(refused)?;
-    }
-    Ok(session)
 }

@@ -11,6 +11,7 @@
 
 pub mod controls;
 mod drawing;
+mod engine;
 pub mod explainer;
 mod inference;
 mod output;

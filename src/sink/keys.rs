@@ -189,6 +189,7 @@ mod tests {
             ("n", Command::NextClass),
             ("p", Command::PreviousClass),
             ("m", Command::NextMethod),
+            ("c", Command::Counterfactual),
             ("+", Command::ThresholdUp),
             ("-", Command::ThresholdDown),
             ("[", Command::OpacityDown),

@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow};
 use camloc::assets::Store;
 use camloc::eval::dataset::Dataset;
 use camloc::eval::results::Subject;
+use camloc::explain::{Method, black_box};
 use camloc::onnx::load::encode;
 use camloc::pipeline::Explainer;
 use camloc::runtime::Options;
@@ -26,7 +27,12 @@ pub(in crate::cli) fn explainer(
     let request = assemble::request(settings, &classifier.labels, 1)?;
     let mut hash = Sha256::new();
     hash.update(encode(&classifier.model)?);
-    hash.update(format!("{request:?} {:?} {:?}", classifier.preprocessing, classifier.labels));
+    let mut asked = request.clone();
+    if !asked.method.is_some_and(Method::is_black_box) {
+        // How others would ask changes nothing here.
+        asked.black_box = black_box::Settings::default();
+    }
+    hash.update(format!("{asked:?} {:?} {:?}", classifier.preprocessing, classifier.labels));
     let options = Options { threads: settings.model.threads, ..Options::default() };
     Ok((Explainer::new(classifier, &request, &options)?, hex(&hash.finalize())))
 }

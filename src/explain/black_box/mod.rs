@@ -6,6 +6,7 @@
 //! that the best that can be said so far, with an estimate of their error. All classes share the passes.
 
 mod ablation_cam;
+mod asked;
 mod channels;
 mod convergence;
 mod feature_map;
@@ -13,6 +14,7 @@ mod input;
 mod network;
 mod occlusion;
 mod probe;
+mod progress;
 mod rise;
 mod score;
 mod score_cam;
@@ -20,25 +22,26 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::time::Duration;
 
 pub use input::Input;
+pub use progress::Progress;
 pub use settings::{Fill, Settings, UnknownFill};
 
 use super::{ExplainError, Explanation, Method, Request};
 use crate::maps::ClassMap;
-use crate::onnx::load::{OnnxError, encode};
+use crate::onnx::load::OnnxError;
 use crate::onnx::proto::ModelProto;
-use crate::runtime::{Options, RuntimeError, Session};
+use crate::runtime::{Options, RuntimeError};
 use ablation_cam::AblationCam;
+use asked::Asked;
 use convergence::Convergence;
 use feature_map::FeatureMap;
 use network::{CUT, Network};
 use occlusion::Occlusion;
 use probe::Probe;
 use rise::Rise;
-use score::{Probabilities, Score, ranked, scores};
+use score::{Score, ranked};
 use score_cam::ScoreCam;
 
 /// Why a model can't be asked.
@@ -53,40 +56,6 @@ pub enum BlackBoxError {
     /// ONNX Runtime refuses it.
     #[error(transparent)]
     Run(#[from] RuntimeError),
-}
-
-/// How far a picture is asked about.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress {
-    /// Variants asked about.
-    pub done: usize,
-    /// Variants that there are.
-    pub of: usize,
-    /// What variants are, for people: `patches`, `masks`, `channels`.
-    pub what: &'static str,
-    /// How far the first class's map may be from what more variants would make of it: root mean square, as a share of
-    /// its range. 0 where all variants are asked about and the method knows no others; `None` while too few are to
-    /// tell.
-    pub error: Option<f32>,
-}
-
-impl Progress {
-    /// Whether there is nothing left to ask.
-    pub fn is_complete(&self) -> bool {
-        self.done == self.of
-    }
-}
-
-impl fmt::Display for Progress {
-    /// As in `420 of 1000 masks, error about 3 %`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} {}", self.done, self.of, self.what)?;
-        match self.error {
-            Some(0.0) if self.is_complete() => Ok(()),
-            Some(error) => write!(f, ", error about {:.1} %", 100.0 * error),
-            None => f.write_str(", too few to tell the error"),
-        }
-    }
 }
 
 /// Whether a model can be asked by a method.
@@ -126,16 +95,6 @@ struct Job {
     logits: Vec<f32>,
     done: usize,
     convergence: Convergence,
-}
-
-/// A session that answers for a batch of variants.
-struct Asked {
-    session: Session,
-    batch: usize,
-    logits: String,
-    own: Option<String>,
-    probabilities: Probabilities,
-    classes: usize,
 }
 
 impl BlackBox {
@@ -354,82 +313,6 @@ impl BlackBox {
     /// The execution provider that runs the network.
     pub fn provider(&self) -> &'static str {
         self.whole.session.provider()
-    }
-}
-
-impl Asked {
-    /// Loads a network for as many inputs of this shape at a time as wished, or as it takes.
-    fn load(
-        model: &ModelProto,
-        network: &Network,
-        options: &Options,
-        shape: &[usize],
-        wished: usize,
-    ) -> Result<Asked, BlackBoxError> {
-        let bytes = encode(model)?;
-        let load = |batch: usize| {
-            let shape = Some([&[batch], shape].concat());
-            let session = Session::load(&bytes, &Options { shape, ..options.clone() })?;
-            let asked = Asked {
-                session,
-                batch,
-                logits: network.logits.clone(),
-                own: network.own.clone(),
-                probabilities: network.probabilities,
-                classes: network.classes,
-            };
-            asked.row(batch - 1)?;
-            Ok(asked)
-        };
-        let batch = network.batch.unwrap_or(wished).max(1);
-        match load(batch) {
-            // Some models say that they take any number, and have a reshape to 1 inside.
-            Err(_) if batch > 1 && network.batch.is_none() => load(1),
-            loaded => loaded,
-        }
-        .map_err(BlackBoxError::Run)
-    }
-
-    /// Whether the network behind a layer says of the picture's own activations what the whole says of the picture.
-    fn must_agree(&mut self, activations: &[f32], logits: &[f32]) -> Result<(), RuntimeError> {
-        for sample in self.session.input_mut().chunks_exact_mut(activations.len().max(1)) {
-            sample.copy_from_slice(activations);
-        }
-        self.session.run()?;
-        let largest = logits.iter().fold(1.0_f32, |largest, logit| largest.max(logit.abs()));
-        let off = self.row(0)?.iter().zip(logits).any(|(a, b)| (a - b).abs() > 1e-2 * largest);
-        match off {
-            true => Err(RuntimeError::Run(
-                "behind the layer the model does not say what it says as a whole; take another --layer"
-                    .into(),
-            )),
-            false => Ok(()),
-        }
-    }
-
-    /// The logits of a picture of the batch.
-    fn row(&self, at: usize) -> Result<&[f32], RuntimeError> {
-        let (shape, values) = self.session.floats(&self.logits)?;
-        values.get(at * self.classes..(at + 1) * self.classes).ok_or_else(|| {
-            let found = format!("{} has the shape {shape:?} for {} pictures", self.logits, self.batch);
-            RuntimeError::Run(format!("{found}, not {} values a picture", self.classes))
-        })
-    }
-
-    /// The scores of classes for a picture of the batch.
-    fn scores(&self, at: usize, classes: &[usize], out: &mut Vec<Score>) -> Result<(), RuntimeError> {
-        let own = match &self.own {
-            Some(own) => self.session.floats(own)?.1.get(at * self.classes..(at + 1) * self.classes),
-            None => None,
-        };
-        scores(self.row(at)?, own, self.probabilities, classes, out);
-        Ok(())
-    }
-
-    /// An output's values for the first picture of the batch.
-    fn sample(&self, output: &str) -> Result<&[f32], RuntimeError> {
-        let values = self.session.floats(output)?.1;
-        Ok(&values[..values.len() / self.batch.max(1)])
     }
 }
 
