@@ -19,13 +19,7 @@ pub(super) struct ModelArgs {
     #[arg(long, env = "CAMLOC_TOP_K", value_name = "K")]
     top_k: Option<usize>,
     /// Lock on this class; give it again for more
-    #[arg(
-        long = "class",
-        visible_alias = "classes",
-        env = "CAMLOC_CLASS",
-        value_name = "NAME|ID",
-        value_delimiter = ','
-    )]
+    #[arg(long = "class", env = "CAMLOC_CLASS", value_name = "NAME|ID", value_delimiter = ',')]
     classes: Vec<String>,
     /// How the maps are made: auto, cam, gradcam, hirescam, layercam, ... (docs/methods.md)
     #[arg(long, env = "CAMLOC_METHOD", value_name = "NAME")]

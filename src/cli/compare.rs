@@ -30,6 +30,9 @@ pub(super) struct Args {
     /// Methods, such as gradcam,layercam, or `all` that the model allows [default: a handful, --method first]
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     methods: Vec<String>,
+    /// Classes, a row each, such as cat,dog [default: the two best]
+    #[arg(long = "classes", value_name = "NAME,NAME", value_delimiter = ',')]
+    rows: Vec<String>,
     /// Steps in which deletion and insertion are measured, two forward passes each; 0 leaves them out
     #[arg(long, default_value_t = 16, value_name = "N")]
     steps: usize,
@@ -85,6 +88,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     check_steps(args.steps)?;
     let mut settings = args.explain.over(&context.settings);
     settings.model.refine &= args.refine;
+    settings.model.classes.extend(args.rows);
     let methods = methods(&args.methods, &settings.model.method)?;
     refuse_values(&settings)?;
     let look = assemble::look(&settings)?.style;

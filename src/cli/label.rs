@@ -17,7 +17,7 @@ use camloc::source::Stop;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::arguments::{LocalizeArgs, ModelArgs};
+use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs};
 use super::eval::subject::{self, decimal, hex};
 use super::settings::Settings;
 use super::{Context, assemble, usage};
@@ -28,6 +28,8 @@ pub(super) struct Args {
     wish: Wish,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    black_box: BlackBoxArgs,
     #[command(flatten)]
     localize: LocalizeArgs,
 }
@@ -53,6 +55,9 @@ struct Wish {
     /// The share of the pictures that is for validation
     #[arg(long, default_value_t = 0.2, value_name = "0..1")]
     val_share: f64,
+    /// Which pictures these are, and what else is drawn by chance, follows from this number
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
     /// Look through the boxes in a window before the dataset is written: keep, drop, redraw
     #[arg(long)]
     review: bool,
@@ -69,6 +74,8 @@ type Desk = Window<ReviewCommand>;
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let mut settings = args.model.over(&context.settings);
+    args.black_box.apply(&mut settings);
+    settings.black_box.seed = args.wish.seed;
     args.localize.apply(&mut settings);
     let wish = args.wish;
     // What is wrong with the command is said before anything is fetched or loaded.
@@ -102,7 +109,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let outline = Outline {
         format,
         val: wish.val_share,
-        seed: settings.black_box.seed,
+        seed: wish.seed,
         link: wish.link,
         about: about(&settings, localize, &explainer, &input),
     };

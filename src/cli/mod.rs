@@ -165,3 +165,13 @@ fn usage(error: impl Into<anyhow::Error>) -> anyhow::Error {
     let error = error.into();
     UsageError { message: format!("{error:#}") }.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_arguments_of_a_command_have_one_name() {
+        Cli::command().debug_assert();
+    }
+}
