@@ -43,15 +43,15 @@ impl Inference<'_> {
                 recv(wanted) -> frame => frame.ok(),
                 recv(frames) -> frame => {
                     let Ok(frame) = frame else { break };
-                    let asked = self.controls.look().method_steps;
-                    if self.controls.look().counterfactual != self.against {
+                    let look = self.controls.look();
+                    if look.counterfactual != self.against {
                         self.against = !self.against;
                         self.explainer.show_counterfactual(self.against);
                         model = self.explainer.summary().into();
                     }
-                    if asked != steps {
+                    if look.method_steps != steps {
                         self.explainer.next_method();
-                        (model, steps) = (self.explainer.summary().into(), asked);
+                        (model, steps) = (self.explainer.summary().into(), look.method_steps);
                     }
                     let explained = self.explain(Arc::new(frame), &model)?;
                     let cut = explained.progress.is_some_and(|progress| !progress.is_complete());
