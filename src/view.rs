@@ -23,6 +23,12 @@ impl View {
         View { x: 0.0, y: 0.0, width: f64::from(width), height: f64::from(height) }
     }
 
+    /// This view of a picture that is `scale` times as large.
+    pub fn scaled(self, scale: f64) -> View {
+        let View { x, y, width, height } = self;
+        View { x: x * scale, y: y * scale, width: width * scale, height: height * scale }
+    }
+
     /// The source position of a point given as shares (0..1) of the view's width and height.
     pub fn to_source(&self, u: f64, v: f64) -> (f64, f64) {
         (self.x + u * self.width, self.y + v * self.height)

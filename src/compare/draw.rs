@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use image::RgbImage;
-use image::imageops::{FilterType, resize};
-
-use super::small::shrunk;
 use super::{Cell, Class, Column, SideBySide};
 use crate::frame::Picture;
 use crate::render::{
-    HeatScale, Mark, Renderer, Scene, Sheet, SheetColumn, Style, TextRenderer, Tile, fine_map,
+    HeatScale, Mark, Renderer, Scene, Sheet, SheetColumn, Style, TextRenderer, Tile, fine_map, resized,
 };
 
 /// Width of a tile in pixels, and its greatest height.
@@ -119,7 +115,7 @@ impl Painter<'_> {
 
     fn cell(&mut self, cell: &Cell, is_fine: bool) -> Tile {
         let caption = cell.caption();
-        let view = shrunk(cell.view, self.scale);
+        let view = cell.view.scaled(self.scale);
         if is_fine {
             return Tile { content: Ok(fine_map(&cell.map, view, self.photo.size())), caption };
         }
@@ -141,12 +137,4 @@ impl Painter<'_> {
         self.renderer.draw(&scene, &style, &mut out);
         Tile { content: Ok(out), caption }
     }
-}
-
-fn resized(photo: &Picture, (width, height): (u32, u32)) -> Picture {
-    RgbImage::from_raw(photo.width(), photo.height(), photo.rgb().to_vec())
-        .map(|pixels| resize(&pixels, width, height, FilterType::Triangle))
-        .and_then(|pixels| Picture::from_rgb(width, height, pixels.into_raw()))
-        // A picture always has the bytes that its size asks for, and so has what it is resized to.
-        .unwrap_or_else(|| Picture::black(width, height))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::small::{shrunk, small};
+use super::small::small;
 use super::{Cell, Class, Column, SideBySide};
 use crate::eval::scorer::Scorer;
 use crate::explain::{ExplainError, Method, Request};
@@ -180,7 +180,7 @@ impl Maker<'_> {
         let (mut maps, mut found) = (Vec::new(), Vec::new());
         let started = Instant::now();
         let view = explainer.explain(self.photo, &mut maps)?;
-        let (time, view) = (started.elapsed(), shrunk(view, self.scale));
+        let (time, view) = (started.elapsed(), view.scaled(self.scale));
         let mut cells = Vec::new();
         for class in &all.classes {
             // A model that explains itself may explain more classes than were asked for.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::sheet::{draw, shrink};
+use super::sheet::draw;
 use super::{Class, Input, Journal, LabellingError, Line, Object, Review, ReviewCommand};
 use crate::frame::Picture;
-use crate::render::Renderer;
+use crate::render::{Renderer, shrunk};
 use crate::sink::Window;
 use crate::source::{Stop, read_photo};
 
@@ -38,11 +38,11 @@ pub fn review(
     stop: &Stop,
 ) -> Result<Ended, LabellingError> {
     while let Some(place) = review.place() {
-        let picture = read_photo(&input.pictures[place].path).ok();
-        let Some((picture, scale)) = picture.and_then(|picture| shrink(&picture, SIDE)) else {
+        let Ok(picture) = read_photo(&input.pictures[place].path) else {
             review.pass();
             continue;
         };
+        let (picture, scale) = shrunk(&picture, SIDE);
         let mut desk = Desk { picture, scale, armed: false, from: None, classes: &input.classes };
         describe(&review, input, place, window);
         desk.show(&review, window, renderer, None)?;

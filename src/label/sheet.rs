@@ -4,12 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use image::codecs::jpeg::JpegEncoder;
-use image::imageops::{FilterType, resize};
-use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage};
+use image::{ExtendedColorType, ImageEncoder, ImageError};
 
 use super::{Class, Object};
 use crate::frame::Picture;
-use crate::render::{Mark, Renderer, Scene, Style};
+use crate::render::{Mark, Renderer, Scene, Style, shrunk};
 use crate::view::View;
 
 /// Greatest side of a picture on a sheet.
@@ -24,16 +23,6 @@ const ROWS: u32 = 6;
 const INK: [u8; 3] = [0x20; 3];
 const PAPER: u8 = 0xf4;
 const JPEG_QUALITY: u8 = 85;
-
-/// A picture with at most `side` pixels a side, and how much smaller that is.
-pub(super) fn shrink(picture: &Picture, side: u32) -> Option<(Picture, f64)> {
-    let (width, height) = picture.size();
-    let scale = (f64::from(side) / f64::from(width.max(height))).min(1.0);
-    let length = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
-    let pixels = RgbImage::from_raw(width, height, picture.rgb().to_vec())?;
-    let small = resize(&pixels, length(width), length(height), FilterType::Triangle);
-    Some((Picture::from_rgb(small.width(), small.height(), small.into_raw())?, scale))
-}
 
 /// Draws a picture, which is `scale` times as large as the one that was labelled, and its boxes into `out`.
 pub(super) fn draw(
@@ -102,11 +91,10 @@ impl Sheet {
     ) -> Option<io::Result<Vec<u8>>> {
         let (column, row) = (self.filled % COLUMNS, self.filled / COLUMNS);
         let (left, top) = (GAP + column * (SIDE + GAP), GAP + row * (SIDE + CAPTION + GAP));
-        if let Some((small, scale)) = shrink(picture, SIDE) {
-            draw(renderer, (&small, scale), objects, classes, &mut self.tile);
-            let (width, height) = self.tile.size();
-            paste(&self.tile, &mut self.page, (left + (SIDE - width) / 2, top + SIDE - height));
-        }
+        let (small, scale) = shrunk(picture, SIDE);
+        draw(renderer, (&small, scale), objects, classes, &mut self.tile);
+        let (width, height) = self.tile.size();
+        paste(&self.tile, &mut self.page, (left + (SIDE - width) / 2, top + SIDE - height));
         let text = renderer.text();
         let shown = fitting(name, |part| text.measure(part, FONT).0 <= SIDE);
         text.draw(&mut self.page, (left as i32, (top + SIDE + 3) as i32), FONT, INK, &shown);

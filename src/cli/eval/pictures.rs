@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use camloc::eval::dataset::Dataset;
 use camloc::eval::metrics::Rect;
 use camloc::eval::record::Record;
 use camloc::eval::report::Thumbnail;
 use camloc::frame::Picture;
 use camloc::maps::ClassMap;
-use camloc::render::{HeatScale, Mark, Renderer, Scene, Style, TextRenderer};
+use camloc::render::{HeatScale, Mark, Renderer, Scene, Style, TextRenderer, shrunk};
 use camloc::source::read_photo;
 use camloc::view::View;
 use image::codecs::jpeg::JpegEncoder;
-use image::imageops::{FilterType, resize};
-use image::{ExtendedColorType, ImageEncoder, RgbImage};
+use image::{ExtendedColorType, ImageEncoder};
 
 use super::Evaluation;
 
@@ -56,9 +55,8 @@ fn draw(
     map: &ClassMap,
     record: &Record,
 ) -> Result<Vec<u8>> {
-    let (small, scale) = shrink(picture).context("a picture can't be made smaller")?;
-    let View { x, y, width, height } = view;
-    let view = View { x: x * scale, y: y * scale, width: width * scale, height: height * scale };
+    let (small, scale) = shrunk(picture, SIDE);
+    let view = view.scaled(scale);
     let mark = |bbox: &Rect, class_slot: usize, text: &'static str| {
         let edge = |v: f64| (v * scale).round() as u32;
         let bbox = (edge(bbox.x0), edge(bbox.y0), edge(bbox.x1), edge(bbox.y1));
@@ -73,14 +71,4 @@ fn draw(
     let encoder = JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY);
     encoder.write_image(out.rgb(), out.width(), out.height(), ExtendedColorType::Rgb8)?;
     Ok(jpeg)
-}
-
-/// The picture with at most [`SIDE`] pixels a side, and how much smaller that is.
-fn shrink(picture: &Picture) -> Option<(Picture, f64)> {
-    let (width, height) = picture.size();
-    let scale = (f64::from(SIDE) / f64::from(width.max(height))).min(1.0);
-    let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
-    let pixels = RgbImage::from_raw(width, height, picture.rgb().to_vec())?;
-    let small = resize(&pixels, side(width), side(height), FilterType::Triangle);
-    Some((Picture::from_rgb(small.width(), small.height(), small.into_raw())?, scale))
 }
