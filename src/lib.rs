@@ -28,4 +28,5 @@ pub mod runtime;
 pub mod sink;
 pub mod source;
 pub mod track;
+pub mod train;
 pub mod view;

@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod settings;
 mod setup;
+mod train;
 mod video;
 
 use std::io::Write;
@@ -74,6 +75,8 @@ enum Command {
     Eval(eval::Args),
     /// Make a detector's training set of pictures whose classes are known
     Label(label::Args),
+    /// Teach a model new objects from pictures in folders, and write it as one file
+    Train(train::Args),
     /// Write a model that explains itself wherever ONNX runs
     Export(export::Args),
     /// Say what a model offers: inputs, outputs, head, layers, methods
@@ -138,6 +141,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Check(args) => check::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),
         Command::Label(args) => label::run(args, &context),
+        Command::Train(args) => train::run(args, &context),
         Command::Export(args) => export::run(args, &context),
         Command::Inspect(args) => inspect::run(args, &context),
         Command::Models(args) => models::run(args, &context),

@@ -71,7 +71,7 @@ impl Slopes {
 }
 
 /// A tensor of this layout, after `lead` axes, as `[…, C, h, w]` or, of tokens, `[…, C, P]`.
-fn channels_first(graph: &mut Graph<'_>, tensor: &str, layout: Layout, lead: usize) -> String {
+pub(super) fn channels_first(graph: &mut Graph<'_>, tensor: &str, layout: Layout, lead: usize) -> String {
     let kept: Vec<i64> = (0..=lead as i64).collect();
     let perm = |order: &[i64]| {
         [&kept[..], &order.iter().map(|axis| axis + lead as i64).collect::<Vec<_>>()].concat()

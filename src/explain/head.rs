@@ -3,6 +3,7 @@
 //! The search walks back from an output. It passes what changes neither the values nor their order
 //! (reshapes, casts, dropout, a bias), and ends at a linear layer or at a global pooling.
 
+use super::methods::acol::{ERASED_MAPS, FIRST_MAPS};
 pub use super::space::Layout;
 use crate::onnx::graph::Graph;
 use crate::onnx::infer::wrap_axis;
@@ -27,6 +28,9 @@ pub enum Form {
     /// A convolution with a channel for each class, then global average pooling (Lin et al. 2014):
     /// the features *are* the class maps.
     ClassMaps,
+    /// The same twice, the second time of features without what the first finds (ACoL: Zhang et al. 2018): the
+    /// features are the first branch's class maps, [`ERASED_MAPS`] the second's.
+    Acol,
     /// A linear layer on the flattened features.
     Flattened(Linear),
 }
@@ -146,7 +150,9 @@ impl<'g> Walk<'g, '_> {
         }
         let classes = self.graph.shape(logits).and_then(|shape| *shape.get(1)?);
         let (pooled, layout) = self.pooled(end, classes)?;
-        Some((self.class_maps(pooled)?, layout, Form::ClassMaps))
+        let maps = self.class_maps(pooled)?;
+        let form = if self.has_second_branch(maps) { Form::Acol } else { Form::ClassMaps };
+        Some((maps, layout, form))
     }
 
     /// Reads a node as a linear layer with constant weights.
@@ -258,6 +264,11 @@ impl<'g> Walk<'g, '_> {
         };
         let conv = self.back(maps, |node| self.is_bias(node) || node.standard_op() == "BatchNormalization");
         (self.graph.producer(conv)?.standard_op() == "Conv").then_some(maps)
+    }
+
+    /// Whether a second branch goes with these class maps: the names of both tell.
+    fn has_second_branch(&self, maps: &str) -> bool {
+        maps == FIRST_MAPS && self.graph.producer(ERASED_MAPS).is_some()
     }
 
     /// The feature map behind flattened features.

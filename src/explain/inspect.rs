@@ -55,6 +55,7 @@ fn describe(head: Option<&Head>) -> String {
             format!("global average pooling of {features}, then one linear layer{count}")
         }
         Form::ClassMaps => format!("global average pooling of class maps in {features}"),
+        Form::Acol => format!("two branches of class maps, {features} and what they leave (ACoL)"),
         Form::Flattened(_) => format!("one linear layer on the flattened {features}"),
     }
 }

@@ -38,6 +38,7 @@
 //! ```
 
 pub mod black_box;
+mod cut;
 mod demand;
 mod error;
 mod features;
@@ -59,10 +60,12 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
+pub use cut::{Cut, FEATURES, cut};
 pub use error::ExplainError;
 pub use fusion::Fusion;
 pub use inspect::{Inspection, inspect};
 pub use layers::{Layer, LayerError};
+pub use methods::acol::{ERASED_MAPS, FIRST_MAPS};
 pub use methods::{Method, UnknownMethod};
 pub use recognise::recognise;
 pub use scores::Scores;
@@ -73,7 +76,7 @@ use crate::onnx::proto::{ModelProto, StringStringEntryProto};
 use crate::onnx::{check, inline, opset};
 use features::Maps;
 use head::{Form, Head};
-use methods::{cam, class_maps, flatten_linear};
+use methods::{acol, cam, class_maps, flatten_linear};
 use outputs::{Choice, MAPS};
 use recognise::{CLASSES_KEY, GUIDES_KEY, LAYER_KEY, METHOD_KEY};
 use subject::Subject;
@@ -107,7 +110,7 @@ pub struct Request {
 /// What was done to a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// The method, as the program names it; the closed forms are `cam`, `class-maps` and `flatten-linear`.
+    /// The method, as the program names it; the closed forms are `cam`, `class-maps`, `acol` and `flatten-linear`.
     pub method: String,
     /// The target layer: the tensor that the maps are made of; several are joined by commas.
     pub layer: String,
@@ -224,6 +227,10 @@ fn append_closed(graph: &mut Graph<'_>, head: &Head, classes: &str, name: &str) 
         Form::ClassMaps => {
             class_maps::append(graph, head, classes, name);
             class_maps::METHOD
+        }
+        Form::Acol => {
+            acol::append(graph, head, classes, name);
+            acol::METHOD
         }
         Form::Flattened(linear) => {
             flatten_linear::append(graph, head, linear, classes, name);

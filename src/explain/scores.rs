@@ -66,7 +66,7 @@ fn behind(graph: &Graph<'_>, output: &str) -> Result<Scores, ExplainError> {
     let head = head::find(graph, logits);
     let classes = head.as_ref().and_then(|head| match &head.form {
         Form::Pooled(linear) | Form::Flattened(linear) => walk.size(&linear.weight, linear.class_axis),
-        Form::ClassMaps => walk.channels(&head.features, head.layout),
+        Form::ClassMaps | Form::Acol => walk.channels(&head.features, head.layout),
     });
     let from_output = || match graph.shape(output)? {
         [_, rest @ ..] => rest.iter().try_fold(1_i64, |product, dim| product.checked_mul((*dim)?)),

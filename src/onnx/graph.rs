@@ -307,7 +307,7 @@ impl<'m> Graph<'m> {
 }
 
 /// What a node uses, itself or within its subgraphs.
-fn collect_used(node: &NodeProto, used: &mut HashSet<String>) {
+pub(super) fn collect_used(node: &NodeProto, used: &mut HashSet<String>) {
     used.extend(node.input.iter().filter(|name| !name.is_empty()).cloned());
     for graph in node.subgraphs() {
         graph.node.iter().for_each(|node| collect_used(node, used));

@@ -183,7 +183,7 @@ pub fn encode(model: &ModelProto) -> Result<Vec<u8>, OnnxError> {
     encode_as("the model", model)
 }
 
-/// Writes a model to a file, over what was there.
+/// Writes a model to a file, in place of what was there: whole, or not at all.
 ///
 /// # Errors
 ///
@@ -191,7 +191,24 @@ pub fn encode(model: &ModelProto) -> Result<Vec<u8>, OnnxError> {
 pub fn save(model: &ModelProto, path: &Path) -> Result<(), OnnxError> {
     let file = path.display().to_string();
     let bytes = encode_as(&file, model)?;
-    fs::write(path, bytes).map_err(|source| OnnxError::Io { action: "write", file, source })
+    write_whole(path, &bytes).map_err(|source| OnnxError::Io { action: "write", file, source })
+}
+
+/// Writes beside the file first, so that a full disk or an interruption leaves what was there.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // A link stays a link: the file behind it is replaced.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if path.exists() && !path.is_file() {
+        // A pipe or a device can't be replaced.
+        return fs::write(path, bytes);
+    }
+    let part = path.with_added_extension("part");
+    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, &path));
+    if written.is_err() {
+        // What was written of it is of no use; if it can't be removed, the first error says why.
+        let _ = fs::remove_file(&part);
+    }
+    written
 }
 
 fn encode_as(file: &str, model: &ModelProto) -> Result<Vec<u8>, OnnxError> {
@@ -259,6 +276,23 @@ mod tests {
         let message = load(path).unwrap_err().to_string();
         assert!(!message.contains('\n') && message.contains("model.onnx"), "{message}");
         message
+    }
+
+    #[test]
+    fn a_model_that_cannot_be_written_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.onnx");
+        save(&small_model(), &path).unwrap();
+        let before = fs::read(&path).unwrap();
+        // In the way of the new file, as a full disk would be.
+        fs::create_dir(folder.path().join("m.onnx.part")).unwrap();
+        let mut other = small_model();
+        other.doc_string = Some("other".into());
+        assert!(save(&other, &path).unwrap_err().to_string().contains("m.onnx"));
+        assert_eq!(fs::read(&path).unwrap(), before);
+        fs::remove_dir(folder.path().join("m.onnx.part")).unwrap();
+        save(&other, &path).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -16,4 +16,5 @@ pub mod inline;
 pub mod load;
 pub mod opset;
 pub mod proto;
+pub mod prune;
 pub mod tensor;

@@ -19,5 +19,6 @@ mod masks;
 mod models;
 mod settings;
 mod support;
+mod train;
 mod videos;
 mod window;

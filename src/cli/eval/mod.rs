@@ -1,8 +1,8 @@
 //! `camloc eval`: how well the boxes fit, measured on ground truth.
 
 mod masks;
-mod page;
-mod pictures;
+pub(super) mod page;
+pub(super) mod pictures;
 pub(super) mod subject;
 mod table;
 mod words;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use camloc::eval::compare::Comparison;
 use camloc::eval::dataset::Dataset;
 use camloc::eval::record::Record;
-use camloc::eval::report::{Against, Chart, Compared, Fault, Report, Score, Series, Table, Unit};
+use camloc::eval::report::{Against, Chart, Compared, Fault, Gallery, Report, Score, Series, Table, Unit};
 use camloc::eval::results::Subject;
 use camloc::eval::statistics::Difference;
 use camloc::eval::summary::{FoundAt, Metric, Part};
@@ -38,9 +38,18 @@ pub(super) fn page(evaluation: &Evaluation<'_>, dataset: &Dataset, evaluated: &E
             title: "Pictures found".to_owned(),
             along: "threshold, share of the map's peak".to_owned(),
             series: summary.found_at.iter().map(series).collect(),
+            ..Chart::default()
         }],
-        best: pictures::thumbnails(evaluation, dataset, &best)?,
-        worst: pictures::thumbnails(evaluation, dataset, &worst)?,
+        galleries: vec![
+            Gallery {
+                title: "Best pictures".to_owned(),
+                pictures: pictures::thumbnails(evaluation, dataset, &best)?,
+            },
+            Gallery {
+                title: "Worst pictures".to_owned(),
+                pictures: pictures::thumbnails(evaluation, dataset, &worst)?,
+            },
+        ],
         tables: vec![
             table("By video", "video", &summary.per_sequence, &columns),
             table("By class", "class", &summary.per_class, &columns),
@@ -132,7 +141,7 @@ fn plain(value: &serde_json::Value) -> String {
 }
 
 /// The command line, as a shell takes it.
-fn command() -> String {
+pub(in crate::cli) fn command() -> String {
     let quoted = |arg: String| {
         let plain = !arg.is_empty() && arg.chars().all(|c| c.is_alphanumeric() || "-_./:=,+%@".contains(c));
         if plain { arg } else { format!("'{}'", arg.replace('\'', r"'\''")) }

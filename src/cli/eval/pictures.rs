@@ -41,29 +41,33 @@ pub(super) fn thumbnails(
         let view = explainer.explain_class(&picture, Some(record.explained), &mut maps)?;
         drop(explainer);
         let Some(map) = maps.first() else { continue };
-        let jpeg = draw(&mut renderer, &picture, view, map, record)?;
+        let found = record.bbox.iter().map(|bbox| (*bbox, FOUND, "found"));
+        let marks: Vec<_> = found.chain(record.truth.iter().map(|bbox| (*bbox, TRUTH, "true"))).collect();
+        let jpeg = draw(&mut renderer, &picture, view, map, &marks)?;
         let caption = format!("{}, IoU {:.2}", record.class, record.iou);
         thumbnails.push(Thumbnail { name: record.name.clone(), caption, jpeg });
     }
     Ok(thumbnails)
 }
 
-fn draw(
+/// A small picture with heat and boxes, as the bytes of a JPEG file; each box has a colour and a word.
+pub(in crate::cli) fn draw(
     renderer: &mut Renderer,
     picture: &Picture,
     view: View,
     map: &ClassMap,
-    record: &Record,
+    boxes: &[(Rect, usize, &str)],
 ) -> Result<Vec<u8>> {
     let (small, scale) = shrunk(picture, SIDE);
     let view = view.scaled(scale);
-    let mark = |bbox: &Rect, class_slot: usize, text: &'static str| {
-        let edge = |v: f64| (v * scale).round() as u32;
-        let bbox = (edge(bbox.x0), edge(bbox.y0), edge(bbox.x1), edge(bbox.y1));
-        Mark { bbox, peak: (bbox.0, bbox.1), outline: &[], class_slot, text }
-    };
-    let found = record.bbox.iter().map(|bbox| mark(bbox, FOUND, "found"));
-    let marks: Vec<Mark> = found.chain(record.truth.iter().map(|bbox| mark(bbox, TRUTH, "true"))).collect();
+    let edge = |v: f64| (v * scale).round() as u32;
+    let marks: Vec<Mark> = boxes
+        .iter()
+        .map(|&(bbox, class_slot, text)| {
+            let bbox = (edge(bbox.x0), edge(bbox.y0), edge(bbox.x1), edge(bbox.y1));
+            Mark { bbox, peak: (bbox.0, bbox.1), outline: &[], class_slot, text }
+        })
+        .collect();
     let scene = Scene { source: &small, view, heat: &[map], marks: &marks, time: Duration::ZERO };
     let mut out = Picture::black(small.width(), small.height());
     renderer.draw(&scene, &Style::default(), &mut out);

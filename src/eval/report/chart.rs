@@ -36,19 +36,20 @@ pub(super) fn svg(chart: &Chart) -> Result<String, ReportError> {
 }
 
 fn draw(chart: &Chart, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
+    let Chart { length, height, .. } = *chart;
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     let mut axes = ChartBuilder::on(&area)
         .margin(8)
         .margin_right(18)
         .x_label_area_size(44)
         .y_label_area_size(50)
-        .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
+        .build_cartesian_2d(0.0..length, 0.0..height.unwrap_or(1.0))?;
     let faint = RGBColor(128, 128, 128);
     axes.configure_mesh()
         .x_labels(6)
         .y_labels(6)
-        .x_label_formatter(&|x| format!("{x:.1}"))
-        .y_label_formatter(&|y| format!("{:.0} %", 100.0 * y))
+        .x_label_formatter(&|x| if length > 1.0 { format!("{x:.0}") } else { format!("{x:.1}") })
+        .y_label_formatter(&|y| if height.is_some() { format!("{y:.2}") } else { format!("{:.0} %", 100.0 * y) })
         .x_desc(chart.along.as_str())
         .label_style(FONT)
         .axis_desc_style(FONT)

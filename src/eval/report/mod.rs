@@ -39,10 +39,8 @@ pub struct Report {
     pub against: Option<Against>,
     /// Curves over thresholds.
     pub charts: Vec<Chart>,
-    /// The pictures that fit best, best first.
-    pub best: Vec<Thumbnail>,
-    /// The pictures that fit worst, worst first.
-    pub worst: Vec<Thumbnail>,
+    /// Rows of pictures.
+    pub galleries: Vec<Gallery>,
     /// Scores by class, by sequence.
     pub tables: Vec<Table>,
     /// What was wrong with the data.
@@ -102,13 +100,17 @@ pub struct Compared {
     pub difference: Difference,
 }
 
-/// A chart of shares (0..1) against something that runs from 0 to 1.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A chart of values from 0 against something that runs from 0.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Chart {
     /// What it shows.
     pub title: String,
-    /// What runs from 0 to 1: "threshold, share of the map's peak".
+    /// What runs from left to right: "threshold, share of the map's peak".
     pub along: String,
+    /// Where that ends.
+    pub length: f64,
+    /// The greatest value; `None` for shares, 0..1, shown in per cent.
+    pub height: Option<f64>,
     /// The lines.
     pub series: Vec<Series>,
 }
@@ -118,8 +120,24 @@ pub struct Chart {
 pub struct Series {
     /// For the legend.
     pub name: String,
-    /// Abscissa (0..1) and value (0..1), from left to right.
+    /// Place and value, from left to right.
     pub points: Vec<(f64, f64)>,
+}
+
+impl Default for Chart {
+    /// Shares against something that runs from 0 to 1.
+    fn default() -> Chart {
+        Chart { title: String::new(), along: String::new(), length: 1.0, height: None, series: Vec::new() }
+    }
+}
+
+/// A row of pictures.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gallery {
+    /// What heads it: "Worst pictures".
+    pub title: String,
+    /// The pictures.
+    pub pictures: Vec<Thumbnail>,
 }
 
 /// One picture with heat and boxes already drawn.
@@ -179,6 +197,7 @@ mod tests {
     /// A report that has everything, all of it hostile.
     fn hostile() -> Report {
         let text = || HOSTILE.to_owned();
+        let gallery = |picture| Gallery { title: text(), pictures: vec![picture] };
         let compared = |less_is_better| Compared {
             name: text(),
             unit: Unit::Share,
@@ -201,9 +220,12 @@ mod tests {
                 title: text(),
                 along: text(),
                 series: vec![Series { name: text(), points: vec![(0.0, 0.5), (f64::NAN, 0.1), (1.0, 0.25)] }],
+                ..Chart::default()
             }],
-            best: vec![Thumbnail { name: text(), caption: text(), jpeg: vec![0xff, 0xd8, 0xff] }],
-            worst: vec![Thumbnail { name: text(), caption: text(), jpeg: vec![] }],
+            galleries: vec![
+                gallery(Thumbnail { name: text(), caption: text(), jpeg: vec![0xff, 0xd8, 0xff] }),
+                gallery(Thumbnail { name: text(), caption: text(), jpeg: vec![] }),
+            ],
             tables: vec![Table { title: text(), columns: vec![text()], rows: vec![vec![text()]; 30] }],
             faults: vec![Fault { kind: text(), count: 2, examples: vec![text()] }],
             settings: vec![(text(), text())],
@@ -216,8 +238,8 @@ mod tests {
         let page = hostile().html().unwrap();
         assert!(!page.contains("<script"), "a label got through as it is");
         assert!(!page.contains("&amp;lt;"), "a label was escaped twice");
-        // 22 texts, the title and the pictures' names twice, and 30 rows.
-        assert_eq!(page.matches("alert(").count(), 22 + 3 + 30, "a text is missing");
+        // 24 texts, the title and the pictures' names twice, and 30 rows.
+        assert_eq!(page.matches("alert(").count(), 24 + 3 + 30, "a text is missing");
     }
 
     #[test]

@@ -35,13 +35,6 @@ fn drawn(chart: &Chart) -> Result<Drawn<'_>, ReportError> {
     Ok(Drawn { chart, svg: chart::svg(chart)?, legend })
 }
 
-impl Page<'_> {
-    /// The two rows of pictures: title, pictures.
-    fn galleries(&self) -> [(&'static str, &[Thumbnail]); 2] {
-        [("Best pictures", &self.report.best), ("Worst pictures", &self.report.worst)]
-    }
-}
-
 impl Thumbnail {
     fn data_uri(&self) -> String {
         format!("data:image/jpeg;base64,{}", STANDARD.encode(&self.jpeg))

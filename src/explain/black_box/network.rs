@@ -13,6 +13,7 @@ use crate::onnx::build::{self, Dim};
 use crate::onnx::graph::Graph;
 use crate::onnx::opset;
 use crate::onnx::proto::{DataType, ModelProto, NodeProto};
+use crate::onnx::prune::prune;
 
 /// What the network behind a layer takes: the layer's values and those of every shortcut around it, `[N, values]`.
 pub(super) const CUT: &str = "camloc.cut";
@@ -185,7 +186,7 @@ fn cut(
     }
     constants.into_iter().chain(nodes).for_each(|node| tail.push(node));
     std::iter::once(logits).chain(own).for_each(|output| expose(&mut tail, output));
-    drop_unused(&mut behind);
+    prune(&mut behind);
     Ok((behind, total))
 }
 
@@ -245,14 +246,4 @@ impl Part {
             graph.push(build::node("Cast", &self.name, &[&reshaped], &[&self.name], vec![to]));
         }
     }
-}
-
-/// Drops the constants of the part before the cut.
-fn drop_unused(model: &mut ModelProto) {
-    let Some(graph) = &mut model.graph else { return };
-    let used: HashSet<String> = graph.node.iter().flat_map(|node| node.input.iter().cloned()).collect();
-    graph.initializer.retain(|tensor| used.contains(tensor.name()));
-    graph
-        .sparse_initializer
-        .retain(|tensor| tensor.values.as_ref().is_some_and(|values| used.contains(values.name())));
 }

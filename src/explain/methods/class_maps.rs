@@ -9,8 +9,8 @@ use crate::onnx::graph::Graph;
 
 pub(in super::super) const METHOD: &str = "class-maps";
 
-/// Appends the maps under a name, f32 `[N, K, h, w]`, for classes `[N, K]`.
-pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, classes: &str, name: &str) {
+/// Appends the maps under a name, which is returned, f32 `[N, K, h, w]`, for classes `[N, K]`.
+pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, classes: &str, name: &str) -> String {
     let mut features = head.features.clone();
     if head.layout == Layout::Nhwc {
         let perm = build::ints("perm", &[0, 3, 1, 2]);
@@ -28,7 +28,7 @@ pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, classes: &str
     let maps = graph.op("GatherElements", "camloc.picked", &[&places, &channels], vec![axis]);
     let maps = as_f32(graph, &maps);
     let shape = map_shape(graph, head, &features);
-    graph.op("Reshape", name, &[&maps, &shape], vec![]);
+    graph.op("Reshape", name, &[&maps, &shape], vec![])
 }
 
 /// `[1, 1, h * w]` for features `[N, C, h * w]`.

@@ -4,6 +4,7 @@
 //! class scores by them, `[K, N, C, P]`. The maps are raw: signed, at the layer's resolution, not normalised;
 //! what a paper cuts off with a final ReLU is left to the normalisation that follows.
 
+pub(super) mod acol;
 pub(super) mod cam;
 pub(super) mod class_maps;
 mod counterfactual;

@@ -1,0 +1,57 @@
+//! Dropping what no output of a model needs.
+
+use std::collections::HashSet;
+
+use super::graph::collect_used;
+use super::proto::ModelProto;
+
+/// Drops the nodes and constants that none of the outputs depends on. Inputs stay: whoever feeds them need not know.
+pub fn prune(model: &mut ModelProto) {
+    let Some(graph) = &mut model.graph else { return };
+    let mut used: HashSet<String> = graph.output.iter().map(|output| output.name().to_owned()).collect();
+    let mut nodes = Vec::new();
+    // Nodes stand in topological order, so whoever uses a tensor comes after whoever makes it.
+    for node in std::mem::take(&mut graph.node).into_iter().rev() {
+        if node.output.iter().any(|output| used.contains(output)) {
+            collect_used(&node, &mut used);
+            nodes.push(node);
+        }
+    }
+    nodes.reverse();
+    graph.node = nodes;
+    graph.initializer.retain(|tensor| used.contains(tensor.name()));
+    graph
+        .sparse_initializer
+        .retain(|tensor| tensor.values.as_ref().is_some_and(|values| used.contains(values.name())));
+    graph.value_info.retain(|value| used.contains(value.name()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::build::{Dim, f32_tensor, graph, model, node, subgraph, value_info};
+    use crate::onnx::proto::DataType;
+
+    #[test]
+    fn what_an_output_needs_stays_also_what_a_branch_of_it_captures() {
+        let value = |name: &str| value_info(name, DataType::Float, &[Dim::Fixed(1)]);
+        let branch = |from: &str, to: &str| {
+            graph("branch", vec![], vec![value(to)], vec![], vec![node("Identity", to, &[from], &[to], vec![])])
+        };
+        let branches =
+            vec![subgraph("then_branch", branch("captured", "a")), subgraph("else_branch", branch("x", "b"))];
+        let nodes = vec![
+            node("Add", "captured", &["x", "kept"], &["captured"], vec![]),
+            node("Add", "unused", &["x", "dropped"], &["unused"], vec![]),
+            node("If", "if", &["which"], &["y"], branches),
+        ];
+        let constants = vec![f32_tensor("kept", &[1], &[1.0]), f32_tensor("dropped", &[1], &[1.0])];
+        let inputs = vec![value("x"), value_info("which", DataType::Bool, &[])];
+        let mut model = model(graph("g", inputs, vec![value("y")], constants, nodes));
+        prune(&mut model);
+        let graph = model.graph.unwrap();
+        assert_eq!(graph.node.iter().map(|node| node.name()).collect::<Vec<_>>(), ["captured", "if"]);
+        assert_eq!(graph.initializer.iter().map(|tensor| tensor.name()).collect::<Vec<_>>(), ["kept"]);
+        assert_eq!(graph.input.len(), 2);
+    }
+}

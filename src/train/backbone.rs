@@ -1,0 +1,82 @@
+//! The frozen part: a classifier up to a layer, and how pictures are fed to it.
+
+use sha2::{Digest, Sha256};
+
+use super::TrainError;
+use crate::explain::{Cut, FEATURES, Request, cut};
+use crate::frame::Picture;
+use crate::model::{Classifier, Preprocessor};
+use crate::onnx::load::encode;
+use crate::runtime::{Options, Session};
+
+/// A classifier cut behind a layer; its weights stay as they are.
+#[derive(Clone, Debug)]
+pub struct Backbone {
+    /// The classifier, of which the graph now ends at the layer.
+    pub(super) classifier: Classifier,
+    /// Where it was cut.
+    pub(super) cut: Cut,
+    /// The same for two backbones only if they make the same features of every picture.
+    pub(super) fingerprint: String,
+}
+
+impl Backbone {
+    /// Cuts a classifier behind `layer`, as [`crate::explain::layers::select`] reads it; `None`: where a head gives the
+    /// best boxes ([`cut`]).
+    ///
+    /// # Errors
+    /// If there is no such layer, or it has no rows and columns of a known number.
+    pub fn new(mut classifier: Classifier, layer: Option<&str>) -> Result<Backbone, TrainError> {
+        classifier.fix_size();
+        let request = Request {
+            top_k: 1,
+            output: Some(classifier.output.clone()),
+            layers: layer.map(str::to_owned).into_iter().collect(),
+            ..Request::default()
+        };
+        let cut = cut(&mut classifier.model, &request)?;
+        let mut hash = Sha256::new();
+        hash.update(encode(&classifier.model)?);
+        hash.update(format!("{:?}", classifier.preprocessing));
+        let digest = hash.finalize();
+        let fingerprint = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Backbone { classifier, cut, fingerprint })
+    }
+
+    /// What the model that it is a part of is called.
+    pub fn title(&self) -> &str {
+        &self.classifier.title
+    }
+
+    /// The layer that the head sits on: a tensor's name.
+    pub fn layer(&self) -> &str {
+        &self.cut.layer
+    }
+
+    /// The layer's channels, rows and columns, `[C, h, w]`.
+    pub fn shape(&self) -> [usize; 3] {
+        self.cut.shape
+    }
+
+    /// The backbone, ready to be run on `threads` threads.
+    pub(super) fn eye(&self, threads: usize) -> Result<Eye, TrainError> {
+        let shape = Some(self.classifier.preprocessing.input_shape(1));
+        let session = Session::load(&encode(&self.classifier.model)?, &Options { threads, shape })?;
+        Ok(Eye { session, preprocessor: Preprocessor::new(&self.classifier.preprocessing) })
+    }
+}
+
+/// A backbone at work.
+pub(super) struct Eye {
+    session: Session,
+    preprocessor: Preprocessor,
+}
+
+impl Eye {
+    /// The features of a picture, `[C, h, w]`.
+    pub(super) fn see(&mut self, picture: &Picture) -> Result<&[f32], TrainError> {
+        self.preprocessor.run(picture, self.session.input_mut());
+        self.session.run()?;
+        Ok(self.session.floats(FEATURES)?.1)
+    }
+}

@@ -1,0 +1,212 @@
+//! Features of pictures: made once by the backbone, kept on disk, read while a head is trained.
+//!
+//! There is a file for each picture, so that a run that was interrupted, other pictures beside it, or another head on
+//! the same layer cost only what is new. A file holds the picture's thumbnail, then its views: f16 `[views, h, w, C]`,
+//! little endian. The first view is the picture as the model sees it, the others are drawn by chance.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, available_parallelism};
+
+use half::f16;
+use sha2::{Digest, Sha256};
+
+use super::backbone::{Backbone, Eye};
+use super::dataset::Item;
+use super::thumbnail::{self, thumbnail};
+use super::{TrainError, augment};
+use crate::frame::Picture;
+use crate::render::shrunk;
+use crate::source::{SourceError, Stop, read_photo};
+
+/// Views of one picture. Six show it differently enough for a minute of training; of many pictures two do, as they
+/// differ themselves, and six would fill the disk.
+fn view_count(pictures: usize) -> usize {
+    (4000 / pictures.max(1)).clamp(2, 6)
+}
+
+/// A picture larger than this many times the model's input is made smaller before it is cut and lit.
+const OVERSIZE: u32 = 2;
+
+/// Where features are kept, and of what form they are.
+#[derive(Clone, Debug)]
+pub(super) struct Features {
+    folder: PathBuf,
+    /// `[h, w, C]`.
+    pub(super) shape: [usize; 3],
+    /// Views of one picture.
+    pub(super) views: usize,
+}
+
+/// What became of a picture.
+pub(super) type Seen = Result<(), SourceError>;
+
+impl Features {
+    /// Features of this backbone in `cache`, for a set of so many pictures.
+    pub(super) fn new(cache: &Path, backbone: &Backbone, pictures: usize) -> Features {
+        let [channels, rows, columns] = backbone.shape();
+        let views = view_count(pictures);
+        let folder = cache.join("features").join(format!("{}-{views}", backbone.fingerprint));
+        Features { folder, shape: [rows, columns, channels], views }
+    }
+
+    /// Values of one view.
+    pub(super) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Bytes of one picture's file.
+    fn bytes(&self) -> u64 {
+        (thumbnail::LENGTH + self.views * self.len() * size_of::<f16>()) as u64
+    }
+
+    /// Makes the features of all pictures that have none yet, and tells which can't be read, in their order. `progress`
+    /// is told how many are through.
+    ///
+    /// # Errors
+    /// If the backbone fails, the disk is full, or `stop` stops it.
+    pub(super) fn make(
+        &self,
+        items: &[Item],
+        backbone: &Backbone,
+        stop: &Stop,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<Seen>, TrainError> {
+        let failed = |source| self.failed(self.folder.clone(), items.len(), source);
+        fs::create_dir_all(&self.folder).map_err(failed)?;
+        let workers = available_parallelism().map_or(1, usize::from).clamp(1, 4).min(items.len().max(1));
+        let (next, through) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let seen: Mutex<Vec<(usize, Seen)>> = Mutex::new(Vec::with_capacity(items.len()));
+        let work = || -> Result<(), TrainError> {
+            let mut eye = None;
+            loop {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(place) else { return Ok(()) };
+                if stop.is_stopped() {
+                    return Err(TrainError::Stopped);
+                }
+                let one = self.make_one(item, items.len(), &mut eye, backbone)?;
+                seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((place, one));
+                progress(through.fetch_add(1, Ordering::Relaxed) + 1);
+            }
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            let ended = threads.into_iter().map(|thread| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).inspect_err(|_| {
+                    // The others need not go on.
+                    next.store(items.len(), Ordering::Relaxed);
+                })
+            });
+            ended.collect::<Vec<_>>().into_iter().collect::<Result<Vec<()>, TrainError>>()
+        })?;
+        let mut seen = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        seen.sort_by_key(|(place, _)| *place);
+        Ok(seen.into_iter().map(|(_, one)| one).collect())
+    }
+
+    fn make_one(
+        &self,
+        item: &Item,
+        pictures: usize,
+        eye: &mut Option<Eye>,
+        backbone: &Backbone,
+    ) -> Result<Seen, TrainError> {
+        let path = self.path(item);
+        if fs::metadata(&path).is_ok_and(|file| file.len() == self.bytes()) {
+            return Ok(Ok(()));
+        }
+        let picture = match read_photo(&item.path) {
+            Ok(picture) => picture,
+            Err(error) => return Ok(Err(error)),
+        };
+        let eye = match eye {
+            Some(eye) => eye,
+            // One thread each: several pictures at once make better use of them than one picture does.
+            None => eye.insert(backbone.eye(1)?),
+        };
+        let bytes = self.encode(&item.name, &picture, eye, backbone)?;
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+            file.write_all(&bytes)?;
+            file.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        write().map_err(|source| self.failed(path.clone(), pictures, source))?;
+        Ok(Ok(()))
+    }
+
+    fn encode(
+        &self,
+        name: &str,
+        picture: &Picture,
+        eye: &mut Eye,
+        backbone: &Backbone,
+    ) -> Result<Vec<u8>, TrainError> {
+        let input = &backbone.classifier.preprocessing;
+        let (small, _) = shrunk(picture, OVERSIZE * input.width.max(input.height));
+        let mut bytes = thumbnail(picture);
+        bytes.reserve(self.bytes() as usize);
+        // The same views of a picture in every run, whatever its place among the others.
+        let seed = Sha256::digest(name).iter().take(8).fold(0, |seed, &byte| seed << 8 | u64::from(byte));
+        let mut random = fastrand::Rng::with_seed(seed);
+        for view in 0..self.views {
+            let values = match view {
+                0 => eye.see(picture)?,
+                _ => eye.see(&augment::view(&small, &mut random))?,
+            };
+            let [rows, columns, channels] = self.shape;
+            let places = rows * columns;
+            for place in 0..places {
+                for channel in 0..channels {
+                    bytes.extend(f16::from_f32(values[channel * places + place]).to_le_bytes());
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// A picture's thumbnail.
+    pub(super) fn thumbnail(&self, item: &Item) -> Result<Vec<u8>, TrainError> {
+        let mut bytes = vec![0; thumbnail::LENGTH];
+        self.read_at(item, 0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes a view of a picture, `[h, w, C]`, to the end of `values`.
+    pub(super) fn read(&self, item: &Item, view: usize, values: &mut Vec<f32>) -> Result<(), TrainError> {
+        let mut bytes = vec![0; self.len() * size_of::<f16>()];
+        self.read_at(item, (thumbnail::LENGTH + view * bytes.len()) as u64, &mut bytes)?;
+        values.extend(bytes.chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]]).to_f32()));
+        Ok(())
+    }
+
+    fn read_at(&self, item: &Item, offset: u64, bytes: &mut [u8]) -> Result<(), TrainError> {
+        let path = self.path(item);
+        let mut read = || -> std::io::Result<()> {
+            let mut file = File::open(&path)?;
+            file.seek(SeekFrom::Start(offset))?;
+            file.read_exact(bytes)
+        };
+        read().map_err(|source| self.failed(path.clone(), 1, source))
+    }
+
+    /// The file of a picture, which changes when the picture does.
+    fn path(&self, item: &Item) -> PathBuf {
+        let mut hash = Sha256::new();
+        hash.update(item.path.canonicalize().unwrap_or_else(|_| item.path.clone()).as_os_str().as_encoded_bytes());
+        if let Ok(file) = fs::metadata(&item.path) {
+            hash.update(file.len().to_le_bytes());
+            hash.update(format!("{:?}", file.modified().ok()));
+        }
+        let name: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        self.folder.join(name)
+    }
+
+    fn failed(&self, path: PathBuf, pictures: usize, source: std::io::Error) -> TrainError {
+        TrainError::Cache { path, needed: self.bytes() * pictures as u64, source }
+    }
+}
