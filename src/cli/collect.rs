@@ -166,20 +166,18 @@ fn without_window(
 fn tell(classes: &Classes, tally: &Tally, context: &Context) {
     let report = &context.report;
     for (place, class) in classes.all().iter().enumerate().filter(|(place, _)| tally.saved(*place) > 0) {
-        let saved = tally.saved(place);
-        report.note(format_args!(
-            "saved {saved} pictures of {} in {}, which holds {} now",
-            class.name,
-            classes.folder(place).display(),
-            class.before + saved
-        ));
+        let (saved, folder) = (tally.saved(place), classes.folder(place));
+        let total = class.before + saved;
+        report.note(format_args!("{}: saved {saved}, {} holds {total}", class.name, folder.display()));
     }
     let left_out = [
-        (tally.alike, "are like one of the last that were saved"),
-        (tally.there, "were saved before"),
-        (tally.dropped, "were lost as the disk or the processor was behind"),
+        (tally.alike, "like one of the last that were saved"),
+        (tally.there, "saved before"),
+        (tally.dropped, "dropped as the disk or the processor was behind"),
     ];
-    for (count, why) in left_out.into_iter().filter(|(count, _)| *count > 0) {
-        report.note(format_args!("left out {count} frames that {why}"));
+    let left_out = left_out.into_iter().filter(|(count, _)| *count > 0);
+    let left_out: Vec<String> = left_out.map(|(count, why)| format!("{count} {why}")).collect();
+    if !left_out.is_empty() {
+        report.note(format_args!("left out {}", left_out.join(", ")));
     }
 }
