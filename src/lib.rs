@@ -13,6 +13,7 @@
 
 pub mod assets;
 pub mod autodiff;
+pub mod collect;
 pub mod compare;
 pub mod eval;
 pub mod explain;

@@ -68,7 +68,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn wish(camera: &Camera) -> Result<CameraWish> {
+/// What the settings ask of a camera.
+pub(super) fn wish(camera: &Camera) -> Result<CameraWish> {
     let size = camera.size.split_once(['x', 'X']).and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     let size = size.filter(|&(w, h)| w > 0 && h > 0).ok_or_else(|| {
         usage(anyhow!("the camera's size is WIDTHxHEIGHT such as 1280x720, not \"{}\"", camera.size))

@@ -4,6 +4,7 @@ mod arguments;
 mod assemble;
 mod bench;
 mod check;
+mod collect;
 mod compare;
 mod demo;
 mod doctor;
@@ -73,6 +74,8 @@ enum Command {
     Check(check::Args),
     /// Measure how well the boxes fit, on pictures whose truth is known
     Eval(eval::Args),
+    /// Save pictures of your own objects, each class in its folder, by holding a key
+    Collect(collect::Args),
     /// Make a detector's training set of pictures whose classes are known
     Label(label::Args),
     /// Teach a model new objects from pictures in folders, and write it as one file
@@ -140,6 +143,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Compare(args) => compare::run(args, &context),
         Command::Check(args) => check::run(args, &context),
         Command::Eval(args) => eval::run(args, &context),
+        Command::Collect(args) => collect::run(args, &context),
         Command::Label(args) => label::run(args, &context),
         Command::Train(args) => train::run(args, &context),
         Command::Export(args) => export::run(args, &context),

@@ -91,7 +91,7 @@ pub fn snapshot(picture: &Picture, folder: &Path) -> Result<PathBuf, SinkError> 
 }
 
 /// Makes a folder unless it is there.
-pub(super) fn make_folder(path: &Path) -> Result<(), SinkError> {
+pub(crate) fn make_folder(path: &Path) -> Result<(), SinkError> {
     std::fs::create_dir_all(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::AlreadyExists => SinkError::NotAFolder { path: path.to_owned() },
         _ => SinkError::writing(path, source),

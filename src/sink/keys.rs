@@ -1,12 +1,11 @@
 //! Keys of the window: what they are called, what they mean, and which count when held ([`Keyboard`]).
 
-use std::collections::HashSet;
 use std::fmt;
 
 use minifb::{InputCallback, Key};
 
 /// What the keys of a window mean: of one that shows results ([`Command`]), or of one for other work.
-pub trait Keymap: Copy + fmt::Debug + 'static {
+pub trait Keymap: Copy + PartialEq + fmt::Debug + 'static {
     /// What a closed window asks for.
     const QUIT: Self;
     /// The keys and what they do, for help texts.
@@ -112,7 +111,10 @@ impl Keymap for Command {
 /// both again while the key is held.
 #[derive(Debug)]
 pub(super) struct Keyboard<C> {
-    held: HashSet<Key>,
+    /// The keys that are down, and what each meant when it was pressed.
+    held: Vec<(Key, Option<C>)>,
+    /// The key that was pressed last, whose character follows.
+    latest: Option<Key>,
     /// Whether the latest press came of holding the key.
     repeated: bool,
     commands: Vec<C>,
@@ -120,7 +122,7 @@ pub(super) struct Keyboard<C> {
 
 impl<C> Default for Keyboard<C> {
     fn default() -> Keyboard<C> {
-        Keyboard { held: HashSet::new(), repeated: false, commands: Vec::new() }
+        Keyboard { held: Vec::new(), latest: None, repeated: false, commands: Vec::new() }
     }
 }
 
@@ -128,6 +130,11 @@ impl<C: Keymap> Keyboard<C> {
     /// The commands since the last call, in order.
     pub(super) fn take(&mut self) -> Vec<C> {
         std::mem::take(&mut self.commands)
+    }
+
+    /// Whether a key that means this is down.
+    pub(super) fn is_held(&self, command: C) -> bool {
+        self.held.iter().any(|(_, meaning)| *meaning == Some(command))
     }
 
     /// Forgets what is held: another window will see it released.
@@ -144,16 +151,28 @@ impl<C: Keymap> Keyboard<C> {
 
 impl<C: Keymap> InputCallback for Keyboard<C> {
     fn set_key_state(&mut self, key: Key, down: bool) {
+        let place = self.held.iter().position(|(held, _)| *held == key);
         if down {
-            self.repeated = !self.held.insert(key);
+            self.latest = Some(key);
+            self.repeated = place.is_some();
+            if !self.repeated {
+                self.held.push((key, C::pressed(key)));
+            }
             self.add(C::pressed(key));
-        } else if self.held.remove(&key) {
+        } else if let Some(place) = place {
+            self.held.remove(place);
             self.repeated = false;
         }
     }
 
     fn add_char(&mut self, character: u32) {
-        self.add(char::from_u32(character).and_then(C::typed));
+        let command = char::from_u32(character).and_then(C::typed);
+        self.add(command);
+        // A modifier pressed later changes the character of a key that repeats, not what it is held for.
+        let latest = self.held.iter_mut().find(|(key, _)| Some(*key) == self.latest && !self.repeated);
+        if let Some((_, meaning)) = latest {
+            *meaning = command.or(*meaning);
+        }
     }
 }
 
@@ -233,6 +252,26 @@ mod tests {
         stroke(&mut keyboard, Key::H, Some('h'), 1);
         assert_eq!(keyboard.take(), [Command::Heatmap; 2]);
         assert_eq!(keyboard.take(), []);
+    }
+
+    #[test]
+    fn a_key_is_held_for_what_it_meant_when_it_was_pressed() {
+        let mut keyboard = Keyboard::default();
+        let press = |keyboard: &mut Keyboard<Command>, key: Key, character: Option<char>| {
+            keyboard.set_key_state(key, true);
+            character.into_iter().for_each(|character| keyboard.add_char(character as u32));
+        };
+        press(&mut keyboard, Key::H, Some('h'));
+        press(&mut keyboard, Key::Escape, Some('\u{1b}'));
+        assert!(keyboard.is_held(Command::Heatmap) && keyboard.is_held(Command::Quit));
+        // Shift comes down, and the key that repeats types another character.
+        press(&mut keyboard, Key::LeftShift, None);
+        press(&mut keyboard, Key::H, Some('?'));
+        assert!(keyboard.is_held(Command::Heatmap) && !keyboard.is_held(Command::Help));
+        keyboard.set_key_state(Key::H, false);
+        assert!(!keyboard.is_held(Command::Heatmap) && keyboard.is_held(Command::Quit));
+        keyboard.let_go();
+        assert!(!keyboard.is_held(Command::Quit));
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod yuv420;
 pub use coco::CocoSink;
 pub use error::SinkError;
 pub use file::write_file;
+pub(crate) use images::make_folder;
 pub use images::{ImagesSink, snapshot};
 pub use json::JsonSink;
 pub use keys::{Command, KEYS, Keymap};

@@ -139,6 +139,12 @@ impl<C: Keymap> Window<C> {
         Ok(commands)
     }
 
+    /// Whether a key that means this was down at the last [`Window::pump`]. A key that was let go again before it is seen
+    /// only among the commands.
+    pub fn is_held(&self, command: C) -> bool {
+        self.keyboard.borrow().is_held(command)
+    }
+
     /// Where the mouse is on the picture that is shown; `None` before the first picture. What it did between two calls
     /// of [`Window::pump`] is not seen.
     pub fn pointer(&self) -> Option<Pointer> {

@@ -8,6 +8,7 @@
 mod bad_input;
 mod bad_models;
 mod check;
+mod collect;
 mod compare;
 mod demo;
 mod eval;

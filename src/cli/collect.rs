@@ -1,0 +1,183 @@
+//! `camloc collect`: frames into a folder of pictures for each class.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Result, anyhow, bail};
+use camloc::assets::Store;
+use camloc::collect::{
+    Burst, Classes, CollectCommand, CollectError, Collecting, DIGITS, Swept, Tally, collect, sweep,
+};
+use camloc::frame::PicturePool;
+use camloc::sink::{SinkError, Window};
+use camloc::source::{CameraSource, FrameSource, Stop, VideoSource};
+
+use super::arguments::set;
+use super::{Context, assemble, live, usage};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The folder of the classes' folders; what is there is gone on with (docs/collecting.md)
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The classes of the keys 1, 2, …; other folders in DIR follow by name, and `n` names more in the window
+    #[arg(long = "class", value_name = "NAME,…", value_delimiter = ',')]
+    classes: Vec<String>,
+    /// Camera: an index or a device path [default: 0]; `camloc doctor` lists them
+    #[arg(long, value_name = "N|PATH", conflicts_with = "video")]
+    camera: Option<String>,
+    /// Wanted size of the camera's picture; the nearest that it offers is taken
+    #[arg(long, env = "CAMLOC_SIZE", value_name = "WIDTHxHEIGHT")]
+    size: Option<String>,
+    /// A recording or a stream in place of a camera
+    #[arg(long, value_name = "FILE|URL")]
+    video: Option<OsString>,
+    /// Show no window: save every Nth frame for the one class that is named
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    every: Option<u64>,
+}
+
+/// Frames that the source, the window and the saving thread hold at one time.
+const FRAMES: usize = 12;
+
+pub(super) fn run(args: Args, context: &Context) -> Result<()> {
+    // What is wrong with the command is said before anything is opened.
+    let classes = Classes::open(&args.folder, &args.classes).map_err(|error| match error {
+        CollectError::Name(bad) => usage(bad),
+        other => other.into(),
+    })?;
+    match (args.every, args.classes.len()) {
+        (Some(_), 1) | (None, ..=DIGITS) => {}
+        (Some(_), _) => {
+            return Err(usage(anyhow!("--every saves frames of one class: name it with --class")));
+        }
+        (None, _) => return Err(usage(anyhow!("there are keys for {DIGITS} classes: name fewer at a time"))),
+    }
+    let store = assemble::store()?;
+    let stop = assemble::stop_on_ctrl_c()?;
+    let pool = PicturePool::new(FRAMES);
+    let source = open(&args, &store, &pool, &stop, context)?;
+    let held = classes.all().iter().filter(|class| class.before > 0);
+    let held: Vec<String> = held.map(|class| format!("{} {}", class.before, class.name)).collect();
+    if !held.is_empty() {
+        context.report.note(format_args!("{} holds {}", args.folder.display(), held.join(", ")));
+    }
+    match args.every {
+        Some(every) => without_window(&args, source, &classes, every, &stop, context),
+        None => {
+            let burst = Burst::next_number(&classes);
+            let source_name = called(&args, source.as_ref());
+            let collecting =
+                Collecting { classes, source: source_name, burst, pool, tally: Tally::default() };
+            in_window(source, collecting, &store, &stop, context)
+        }
+    }
+}
+
+fn open(
+    args: &Args,
+    store: &Store,
+    pool: &PicturePool,
+    stop: &Stop,
+    context: &Context,
+) -> Result<Box<dyn FrameSource>> {
+    if let Some(video) = &args.video {
+        let ffmpeg = assemble::ffmpeg(store, &context.report)?;
+        return Ok(Box::new(VideoSource::open(&ffmpeg, video, pool, stop)?));
+    }
+    let mut camera = context.settings.camera.clone();
+    set(&mut camera.device, args.camera.clone());
+    set(&mut camera.size, args.size.clone());
+    Ok(Box::new(CameraSource::open(&camera.device, &live::wish(&camera)?, pool, stop)?))
+}
+
+/// What the source is called in the names of pictures.
+fn called(args: &Args, source: &dyn FrameSource) -> String {
+    match &args.video {
+        Some(video) => Path::new(video).file_stem().unwrap_or(video).to_string_lossy().into_owned(),
+        // `camera 0 (USB Webcam)`
+        None => source.info().name.split(" (").next().unwrap_or_default().replace(' ', ""),
+    }
+}
+
+fn in_window(
+    source: Box<dyn FrameSource>,
+    mut collecting: Collecting,
+    store: &Store,
+    stop: &Stop,
+    context: &Context,
+) -> Result<()> {
+    let report = &context.report;
+    let names: String = collecting.classes.all().iter().map(|class| class.name.as_str()).collect();
+    let size = source.info().size.unwrap_or((1280, 720));
+    let window =
+        Window::<CollectCommand>::open("camloc collect", size, assemble::writer(&names, store, report));
+    let mut window = window.map_err(|error| match error {
+        SinkError::NoDisplay { reason } => anyhow!(
+            "no window can be opened: no display ({reason}); run camloc on a desktop, or save every Nth frame with --every N"
+        ),
+        other => other.into(),
+    })?;
+    collecting.classes.prepare()?;
+    if let Some(class) = collecting.classes.all().get(DIGITS) {
+        report.note(format_args!("{} and what follows by name have no key: 1 to 9 are taken", class.name));
+    }
+    let ended = collect(source, &mut collecting, &mut window, stop);
+    tell(&collecting.classes, &collecting.tally, context);
+    Ok(ended?)
+}
+
+fn without_window(
+    args: &Args,
+    source: Box<dyn FrameSource>,
+    classes: &Classes,
+    every: u64,
+    stop: &Stop,
+    context: &Context,
+) -> Result<()> {
+    let report = &context.report;
+    let (live, frames) = (source.info().live, source.info().frames);
+    // A recording has one time, so that its pictures have the same names whenever it is read.
+    let recorded = args.video.as_ref().and_then(|file| std::fs::metadata(file).ok()?.modified().ok());
+    let burst = match recorded {
+        Some(time) => Burst::new(time, &called(args, source.as_ref()), 1),
+        None => Burst::new(SystemTime::now(), &called(args, source.as_ref()), Burst::next_number(classes)),
+    };
+    classes.prepare()?;
+    let bar = report.frames(frames, "frames");
+    let (swept, ended) = sweep(source, &classes.folder(0), &burst, every, &mut |frames, notice| {
+        bar.set_position(frames);
+        if let Some(notice) = notice {
+            bar.suspend(|| report.note(notice));
+        }
+    });
+    bar.finish_and_clear();
+    let Swept { tally, frames } = swept;
+    tell(classes, &tally, context);
+    ended?;
+    if stop.is_stopped() && !live {
+        bail!("stopped after {frames} frames; the same command goes on from there");
+    }
+    Ok(())
+}
+
+/// Says what was saved and what was not.
+fn tell(classes: &Classes, tally: &Tally, context: &Context) {
+    let report = &context.report;
+    for (place, class) in classes.all().iter().enumerate().filter(|(place, _)| tally.saved(*place) > 0) {
+        let (saved, folder) = (tally.saved(place), classes.folder(place));
+        let total = class.before + saved;
+        report.note(format_args!("{}: saved {saved}, {} holds {total}", class.name, folder.display()));
+    }
+    let left_out = [
+        (tally.alike, "like one of the last that were saved"),
+        (tally.there, "saved before"),
+        (tally.dropped, "dropped as the disk or the processor was behind"),
+    ];
+    let left_out = left_out.into_iter().filter(|(count, _)| *count > 0);
+    let left_out: Vec<String> = left_out.map(|(count, why)| format!("{count} {why}")).collect();
+    if !left_out.is_empty() {
+        report.note(format_args!("left out {}", left_out.join(", ")));
+    }
+}
