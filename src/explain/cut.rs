@@ -25,8 +25,8 @@ pub struct Cut {
     pub shape: [usize; 3],
 }
 
-/// Cuts a model behind the one layer that `request` names, else the one of [`layer_for_a_head`]. What is left puts out
-/// [`FEATURES`] and nothing else, whatever the order of the layer's axes.
+/// Cuts a model behind the one layer that `request` names, else where a new head gives the best boxes: the last layer, or
+/// what that one only expands. What is left puts out [`FEATURES`] and nothing else, whatever the order of the layer's axes.
 ///
 /// # Errors
 /// When the request does not fit the model, or the layer's size is open.
@@ -36,7 +36,7 @@ pub fn cut(model: &mut ModelProto, request: &Request) -> Result<Cut, ExplainErro
     let mut graph = Graph::new(model);
     let scores = scores::find(&graph, request)?;
     let layer = match request.layers.is_empty() {
-        true => layer_for_a_head(&layers::candidates(&graph, &scores.logits)).cloned(),
+        true => layer_for_a_head(&graph, &layers::candidates(&graph, &scores.logits)).cloned(),
         false => Some(layers::select(&graph, &scores.logits, &request.layers)?.swap_remove(0)),
     };
     let layer = layer.ok_or_else(|| layers::LayerError::NoLayers { logits: scores.logits.clone() })?;
@@ -62,15 +62,29 @@ pub fn cut(model: &mut ModelProto, request: &Request) -> Result<Cut, ExplainErro
     Ok(Cut { layer: layer.tensor, shape })
 }
 
-/// The layer that a new head gives the best boxes from: the last one on the grid that is twice as fine as the last
-/// layer's, where there is one (docs/training.md has the figures).
-fn layer_for_a_head(candidates: &[Layer]) -> Option<&Layer> {
-    let last = candidates.iter().find(|layer| layer.size.is_some_and(|(rows, columns)| rows * columns > 1))?;
-    let (rows, columns) = last.size?;
-    let finer = candidates
-        .iter()
-        .find(|layer| layer.size.is_some_and(|size| size.0 >= 2 * rows - 1 && size.1 >= 2 * columns - 1));
-    Some(finer.unwrap_or(last))
+/// The layer that a new head gives the best boxes from: the last one that has places, or what that one only expands.
+/// docs/training.md has the figures.
+fn layer_for_a_head<'l>(graph: &Graph<'_>, candidates: &'l [Layer]) -> Option<&'l Layer> {
+    let has_places = |layer: &&Layer| layer.size.is_some_and(|(rows, columns)| rows * columns > 1);
+    let mut found = candidates.iter().filter(has_places);
+    let last = found.next()?;
+    Some(found.next().filter(|before| is_expansion(graph, before, last)).unwrap_or(last))
+}
+
+/// Whether each place of `layer` is a linear layer of the same place of `before`, which has fewer channels, and perhaps a
+/// rectifier: mobile networks end so. It tells no place more, and a head on it has several times the weights.
+fn is_expansion(graph: &Graph<'_>, before: &Layer, layer: &Layer) -> bool {
+    let producer = |tensor: &str| graph.producer(tensor);
+    let conv = match producer(&layer.tensor) {
+        Some(node) if matches!(node.standard_op(), "Relu" | "Clip" | "HardSwish") => {
+            node.input_at(0).and_then(producer)
+        }
+        node => node,
+    };
+    let Some(conv) = conv.filter(|node| node.standard_op() == "Conv") else { return false };
+    let kernel = conv.input_at(1).and_then(|weight| graph.shape(weight)).and_then(|shape| shape.get(2..));
+    let pointwise = kernel.is_some_and(|sides| sides.iter().all(|side| *side == Some(1)));
+    pointwise && conv.input_at(0) == Some(before.tensor.as_str()) && before.channels < layer.channels
 }
 
 /// Makes the layer an output, channels first.
@@ -89,4 +103,59 @@ fn expose(graph: &mut Graph<'_>, layer: &Layer, [channels, rows, columns]: [usiz
     }
     let dims = [Dim::Symbol("N"), Dim::Fixed(size[0]), Dim::Fixed(size[1]), Dim::Fixed(size[2])];
     graph.add_output(value_info(FEATURES, DataType::Float, &dims));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::build::{f32_tensor, graph, int, model};
+
+    /// A network whose last convolution, of `side`, goes from 4 to `channels` channels on 5 x 6 places.
+    fn network(side: i64, channels: i64) -> ModelProto {
+        let image = [Dim::Symbol("N"), Dim::Fixed(3), Dim::Fixed(5 + side - 1), Dim::Fixed(6 + side - 1)];
+        let last = [channels, 4, side, side];
+        let constants = vec![
+            f32_tensor("first", &[4, 3, 1, 1], &[0.5; 12]),
+            f32_tensor("last", &last, &vec![0.5; last.iter().product::<i64>() as usize]),
+            f32_tensor("rows", &[channels, 2], &vec![0.5; 2 * channels as usize]),
+        ];
+        let nodes = vec![
+            node("Conv", "narrow", &["image", "first"], &["narrow"], vec![]),
+            node("Conv", "conv", &["narrow", "last"], &["conv"], vec![]),
+            node("Relu", "wide", &["conv"], &["wide"], vec![]),
+            node("GlobalAveragePool", "pool", &["wide"], &["pool"], vec![]),
+            node("Flatten", "flat", &["pool"], &["flat"], vec![int("axis", 1)]),
+            node("MatMul", "scores", &["flat", "rows"], &["scores"], vec![]),
+        ];
+        let inputs = vec![value_info("image", DataType::Float, &image)];
+        let outputs = vec![value_info("scores", DataType::Float, &[Dim::Symbol("N"), Dim::Fixed(2)])];
+        model(graph("g", inputs, outputs, constants, nodes))
+    }
+
+    #[test]
+    fn a_head_sits_on_the_last_layer_but_not_on_an_expansion_of_the_one_before() {
+        let layer_of = |side, channels| cut(&mut network(side, channels), &Request::default()).unwrap();
+        assert_eq!(layer_of(1, 8), Cut { layer: "narrow".into(), shape: [4, 5, 6] });
+        assert_eq!(layer_of(1, 3), Cut { layer: "wide".into(), shape: [3, 5, 6] });
+        assert_eq!(layer_of(3, 8), Cut { layer: "wide".into(), shape: [8, 5, 6] });
+    }
+
+    #[test]
+    fn what_is_left_is_the_layer_and_what_it_needs() {
+        let mut model = network(1, 8);
+        let request = Request { layers: vec!["wide".into()], ..Request::default() };
+        assert_eq!(cut(&mut model, &request).unwrap().layer, "wide");
+        let graph = model.graph.unwrap();
+        let outputs: Vec<&str> = graph.output.iter().map(|output| output.name()).collect();
+        assert_eq!(outputs, [FEATURES]);
+        assert!(graph.initializer.iter().all(|tensor| tensor.name() != "rows"));
+        assert!(graph.node.iter().all(|node| node.op_type() != "GlobalAveragePool"));
+    }
+
+    #[test]
+    fn a_layer_without_places_is_refused() {
+        let request = Request { layers: vec!["pool".into()], ..Request::default() };
+        let words = cut(&mut network(1, 8), &request).unwrap_err().to_string();
+        assert!(words.contains("pool"), "{words}");
+    }
 }

@@ -67,8 +67,8 @@ impl Writer<'_> {
             Head::Linear(linear) => {
                 let pooled = self.graph.op("GlobalAveragePool", "head.pooled", &[FEATURES], vec![]);
                 let flat = self.graph.op("Flatten", "head.flat", &[&pooled], vec![]);
-                let [weight, bias] = [&linear.weight, &linear.bias].map(|one| values(one.as_tensor()));
-                let (weight, bias) = (weight?, bias?);
+                let [weight, bias] = linear.centred()?;
+                let (weight, bias) = (values(&weight)?, values(&bias)?);
                 let channels = linear.channels() as i64;
                 let weight = self.graph.add_initializer(f32_tensor("head.weight", &[channels, self.classes], &weight));
                 let bias = self.graph.add_initializer(f32_tensor("head.bias", &[self.classes], &bias));
@@ -88,15 +88,22 @@ impl Writer<'_> {
         let mut hidden = features.to_owned();
         for (place, conv) in branch.convs.iter().enumerate() {
             let summed = format!("{name}.conv{place}");
-            self.conv(conv, &hidden, &summed)?;
+            self.conv(conv, [conv.weight.as_tensor(), conv.bias.as_tensor()], &hidden, &summed)?;
             hidden = self.graph.op("Relu", &format!("{name}.relu{place}"), &[&summed], vec![]);
         }
-        self.conv(&branch.classes, &hidden, output)
+        let [weight, bias] = branch.classes.centred()?;
+        self.conv(&branch.classes, [&weight, &bias], &hidden, output)
     }
 
-    fn conv(&mut self, conv: &Conv, features: &str, output: &str) -> Result<(), TrainError> {
+    fn conv(
+        &mut self,
+        conv: &Conv,
+        [weight, bias]: [&Tensor; 2],
+        features: &str,
+        output: &str,
+    ) -> Result<(), TrainError> {
         let (side, channels) = (conv.side, conv.channels());
-        let (weight, bias) = (values(conv.weight.as_tensor())?, values(conv.bias.as_tensor())?);
+        let (weight, bias) = (values(weight)?, values(bias)?);
         let outputs = bias.len();
         // From [side * side * C, K] to [K, C, side, side].
         let taps = side * side;
@@ -257,11 +264,6 @@ mod tests {
     fn fused(maps: &[Tensor], class: usize) -> Vec<f32> {
         let one = |maps: &Tensor| flat(&maps.narrow(3, class, 1).unwrap());
         let [first, second] = maps else { return one(&maps[0]) };
-        let shares = |map: Vec<f32>| {
-            let (least, most) =
-                map.iter().fold((f32::MAX, f32::MIN), |(least, most), &value| (least.min(value), most.max(value)));
-            map.into_iter().map(move |value| (value - least) / (most - least)).collect::<Vec<_>>()
-        };
-        shares(one(first)).into_iter().zip(shares(one(second))).map(|(a, b)| a.max(b)).collect()
+        one(first).into_iter().zip(one(second)).map(|(a, b)| a.max(b)).collect()
     }
 }

@@ -77,13 +77,32 @@ impl Conv {
 
     /// `[N, h, w, C]` to `[N, h, w, K]`.
     fn forward(&self, features: &Tensor) -> Result<Tensor> {
+        self.apply(features, &self.weight, &self.bias)
+    }
+
+    /// As [`Conv::forward`] with [`Conv::centred`] weights.
+    fn forward_centred(&self, features: &Tensor) -> Result<Tensor> {
+        let [weight, bias] = self.centred()?;
+        self.apply(features, &weight, &bias)
+    }
+
+    fn apply(&self, features: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
         let (n, h, w, c) = features.dims4()?;
         let inputs = match self.side {
             1 => features.reshape((n * h * w, c))?,
             _ => patches(features)?,
         };
-        let outputs = inputs.matmul(&self.weight)?.broadcast_add(&self.bias)?;
-        outputs.reshape((n, h, w, self.bias.dim(0)?))
+        inputs.matmul(weight)?.broadcast_add(bias)?.reshape((n, h, w, bias.dim(0)?))
+    }
+
+    /// Weight and bias less their means over the outputs.
+    ///
+    /// A softmax sees only how classes differ. What the maps of all classes have in common is left to chance by the
+    /// loss, and would lie on every map as a veil: without it, 0 means that a place speaks for no class.
+    pub(super) fn centred(&self) -> Result<[Tensor; 2]> {
+        let weight = self.weight.broadcast_sub(&self.weight.mean_keepdim(1)?)?;
+        let bias = self.bias.broadcast_sub(&self.bias.mean_keepdim(0)?)?;
+        Ok([weight, bias])
     }
 
     pub(super) fn channels(&self) -> usize {
@@ -114,7 +133,7 @@ impl Branch {
     pub(super) fn maps(&self, features: &Tensor) -> Result<Tensor> {
         let [first, second] = &self.convs;
         let hidden = second.forward(&first.forward(features)?.relu()?)?.relu()?;
-        self.classes.forward(&hidden)
+        self.classes.forward_centred(&hidden)
     }
 
     fn convs(&self) -> impl Iterator<Item = &Conv> {
@@ -166,7 +185,7 @@ impl Head {
                 Ok(vec![first, b.maps(&left)?])
             }
             Head::Cam(branch) => Ok(vec![branch.maps(features)?]),
-            Head::Linear(linear) => Ok(vec![linear.forward(features)?]),
+            Head::Linear(linear) => Ok(vec![linear.forward_centred(features)?]),
         }
     }
 
@@ -183,7 +202,7 @@ impl Head {
         let first = match self {
             Head::Acol { a, .. } => a.maps(features)?,
             Head::Cam(branch) => branch.maps(features)?,
-            Head::Linear(linear) => linear.forward(features)?,
+            Head::Linear(linear) => linear.forward_centred(features)?,
         };
         ops::softmax(&logits(&first)?, D::Minus1)
     }

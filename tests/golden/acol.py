@@ -4,6 +4,7 @@ python3 tests/golden/acol.py > tests/golden/acol.json    (needs torch)
 
 The head is written as the paper has it: two branches of conv3x3, conv3x3, conv1x1; the first branch's map of the true
 class, min-maxed and detached, erases the features where it reaches delta; the loss is the sum of both cross-entropies.
+What the maps of all classes have in common is taken from them, which the softmax does not see but the erasing does.
 """
 
 import json
@@ -20,6 +21,11 @@ def waves(count, phase):
     return torch.sin(torch.arange(count, dtype=torch.float64) * 1.7 + phase)
 
 
+class Centred(nn.Module):
+    def forward(self, maps):
+        return maps - maps.mean(1, keepdim=True)
+
+
 def branch(phase):
     convs = [nn.Conv2d(CHANNELS, WIDTH, 3, padding=1), nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.Conv2d(WIDTH, CLASSES, 1)]
     for place, conv in enumerate(convs):
@@ -29,7 +35,7 @@ def branch(phase):
         conv.double()
         conv.weight.data = values.permute(3, 2, 0, 1).contiguous()
         conv.bias.data = 0.1 * waves(outputs, phase + place + 0.5)
-    return nn.Sequential(convs[0], nn.ReLU(), convs[1], nn.ReLU(), convs[2])
+    return nn.Sequential(convs[0], nn.ReLU(), convs[1], nn.ReLU(), convs[2], Centred())
 
 
 features = waves(PICTURES * ROWS * COLUMNS * CHANNELS, 0.3).view(PICTURES, ROWS, COLUMNS, CHANNELS).permute(0, 3, 1, 2)

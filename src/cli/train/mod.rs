@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// The ONNX classifier that sees for the head; it stays as it is [default: EfficientNet-Lite0]
     #[arg(long, value_name = "FILE.onnx")]
     backbone: Option<PathBuf>,
-    /// The layer of the backbone that the head sits on: a name, -1 (the last) or -2 [default: the last of a finer grid]
+    /// The layer of the backbone that the head sits on: a name, -1 (the last) or -2 [default: the last, or what it only expands]
     #[arg(long, value_name = "NAME|-N", allow_hyphen_values = true)]
     layer: Option<String>,
     /// Prepare pictures to N x N pixels in place of the backbone's own size, if it takes any

@@ -1,6 +1,9 @@
 //! The fused maps of adversarial complementary learning (Zhang et al. 2018): one branch's class maps show the part that
-//! tells the class best, the other's, made of features from which that part was erased, show the rest. Each is brought
-//! to 0..1, and a place has the greater of both.
+//! tells the class best, the other's, made of features from which that part was erased, show the rest. A place has the
+//! greater of both.
+//!
+//! The paper brings each map to 0..1 before. That lifts the places that speak for no class well above 0, and what little a
+//! branch finds to 1: docs/training.md has what it costs. Here the maps stay signed, as those of every method do.
 
 use super::super::head::Head;
 use super::class_maps;
@@ -15,20 +18,10 @@ pub const FIRST_MAPS: &str = "camloc.maps_a";
 /// of the predicted class.
 pub const ERASED_MAPS: &str = "camloc.maps_b";
 
-/// Keeps a flat map's range above zero.
-const FLAT: f64 = 1e-12;
-
 /// Appends the maps under a name, f32 `[N, K, h, w]`, for classes `[N, K]`.
 pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, classes: &str, name: &str) {
     let second = Head { features: ERASED_MAPS.into(), ..head.clone() };
-    let [first, second] = [head, &second].map(|branch| {
-        let maps = class_maps::append(graph, branch, classes, "camloc.branch");
-        let least = graph.reduce("ReduceMin", "camloc.least", &maps, &[2, 3], true);
-        let most = graph.reduce("ReduceMax", "camloc.most", &maps, &[2, 3], true);
-        let range = graph.op("Sub", "camloc.range", &[&most, &least], vec![]);
-        let range = graph.with("Add", "camloc.range", &range, FLAT);
-        let above = graph.op("Sub", "camloc.above", &[&maps, &least], vec![]);
-        graph.op("Div", "camloc.share", &[&above, &range], vec![])
-    });
+    let [first, second] =
+        [head, &second].map(|branch| class_maps::append(graph, branch, classes, "camloc.branch"));
     graph.op("Max", name, &[&first, &second], vec![]);
 }
