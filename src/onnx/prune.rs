@@ -36,7 +36,13 @@ mod tests {
     fn what_an_output_needs_stays_also_what_a_branch_of_it_captures() {
         let value = |name: &str| value_info(name, DataType::Float, &[Dim::Fixed(1)]);
         let branch = |from: &str, to: &str| {
-            graph("branch", vec![], vec![value(to)], vec![], vec![node("Identity", to, &[from], &[to], vec![])])
+            graph(
+                "branch",
+                vec![],
+                vec![value(to)],
+                vec![],
+                vec![node("Identity", to, &[from], &[to], vec![])],
+            )
         };
         let branches =
             vec![subgraph("then_branch", branch("captured", "a")), subgraph("else_branch", branch("x", "b"))];

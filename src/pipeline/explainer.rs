@@ -44,6 +44,9 @@ pub enum ExplainerError {
     },
 }
 
+/// What the class of pictures without any of the others is called.
+const BACKGROUND: &str = "background";
+
 /// Explains pictures, one at a time.
 pub struct Explainer {
     title: String,
@@ -55,6 +58,8 @@ pub struct Explainer {
     scores: String,
     /// What the model takes for nothing.
     neutral: [u8; 3],
+    /// The class that says that none of the others is there. It lies nowhere, so it has no map unless it is asked for.
+    background: Option<usize>,
     /// What other methods are made from.
     base: Option<Box<Base>>,
     /// What was shown before the counterfactual.
@@ -103,6 +108,8 @@ impl Explainer {
         let Classifier { mut model, title, labels, preprocessing, output, .. } = classifier;
         let scores = request.output.clone().unwrap_or(output);
         let neutral = neutral(&preprocessing);
+        let background = labels.names().iter().position(|name| name == BACKGROUND);
+        let background = background.filter(|class| !request.targets.contains(class));
         let run = Run::new(&title, options, &preprocessing);
         let preprocessor = Preprocessor::new(&preprocessing);
         let (base, (explanation, engine)) = match is_answered(&mut model, request) {
@@ -117,7 +124,18 @@ impl Explainer {
                 (base, Engine::prepare(model, request, &run)?)
             }
         };
-        Ok(Explainer { title, labels, explanation, preprocessor, engine, scores, neutral, base, aside: None })
+        Ok(Explainer {
+            title,
+            labels,
+            explanation,
+            preprocessor,
+            engine,
+            scores,
+            neutral,
+            background,
+            base,
+            aside: None,
+        })
     }
 
     /// Shows what speaks against classes, or again what was shown before. Nothing changes where the model has no
@@ -177,7 +195,10 @@ impl Explainer {
         maps: &mut Vec<ClassMap>,
     ) -> Result<View, RuntimeError> {
         self.engine.set_class(class, self.explanation.count)?;
-        self.explain(picture, maps)
+        let background = self.background.take_if(|_| class.is_some());
+        let view = self.explain(picture, maps);
+        self.background = self.background.or(background);
+        view
     }
 
     /// The probability of a class in `picture`, from one forward pass, whatever the method.
@@ -241,6 +262,7 @@ impl Explainer {
         let input = self.engine.input_mut();
         let view = stats.time(Stage::Preprocess, || self.preprocessor.run(picture, input));
         stats.time(Stage::Forward, || self.engine.explain(maps, go_on))?;
+        maps.retain(|map| Some(map.class_id) != self.background);
         Ok(view)
     }
 

@@ -68,8 +68,10 @@ pub fn gather(folder: &Path, negatives: Option<&Path>) -> Result<Dataset, TrainE
             classes.push(BACKGROUND.to_owned());
         }
         let class = classes.len() - 1;
-        items.extend(files.into_iter().map(|file| {
-            Item { name: format!("{BACKGROUND}/{}", relative(&file, negatives)), path: file, class }
+        items.extend(files.into_iter().map(|file| Item {
+            name: format!("{BACKGROUND}/{}", relative(&file, negatives)),
+            path: file,
+            class,
         }));
     }
     match &classes[..] {
@@ -115,10 +117,12 @@ mod tests {
 
     #[test]
     fn folders_are_classes_and_the_background_is_the_last() {
-        let folder = tree(&["쥐/1.jpg", "background/x.png", "a cat/video 1/2.jpg", "a cat/1.JPG", "loose.jpg"]);
+        let folder =
+            tree(&["쥐/1.jpg", "background/x.png", "a cat/video 1/2.jpg", "a cat/1.JPG", "loose.jpg"]);
         let found = gather(folder.path(), None).unwrap();
         assert_eq!(found.classes, ["a cat", "쥐", "background"]);
-        let names: Vec<(&str, usize)> = found.items.iter().map(|item| (item.name.as_str(), item.class)).collect();
+        let names: Vec<(&str, usize)> =
+            found.items.iter().map(|item| (item.name.as_str(), item.class)).collect();
         assert_eq!(
             names,
             [("a cat/1.JPG", 0), ("a cat/video 1/2.jpg", 0), ("쥐/1.jpg", 1), ("background/x.png", 2)]

@@ -82,7 +82,9 @@ pub enum TrainError {
     #[error("{} is of another run (other pictures, backbone or settings): leave out --resume to begin anew", .0.display())]
     OtherRun(PathBuf),
     /// Stopped before anything was learned.
-    #[error("stopped before the first epoch was through: nothing was written; the same command goes on with the features that are there")]
+    #[error(
+        "stopped before the first epoch was through: nothing was written; the same command goes on with the features that are there"
+    )]
     Stopped,
     /// A number went astray.
     #[error("the loss is no longer a number after epoch {epoch}: take a lower --learning-rate")]

@@ -46,7 +46,8 @@ struct Writer<'m> {
 
 impl Writer<'_> {
     fn head(&mut self, head: &Head, [_, rows, columns]: [usize; 3]) -> Result<(), TrainError> {
-        let dims = [Dim::Symbol("N"), Dim::Fixed(self.classes), Dim::Fixed(rows as i64), Dim::Fixed(columns as i64)];
+        let dims =
+            [Dim::Symbol("N"), Dim::Fixed(self.classes), Dim::Fixed(rows as i64), Dim::Fixed(columns as i64)];
         let scores = value_info(LOGITS, DataType::Float, &dims[..2]);
         match head {
             Head::Acol { a, b, delta } => {
@@ -70,7 +71,8 @@ impl Writer<'_> {
                 let [weight, bias] = linear.centred()?;
                 let (weight, bias) = (values(&weight)?, values(&bias)?);
                 let channels = linear.channels() as i64;
-                let weight = self.graph.add_initializer(f32_tensor("head.weight", &[channels, self.classes], &weight));
+                let weight =
+                    self.graph.add_initializer(f32_tensor("head.weight", &[channels, self.classes], &weight));
                 let bias = self.graph.add_initializer(f32_tensor("head.bias", &[self.classes], &bias));
                 self.push("Gemm", LOGITS, &[&flat, &weight, &bias], vec![]);
                 self.graph.add_output(scores);
@@ -79,12 +81,24 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn push(&mut self, op: &str, name: &str, inputs: &[&str], attributes: Vec<crate::onnx::proto::AttributeProto>) {
+    fn push(
+        &mut self,
+        op: &str,
+        name: &str,
+        inputs: &[&str],
+        attributes: Vec<crate::onnx::proto::AttributeProto>,
+    ) {
         self.graph.push(build::node(op, name, inputs, &[name], attributes));
     }
 
     /// Class maps named `output` of features.
-    fn branch(&mut self, branch: &Branch, features: &str, name: &str, output: &str) -> Result<(), TrainError> {
+    fn branch(
+        &mut self,
+        branch: &Branch,
+        features: &str,
+        name: &str,
+        output: &str,
+    ) -> Result<(), TrainError> {
         let mut hidden = features.to_owned();
         for (place, conv) in branch.convs.iter().enumerate() {
             let summed = format!("{name}.conv{place}");
@@ -187,8 +201,10 @@ mod tests {
             node("Flatten", "flatten", &["pool"], &["flat"], vec![]),
             node("Gemm", "gemm", &["flat", "rows"], &["scores"], vec![int("transB", 1)]),
         ];
-        let constants =
-            vec![f32_tensor("kernel", &[4, 3, 3, 3], &weights(108)), f32_tensor("rows", &[2, 4], &weights(8))];
+        let constants = vec![
+            f32_tensor("kernel", &[4, 3, 3, 3], &weights(108)),
+            f32_tensor("rows", &[2, 4], &weights(8)),
+        ];
         let inputs = vec![value_info("image", DataType::Float, &image)];
         let outputs = vec![value_info("scores", DataType::Float, &[Dim::Symbol("N"), Dim::Fixed(2)])];
         let folder = tempfile::tempdir().unwrap();
@@ -212,7 +228,8 @@ mod tests {
     /// A session of a model, with a picture of waves in its input.
     fn run(model: &ModelProto) -> Session {
         init_for_tests();
-        let mut session = Session::load(&encode(model).unwrap(), &Options { threads: 1, shape: None }).unwrap();
+        let mut session =
+            Session::load(&encode(model).unwrap(), &Options { threads: 1, shape: None }).unwrap();
         session.input_mut().iter_mut().enumerate().for_each(|(at, value)| *value = (at as f32 * 0.37).sin());
         session.run().unwrap();
         session
@@ -224,7 +241,8 @@ mod tests {
         let backbone = backbone();
         assert_eq!(backbone.shape(), [4, 5, 6]);
         let seen = run(&backbone.classifier.model);
-        let features = Tensor::from_slice(seen.floats(FEATURES).unwrap().1, (1, 4, 5, 6), &Device::Cpu).unwrap();
+        let features =
+            Tensor::from_slice(seen.floats(FEATURES).unwrap().1, (1, 4, 5, 6), &Device::Cpu).unwrap();
         let features = features.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap();
         for (kind, _) in HeadKind::ALL {
             let mut random = fastrand::Rng::with_seed(3);

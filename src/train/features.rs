@@ -197,7 +197,9 @@ impl Features {
     /// The file of a picture, which changes when the picture does.
     fn path(&self, item: &Item) -> PathBuf {
         let mut hash = Sha256::new();
-        hash.update(item.path.canonicalize().unwrap_or_else(|_| item.path.clone()).as_os_str().as_encoded_bytes());
+        hash.update(
+            item.path.canonicalize().unwrap_or_else(|_| item.path.clone()).as_os_str().as_encoded_bytes(),
+        );
         if let Ok(file) = fs::metadata(&item.path) {
             hash.update(file.len().to_le_bytes());
             hash.update(format!("{:?}", file.modified().ok()));

@@ -68,7 +68,9 @@ impl Pictures<'_> {
             let mut deck: Vec<usize> =
                 (0..self.items.len()).filter(|&place| self.items[place].class == class).collect();
             random.shuffle(&mut deck);
-            drawn.extend(deck.iter().cycle().take(quota).map(|&place| (place, random.usize(..self.features.views))));
+            drawn.extend(
+                deck.iter().cycle().take(quota).map(|&place| (place, random.usize(..self.features.views))),
+            );
         }
         random.shuffle(&mut drawn);
         drawn
@@ -98,13 +100,18 @@ pub(super) fn fit(
         }
         let started = Instant::now();
         // Each epoch's own numbers, so that one resumed goes the way that it would have gone.
-        let mut random = fastrand::Rng::with_seed(settings.seed.wrapping_mul(0x9e37_79b9).wrapping_add(number as u64));
+        let mut random =
+            fastrand::Rng::with_seed(settings.seed.wrapping_mul(0x9e37_79b9).wrapping_add(number as u64));
         let drawn = learned.draw(classes, &mut random);
         let steps = drawn.len().div_ceil(settings.batch);
         let mut loss = 0.0;
         for (step, picked) in drawn.chunks(settings.batch).enumerate() {
             if stop.is_stopped() {
-                return if state.epochs().is_empty() { Err(TrainError::Stopped) } else { state.restore_best(head) };
+                return if state.epochs().is_empty() {
+                    Err(TrainError::Stopped)
+                } else {
+                    state.restore_best(head)
+                };
             }
             let through = (number - 1) as f64 + step as f64 / steps as f64;
             optimizer.set_learning_rate(settings.rate(through));
@@ -144,7 +151,8 @@ fn check(
         counts[item.class] += 1.0;
     }
     let mean = |sums: &[f64]| {
-        let shares = sums.iter().zip(&counts).filter(|(_, count)| **count > 0.0).map(|(sum, count)| sum / count);
+        let shares =
+            sums.iter().zip(&counts).filter(|(_, count)| **count > 0.0).map(|(sum, count)| sum / count);
         shares.clone().sum::<f64>() / shares.count().max(1) as f64
     };
     Ok((mean(&losses), mean(&hits)))

@@ -331,7 +331,10 @@ mod tests {
                 let slope = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
                 moved(0.0);
                 let found = f64::from(gradient[at]);
-                assert!((slope - found).abs() < 1e-3 + 0.02 * found.abs(), "{name}[{at}]: {found}, slope {slope}");
+                assert!(
+                    (slope - found).abs() < 1e-3 + 0.02 * found.abs(),
+                    "{name}[{at}]: {found}, slope {slope}"
+                );
             }
         }
     }
@@ -361,12 +364,14 @@ mod tests {
             let variables = head.variables().into_iter().map(|(_, variable)| variable).collect();
             let mut adam = candle_nn::AdamW::new_lr(variables, 0.02).unwrap();
             for _ in 0..150 {
-                candle_nn::Optimizer::backward_step(&mut adam, &head.loss(&features, &classes).unwrap()).unwrap();
+                candle_nn::Optimizer::backward_step(&mut adam, &head.loss(&features, &classes).unwrap())
+                    .unwrap();
             }
             let told = head.probabilities(&features).unwrap().argmax(1).unwrap().to_vec1::<u32>().unwrap();
             assert_eq!(told, classes.to_vec1::<u32>().unwrap(), "{kind}");
             let maps = head.maps(&features, None).unwrap().swap_remove(0);
-            let maps: Vec<Vec<f32>> = maps.narrow(3, 1, 1).unwrap().flatten_from(1).unwrap().to_vec2().unwrap();
+            let maps: Vec<Vec<f32>> =
+                maps.narrow(3, 1, 1).unwrap().flatten_from(1).unwrap().to_vec2().unwrap();
             for (picture, &place) in places.iter().enumerate() {
                 let map = &maps[8 + picture];
                 let peak = (0..16).max_by(|&a, &b| map[a].total_cmp(&map[b])).unwrap();

@@ -194,7 +194,9 @@ pub fn train(
         false => State::new(&plan.state, run),
     };
     let asked = (*settings, classes);
-    fit::fit(&head, &learned, &held_out, asked, &mut state, stop, &mut |epoch| observe(Progress::Epoch(epoch)))?;
+    fit::fit(&head, &learned, &held_out, asked, &mut state, stop, &mut |epoch| {
+        observe(Progress::Epoch(epoch))
+    })?;
 
     let probabilities = held_out.probabilities(&head, settings.batch)?;
     let judged = held_out.items.iter().zip(probabilities);

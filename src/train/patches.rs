@@ -43,7 +43,8 @@ fn each_tap([count, rows, columns, channels]: [usize; 4], mut visit: impl FnMut(
 
 fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let values = f32::cpu_storage_as_slice(storage)?;
-    let (start, end) = layout.contiguous_offsets().ok_or_else(|| candle_core::Error::msg("not contiguous"))?;
+    let (start, end) =
+        layout.contiguous_offsets().ok_or_else(|| candle_core::Error::msg("not contiguous"))?;
     Ok(&values[start..end])
 }
 

@@ -103,7 +103,8 @@ fn burst_name(name: &str) -> Option<&str> {
     if folder.contains('/') {
         return Some(folder);
     }
-    let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits =
+        |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     let (burst, _) = file.rsplit_once('_')?;
     let mut parts = burst.splitn(3, '-');
     let dated = digits(parts.next()?, 8) && digits(parts.next()?, 6);
@@ -128,7 +129,8 @@ mod tests {
     #[test]
     fn the_share_is_held_out_and_the_seed_says_which() {
         let names: Vec<String> = (0..12).map(|number| format!("cat/{number}.jpg")).collect();
-        let pictures: Vec<(&str, u8)> = names.iter().zip((0..).step_by(20)).map(|(name, shade)| (name.as_str(), shade)).collect();
+        let pictures: Vec<(&str, u8)> =
+            names.iter().zip((0..).step_by(20)).map(|(name, shade)| (name.as_str(), shade)).collect();
         let first = parted(&pictures, 1);
         assert_eq!((first.held_out.iter().filter(|&&out| out).count(), first.bursts[0]), (3, 12));
         assert_eq!(first, parted(&pictures, 1));
@@ -162,7 +164,8 @@ mod tests {
 
     #[test]
     fn the_end_of_a_single_burst_is_held_out() {
-        let split = parted(&[("cat/a/1.jpg", 0), ("cat/a/2.jpg", 60), ("cat/a/3.jpg", 0), ("cat/a/4.jpg", 9)], 3);
+        let split =
+            parted(&[("cat/a/1.jpg", 0), ("cat/a/2.jpg", 60), ("cat/a/3.jpg", 0), ("cat/a/4.jpg", 9)], 3);
         assert_eq!((split.held_out, split.bursts), (vec![false, false, false, true], vec![1]));
     }
 }

@@ -46,12 +46,13 @@ impl State {
         }
         let unreadable =
             |reason: String| TrainError::State { what: "go on with", path: path.to_owned(), reason };
-        let mut tensors = safetensors::load(path, &Device::Cpu).map_err(|error| unreadable(error.to_string()))?;
+        let mut tensors =
+            safetensors::load(path, &Device::Cpu).map_err(|error| unreadable(error.to_string()))?;
         let log = tensors.remove(LOG).ok_or_else(|| unreadable("it has no log".into()))?;
-        let log: Log = log
-            .to_vec1::<u8>()
-            .map_err(|error| unreadable(error.to_string()))
-            .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string())))?;
+        let log: Log =
+            log.to_vec1::<u8>().map_err(|error| unreadable(error.to_string())).and_then(|bytes| {
+                serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))
+            })?;
         if log.run != run {
             return Err(TrainError::OtherRun(path.to_owned()));
         }

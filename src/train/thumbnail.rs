@@ -23,7 +23,11 @@ pub(super) fn thumbnail(picture: &Picture) -> Vec<u8> {
         // Sizes above zero can always be resized.
         let _ = Resizer::new().resize_typed(&source, &mut small, &options);
     }
-    small.pixels().iter().map(|pixel| (pixel.0.iter().map(|&byte| u32::from(byte)).sum::<u32>() / 3) as u8).collect()
+    small
+        .pixels()
+        .iter()
+        .map(|pixel| (pixel.0.iter().map(|&byte| u32::from(byte)).sum::<u32>() / 3) as u8)
+        .collect()
 }
 
 /// Whether two thumbnails are of one burst.

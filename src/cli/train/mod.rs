@@ -140,18 +140,24 @@ fn writable(output: &Path) -> Result<()> {
     if output.is_dir() {
         return Err(usage(anyhow!("{} is a folder: name a file, such as my.onnx", output.display())));
     }
-    tempfile::tempfile_in(folder)
-        .map(drop)
-        .with_context(|| format!("can't write {}: see that the folder is there and may be written to", output.display()))
+    tempfile::tempfile_in(folder).map(drop).with_context(|| {
+        format!("can't write {}: see that the folder is there and may be written to", output.display())
+    })
 }
 
 fn tell(dataset: &Dataset, context: &Context) {
     let count = |class: usize| dataset.items.iter().filter(|item| item.class == class).count();
-    let classes: Vec<String> =
-        dataset.classes.iter().enumerate().map(|(class, name)| format!("{name} ({})", count(class))).collect();
+    let classes: Vec<String> = dataset
+        .classes
+        .iter()
+        .enumerate()
+        .map(|(class, name)| format!("{name} ({})", count(class)))
+        .collect();
     context.report.note(format_args!("{} classes: {}", classes.len(), classes.join(", ")));
     if dataset.beside > 0 {
-        context.report.note(format_args!("{} pictures lie in no folder of a class and are left out", dataset.beside));
+        context
+            .report
+            .note(format_args!("{} pictures lie in no folder of a class and are left out", dataset.beside));
     }
 }
 
@@ -165,10 +171,8 @@ fn watched(plan: &Plan<'_>, stop: &camloc::source::Stop, context: &Context) -> R
         Progress::Epoch(Epoch { number, loss, held_out_loss, accuracy, time }) => {
             seeing.finish_and_clear();
             learning.set_position(number as u64);
-            let line = format!(
-                "loss {loss:.3}, held out {held_out_loss:.3}, right {:.1} %",
-                100.0 * accuracy
-            );
+            let line =
+                format!("loss {loss:.3}, held out {held_out_loss:.3}, right {:.1} %", 100.0 * accuracy);
             tracing::info!("epoch {number}: {line}, {:.1} s", time.as_secs_f64());
             learning.set_message(line);
         }
@@ -203,7 +207,9 @@ fn conclude(trained: &Trained, plan: &Plan<'_>, args: &Args, started: Instant, c
         trained.learned,
         started.elapsed().as_secs_f64()
     ));
-    if trained.epochs.len() < plan.settings.epochs && trained.epochs.len() - trained.best < plan.settings.patience {
+    if trained.epochs.len() < plan.settings.epochs
+        && trained.epochs.len() - trained.best < plan.settings.patience
+    {
         report.note("stopped early: the best so far was written, and --resume goes on");
     }
     report.note(format_args!("wrote {}: try `camloc live --model {0}`", args.output.display()));

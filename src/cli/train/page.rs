@@ -32,11 +32,15 @@ pub(super) fn page(trained: &Trained, plan: &Plan<'_>, file: &Path, localizer: L
         &Request { top_k: 1, refine: true, ..Request::default() },
         &Options::default(),
     )?;
-    let mut eye = Eye { explainer, localizer, renderer: Renderer::new(HeatScale::still(), TextRenderer::new()), plan };
+    let mut eye =
+        Eye { explainer, localizer, renderer: Renderer::new(HeatScale::still(), TextRenderer::new()), plan };
     let mut galleries = Vec::new();
     for (class, name) in plan.dataset.classes.iter().enumerate() {
         let right = trained.held_out.iter().filter(|judged| judged.item.class == class && judged.is_right());
-        galleries.push(Gallery { title: format!("Held out: {name}"), pictures: eye.thumbnails(right.take(SHOWN))? });
+        galleries.push(Gallery {
+            title: format!("Held out: {name}"),
+            pictures: eye.thumbnails(right.take(SHOWN))?,
+        });
     }
     let mut wrong: Vec<&Judged> = trained.held_out.iter().filter(|judged| !judged.is_right()).collect();
     let sureness = |judged: &Judged| judged.probabilities[judged.predicted()];
@@ -107,7 +111,8 @@ fn rect(found: &Detection) -> Rect {
 
 /// The share of held-out pictures that are right, beside what the commonest class alone would have.
 fn accuracy(trained: &Trained, plan: &Plan<'_>) -> Option<Score> {
-    let right: Vec<f64> = trained.held_out.iter().map(|judged| f64::from(u8::from(judged.is_right()))).collect();
+    let right: Vec<f64> =
+        trained.held_out.iter().map(|judged| f64::from(u8::from(judged.is_right()))).collect();
     let count = |class| trained.held_out.iter().filter(|judged| judged.item.class == class).count();
     let most = (0..plan.dataset.classes.len()).map(count).max().unwrap_or(0);
     Some(Score {
@@ -127,7 +132,8 @@ fn curves(epochs: &[Epoch]) -> Vec<Chart> {
     };
     let length = epochs.len().max(2) as f64;
     let along = || "epoch".to_owned();
-    let losses = vec![line("learned from", |epoch| epoch.loss), line("held out", |epoch| epoch.held_out_loss)];
+    let losses =
+        vec![line("learned from", |epoch| epoch.loss), line("held out", |epoch| epoch.held_out_loss)];
     let highest = epochs.iter().map(|epoch| epoch.loss.max(epoch.held_out_loss)).fold(0.1, f64::max);
     let accuracies = vec![line("held out", |epoch| epoch.accuracy)];
     vec![
@@ -140,11 +146,18 @@ fn curves(epochs: &[Epoch]) -> Vec<Chart> {
 fn confusion(trained: &Trained, plan: &Plan<'_>) -> Table {
     let classes = &plan.dataset.classes;
     let cell = |shown: usize, said: usize| {
-        trained.held_out.iter().filter(|judged| judged.item.class == shown && judged.predicted() == said).count()
+        trained
+            .held_out
+            .iter()
+            .filter(|judged| judged.item.class == shown && judged.predicted() == said)
+            .count()
     };
     Table {
         title: "What was taken for what".to_owned(),
-        columns: std::iter::once("shows").chain(classes.iter().map(String::as_str)).map(str::to_owned).collect(),
+        columns: std::iter::once("shows")
+            .chain(classes.iter().map(String::as_str))
+            .map(str::to_owned)
+            .collect(),
         rows: classes
             .iter()
             .enumerate()

@@ -49,7 +49,9 @@ fn draw(chart: &Chart, svg: &mut String) -> Result<(), Box<dyn std::error::Error
         .x_labels(6)
         .y_labels(6)
         .x_label_formatter(&|x| if length > 1.0 { format!("{x:.0}") } else { format!("{x:.1}") })
-        .y_label_formatter(&|y| if height.is_some() { format!("{y:.2}") } else { format!("{:.0} %", 100.0 * y) })
+        .y_label_formatter(&|y| {
+            if height.is_some() { format!("{y:.2}") } else { format!("{:.0} %", 100.0 * y) }
+        })
         .x_desc(chart.along.as_str())
         .label_style(FONT)
         .axis_desc_style(FONT)
