@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine with Rust, python3 with pip, and make:
 #   make demo   build camloc, fetch what it needs, and show it at work
 #   make test   build and run every test
+# make test-camera tries cameras in a virtual machine, beside them.
 # Set-up is remembered in .setup/ (build needs) and in camloc's cache (assets), so a second run needs no network.
 
 CARGO ?= cargo
@@ -8,8 +9,9 @@ CARGO ?= cargo
 SETUP := . .setup/env &&
 # Tests that can't run on this machine leave their names and reasons here.
 SKIPPED := target/tmp/skipped
+TELL_SKIPPED = if [ -s $(SKIPPED) ]; then echo "$$(wc -l < $(SKIPPED)) skipped:"; cat $(SKIPPED); else echo "0 skipped"; fi
 
-.PHONY: demo build test lint bench setup setup-test clean
+.PHONY: demo build test test-camera lint bench setup setup-test clean
 
 demo: build
 	./target/release/camloc demo
@@ -29,7 +31,15 @@ test: setup-test
 	@$(SETUP) ./target/debug/camloc setup
 	@rm -f $(SKIPPED)
 	@$(SETUP) $(CARGO) test --locked --no-fail-fast
-	@if [ -s $(SKIPPED) ]; then echo "$$(wc -l < $(SKIPPED)) skipped:"; cat $(SKIPPED); else echo "0 skipped"; fi
+	@$(TELL_SKIPPED)
+
+# The real program with the kernel's own camera drivers, in a virtual machine; docs/cameras.md.
+test-camera: setup-test
+	@$(SETUP) $(CARGO) build --locked
+	@$(SETUP) ./target/debug/camloc setup
+	@rm -f $(SKIPPED)
+	@$(SETUP) $(CARGO) test --locked --test camera-vm
+	@$(TELL_SKIPPED)
 
 lint: setup
 	@$(SETUP) $(CARGO) fmt --check

@@ -5,7 +5,7 @@ use camloc::frame::PicturePool;
 use camloc::pipeline::Output;
 use camloc::render::TextRenderer;
 use camloc::sink::{VideoOptions, VideoSink, Window};
-use camloc::source::{CameraSource, CameraWish, FrameSource};
+use camloc::source::{CameraSource, CameraWish, Encoding, FrameSource};
 
 use super::arguments::{ExplainArgs, TrackArgs, set};
 use super::run::{Job, ResultArgs};
@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// Wanted frames a second
     #[arg(long, env = "CAMLOC_FPS", value_name = "N")]
     fps: Option<f64>,
+    /// Wanted packing of pixels: yuyv, uyvy, nv12, rgb, bgr, mjpeg or grey [default: as size and rate want it]
+    #[arg(long, env = "CAMLOC_ENCODING", value_name = "NAME")]
+    encoding: Option<String>,
     /// End with an error when the camera is unplugged, instead of waiting for it
     #[arg(long)]
     no_reconnect: bool,
@@ -50,6 +53,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     set(&mut camera.device, args.camera);
     set(&mut camera.size, args.size);
     set(&mut camera.fps, args.fps);
+    set(&mut camera.encoding, args.encoding);
     camera.reconnect &= !args.no_reconnect;
     let wish = wish(&settings.camera)?;
 
@@ -77,5 +81,9 @@ pub(super) fn wish(camera: &Camera) -> Result<CameraWish> {
     if !(camera.fps.is_finite() && camera.fps > 0.0) {
         return Err(usage(anyhow!("the camera's frames a second are a number above 0, not {}", camera.fps)));
     }
-    Ok(CameraWish { size: Some(size), fps: Some(camera.fps), reconnect: camera.reconnect })
+    let encoding: Option<Encoding> = match camera.encoding.as_str() {
+        "any" => None,
+        name => Some(name.parse().map_err(usage)?),
+    };
+    Ok(CameraWish { size: Some(size), fps: Some(camera.fps), encoding, reconnect: camera.reconnect })
 }

@@ -85,6 +85,7 @@ pub(super) struct Camera {
     pub(super) device: String,
     pub(super) size: String,
     pub(super) fps: f64,
+    pub(super) encoding: String,
     pub(super) reconnect: bool,
 }
 

@@ -6,10 +6,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, after, bounded, never, select, unbounded};
+use crossbeam_channel::{Receiver, at, bounded, never, select, unbounded};
 
 use super::newest::Newest;
-use super::{Event, FrameSource, Notice, SourceError, SourceInfo, Stop};
+use super::{Encoding, Event, FrameSource, Notice, SourceError, SourceInfo, Stop};
 use crate::frame::{Frame, PicturePool};
 
 mod capture;
@@ -20,8 +20,11 @@ mod device;
 
 use capture::Capture;
 
+/// How long a camera may take to begin before the user hears of it.
+const START: Duration = Duration::from_secs(3);
+
 /// Silence that the user hears of.
-const STALL: Duration = Duration::from_secs(2);
+const STALL: Duration = Duration::from_millis(1500);
 
 /// A camera of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,13 +58,15 @@ pub struct CameraWish {
     pub size: Option<(u32, u32)>,
     /// Frames a second; the nearest offered at that size is taken. `None`: 30.
     pub fps: Option<f64>,
+    /// How pixels are packed, which decides over the size and the rate that can be had. `None`: as both want it.
+    pub encoding: Option<Encoding>,
     /// Whether to wait for a camera that was pulled out, rather than to end with an error.
     pub reconnect: bool,
 }
 
 impl Default for CameraWish {
     fn default() -> CameraWish {
-        CameraWish { size: None, fps: None, reconnect: true }
+        CameraWish { size: None, fps: None, encoding: None, reconnect: true }
     }
 }
 
@@ -99,7 +104,8 @@ pub struct CameraSource {
     news: Receiver<News>,
     stop: Stop,
     dropped: Stop,
-    last: Instant,
+    /// When the user hears of silence.
+    due: Instant,
     silent: bool,
     /// The frame that came with the news that frames come again.
     held: Option<Frame>,
@@ -144,9 +150,9 @@ impl CameraSource {
         };
         let (opened_to, opened) = bounded(1);
         std::thread::spawn(move || capture.run(&opened_to));
-        let (stop, last) = (stop.clone(), Instant::now());
+        let (stop, due) = (stop.clone(), Instant::now() + START);
         let mut source =
-            CameraSource { info, frames, news, stop, dropped, last, silent: false, held: None, ended: false };
+            CameraSource { info, frames, news, stop, dropped, due, silent: false, held: None, ended: false };
         let offer = select! {
             recv(source.stop.stopped()) -> _ => return Ok(source),
             recv(opened) -> opened => opened.unwrap_or_else(|_| Err(Failure::Other("opening it failed".into()))),
@@ -155,7 +161,7 @@ impl CameraSource {
         tracing::info!("{camera}: {offer}");
         source.info.size = Some((offer.width, offer.height));
         source.info.fps = offer.fps();
-        source.last = Instant::now();
+        source.due = Instant::now() + START;
         Ok(source)
     }
 
@@ -176,7 +182,7 @@ impl FrameSource for CameraSource {
         if let Some(frame) = self.held.take() {
             return Ok(Event::Frame(frame));
         }
-        let stalled = if self.silent { never() } else { after(STALL.saturating_sub(self.last.elapsed())) };
+        let stalled = if self.silent { never() } else { at(self.due) };
         select! {
             recv(self.stop.stopped()) -> _ => Ok(Event::End),
             recv(self.news) -> news => match news {
@@ -197,7 +203,7 @@ impl FrameSource for CameraSource {
             },
             recv(self.frames) -> frame => match frame {
                 Ok(frame) => {
-                    self.last = Instant::now();
+                    self.due = Instant::now() + STALL;
                     if !std::mem::take(&mut self.silent) {
                         return Ok(Event::Frame(frame));
                     }

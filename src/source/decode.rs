@@ -11,33 +11,75 @@ use zune_jpeg::JpegDecoder;
 use super::jpeg;
 use crate::frame::{Picture, PicturePool};
 
-/// How a camera packs its pixels.
+/// How a camera packs its pixels, in the order of preference at equal size and rate: the cheaper to decode, or the
+/// better, comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nokhwa knows fewer"))]
-pub(super) enum Encoding {
-    // In the order of preference at equal size and rate: the cheaper to decode, or the better, comes first.
+pub enum Encoding {
+    /// YUV with half the colours of a row, brightness first.
     Yuyv,
+    /// The same, colour first.
     Uyvy,
+    /// YUV with a quarter of the colours, in two planes.
     Nv12,
+    /// A byte for each of red, green and blue.
     Rgb,
+    /// The same from blue to red.
     Bgr,
+    /// A JPEG for each frame.
     Mjpeg,
+    /// Brightness alone.
     Grey,
+}
+
+impl Encoding {
+    /// Every encoding.
+    pub const ALL: [Encoding; 7] = [
+        Encoding::Yuyv,
+        Encoding::Uyvy,
+        Encoding::Nv12,
+        Encoding::Rgb,
+        Encoding::Bgr,
+        Encoding::Mjpeg,
+        Encoding::Grey,
+    ];
+}
+
+impl std::fmt::Display for Encoding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&format!("{self:?}").to_uppercase())
+    }
+}
+
+/// An encoding's name that there is not.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("unknown encoding \"{0}\": choose one of yuyv, uyvy, nv12, rgb, bgr, mjpeg, grey")]
+pub struct UnknownEncoding(String);
+
+impl std::str::FromStr for Encoding {
+    type Err = UnknownEncoding;
+
+    fn from_str(name: &str) -> Result<Encoding, UnknownEncoding> {
+        let same = |encoding: &Encoding| encoding.to_string().eq_ignore_ascii_case(name);
+        Encoding::ALL.into_iter().find(same).ok_or_else(|| UnknownEncoding(name.to_owned()))
+    }
 }
 
 /// The layout of a camera's frames; the sizes of an MJPEG frame are in itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Layout {
-    pub(super) encoding: Encoding,
-    pub(super) width: u32,
-    pub(super) height: u32,
+pub struct Layout {
+    /// How pixels are packed.
+    pub encoding: Encoding,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
     /// Bytes from one row to the next (of the first plane).
-    pub(super) stride: u32,
+    pub stride: u32,
 }
 
 impl Layout {
     /// Rows without padding.
-    pub(super) fn packed(encoding: Encoding, width: u32, height: u32) -> Layout {
+    pub fn packed(encoding: Encoding, width: u32, height: u32) -> Layout {
         let bytes = match encoding {
             Encoding::Yuyv | Encoding::Uyvy => 2 * width.next_multiple_of(2),
             Encoding::Rgb | Encoding::Bgr => 3 * width,
@@ -50,7 +92,7 @@ impl Layout {
     ///
     /// YUV is taken as BT.601 in limited range, as USB video class cameras send it. Bytes after a JPEG's end are
     /// ignored, and its Huffman tables may be left out, as some cameras do.
-    pub(super) fn decode(&self, bytes: &[u8], pool: &PicturePool) -> Option<Picture> {
+    pub fn decode(&self, bytes: &[u8], pool: &PicturePool) -> Option<Picture> {
         if self.encoding == Encoding::Mjpeg {
             return decode_jpeg(bytes, pool);
         }

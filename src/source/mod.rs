@@ -22,6 +22,7 @@ mod stop;
 mod video;
 
 pub use camera::{CameraInfo, CameraSource, CameraWish};
+pub use decode::{Encoding, Layout, UnknownEncoding};
 pub use error::SourceError;
 pub use images::ImageSource;
 pub use pan::{PanSource, PanWish};

@@ -1,7 +1,6 @@
 //! Which of a camera's formats to take.
 
-use super::super::decode::Encoding;
-use super::CameraWish;
+use super::{CameraWish, Encoding};
 
 /// The size and rate taken where the user has no wish: enough for a classifier, and what most webcams do best.
 const USUAL: (u32, u32, f64) = (1280, 720, 30.0);
@@ -26,14 +25,14 @@ impl Offer {
     pub(super) fn grants(&self, wish: &CameraWish) -> bool {
         let size = wish.size.is_none_or(|size| size == (self.width, self.height));
         let rate = wish.fps.zip(self.fps()).is_none_or(|(wanted, fps)| (wanted - fps).abs() < 0.5);
-        size && rate
+        let encoding = wish.encoding.is_none_or(|encoding| encoding == self.encoding);
+        size && rate && encoding
     }
 }
 
 impl std::fmt::Display for Offer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let encoding = format!("{:?}", self.encoding).to_uppercase();
-        write!(f, "{}x{} {encoding}", self.width, self.height)?;
+        write!(f, "{}x{} {}", self.width, self.height, self.encoding)?;
         match self.fps() {
             Some(fps) => write!(f, " at {} fps", (fps * 100.0).round() / 100.0),
             None => Ok(()),
@@ -44,18 +43,20 @@ impl std::fmt::Display for Offer {
 /// What was wished for, in words.
 pub(super) fn in_words(wish: &CameraWish) -> String {
     let size = wish.size.map(|(width, height)| format!("{width}x{height}"));
-    let fps = wish.fps.map(|fps| format!("{fps} fps"));
-    [size, fps].into_iter().flatten().collect::<Vec<_>>().join(" at ")
+    let encoding = wish.encoding.map(|encoding| encoding.to_string());
+    let fps = wish.fps.map(|fps| format!("at {fps} fps"));
+    [size, encoding, fps].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// The offer nearest to the wish: in size first, then in rate, then the one that decodes fastest.
+/// The offer nearest to the wish: in encoding first, then in size, then in rate, then the one that decodes fastest.
 pub(super) fn nearest(offers: &[Offer], wish: &CameraWish) -> Option<Offer> {
     let (width, height) = wish.size.unwrap_or((USUAL.0, USUAL.1));
     let fps = wish.fps.unwrap_or(USUAL.2);
     let distance = |offer: &Offer| {
+        let other = wish.encoding.is_some_and(|encoding| encoding != offer.encoding);
         let size = offer.width.abs_diff(width) + offer.height.abs_diff(height);
         let rate = offer.fps().map_or(0.0, |f| (f - fps).abs());
-        (size, (rate * 100.0) as u64, offer.encoding)
+        (other, size, (rate * 100.0) as u64, offer.encoding)
     };
     offers.iter().copied().min_by_key(distance)
 }
@@ -105,6 +106,17 @@ mod tests {
         assert_eq!(in_words(&wanted), "4000x3000 at 60 fps");
         assert_eq!(chosen.to_string(), "1920x1080 MJPEG at 30 fps");
         assert_eq!(nearest(&[], &wanted), None);
+    }
+
+    #[test]
+    fn an_encoding_counts_before_all_and_is_missed_if_not_offered() {
+        let raw = CameraWish { encoding: Some(Encoding::Yuyv), ..wish(Some((1920, 1080)), None) };
+        assert_eq!(nearest(&webcam(), &raw), Some(offer(Encoding::Yuyv, 1280, 720, 10)));
+        let grey = CameraWish { encoding: Some(Encoding::Grey), ..wish(None, Some(30.0)) };
+        let chosen = nearest(&webcam(), &grey).unwrap();
+        assert_eq!(chosen, offer(Encoding::Mjpeg, 1280, 720, 30));
+        assert!(!chosen.grants(&grey));
+        assert_eq!(in_words(&grey), "GREY at 30 fps");
     }
 
     #[test]

@@ -9,9 +9,9 @@ use nokhwa::utils::{
 };
 use nokhwa::{Buffer, NokhwaError};
 
-use super::super::decode::{Encoding, Layout};
+use super::super::decode::Layout;
 use super::choice::{self, Offer};
-use super::{CameraInfo, CameraWish, Failure};
+use super::{CameraInfo, CameraWish, Encoding, Failure};
 
 const ENCODINGS: [(FrameFormat, Encoding); 6] = [
     (FrameFormat::YUYV, Encoding::Yuyv),

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use v4l::buffer::Type;
+use v4l::buffer::{Flags, Type};
 use v4l::format::FourCC;
 use v4l::fraction::Fraction;
 use v4l::frameinterval::FrameIntervalEnum;
@@ -15,9 +15,9 @@ use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 use v4l::{Device, Format};
 
-use super::super::decode::{Encoding, Layout};
+use super::super::decode::Layout;
 use super::choice::{self, Offer};
-use super::{CameraInfo, CameraWish, Failure};
+use super::{CameraInfo, CameraWish, Encoding, Failure};
 
 /// How long a camera may be silent before it is opened anew.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -121,8 +121,9 @@ impl Camera {
     /// Waits for the next frame; with it comes the driver's count of frames, which has gaps where some were lost.
     pub(super) fn frame(&mut self) -> Result<(&[u8], Option<u64>), Failure> {
         let (bytes, meta) = CaptureStream::next(&mut self.stream)?;
-        // What follows in the buffer is left from earlier frames.
-        let used = bytes.get(..meta.bytesused as usize).unwrap_or(bytes);
+        // What follows in the buffer is left from earlier frames; all of it is, if the driver lost some of the frame.
+        let used = if meta.flags.contains(Flags::ERROR) { 0 } else { meta.bytesused as usize };
+        let used = bytes.get(..used).unwrap_or(bytes);
         Ok((used, Some(u64::from(meta.sequence))))
     }
 }
@@ -180,7 +181,8 @@ impl From<io::Error> for Failure {
         const ENXIO: i32 = 6;
         const EBUSY: i32 = 16;
         match (error.kind(), error.raw_os_error()) {
-            (io::ErrorKind::TimedOut, _) => Failure::Silent,
+            // A signal, such as that of a terminal that changes its size, ends the wait for a frame early.
+            (io::ErrorKind::TimedOut | io::ErrorKind::Interrupted, _) => Failure::Silent,
             (io::ErrorKind::NotFound, _) | (_, Some(ENODEV | ENXIO)) => Failure::Gone,
             (io::ErrorKind::PermissionDenied, _) => Failure::Permission,
             (io::ErrorKind::ResourceBusy, _) | (_, Some(EBUSY)) => Failure::Busy,
