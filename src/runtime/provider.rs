@@ -7,9 +7,11 @@ use ort::environment::Environment;
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProviderDispatch};
 use ort::memory::DeviceType;
 use ort::session::builder::SessionBuilder;
+use prost::Message;
 
 use super::RuntimeError;
 use super::library::built_in;
+use crate::onnx::proto::ModelProto;
 
 /// What of ONNX Runtime runs a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,6 +95,7 @@ impl Provider {
         self,
         builder: SessionBuilder,
         environment: &Environment,
+        model: &[u8],
         threads: usize,
     ) -> Result<SessionBuilder, RuntimeError> {
         let unusable = |why: String| RuntimeError::NoProvider { provider: self, why };
@@ -100,7 +103,7 @@ impl Provider {
         // A plugin may offer several devices; of WebGPU's, a session takes only one.
         let device = devices.min_by_key(|device| device.hardware_device().ty() != DeviceType::GPU);
         if let Some(device) = device {
-            let options = self.device_options();
+            let options = self.device_options(model);
             let taken = builder.with_devices([device], Some(&options));
             return taken.map_err(|error| unusable(RuntimeError::reason(error)));
         }
@@ -116,10 +119,12 @@ impl Provider {
         }
     }
 
-    /// What a plugin's device is told.
-    fn device_options(self) -> Vec<(String, String)> {
+    /// What a plugin's device is told about this model.
+    fn device_options(self, model: &[u8]) -> Vec<(String, String)> {
+        let option = |name: &str, value: String| (format!("{}.{name}", self.id()), value);
         match self {
-            Provider::OpenVino => vec![(format!("{}.load_config", self.id()), OPENVINO_PRECISION.into())],
+            Provider::OpenVino => vec![option("load_config", OPENVINO_PRECISION.into())],
+            Provider::WebGpu => vec![option("forceCpuNodeNames", pools_with_places(model).join("\n"))],
             _ => vec![],
         }
     }
@@ -141,6 +146,15 @@ impl Provider {
             Provider::WebGpu => ep::WebGPU::default().build(),
         })
     }
+}
+
+/// The names of a model's poolings that also tell where the largest values were, as the gradient of one does: WebGPU
+/// takes them and then fails.
+fn pools_with_places(model: &[u8]) -> Vec<String> {
+    // What can't be read here is refused by ONNX Runtime, in its own words.
+    let nodes = ModelProto::decode(model).unwrap_or_default().graph.unwrap_or_default().node;
+    let pools = nodes.into_iter().filter(|node| node.op_type() == "MaxPool" && node.output.len() > 1);
+    pools.map(|node| node.name().to_owned()).collect()
 }
 
 /// As users know it: `CUDA`.

@@ -51,6 +51,8 @@ pub struct Session {
     targets: Option<Tensor<i64>>,
     outputs: Vec<Output>,
     nodes: Vec<Node>,
+    /// Whether a device has memory of its own, to which inputs are copied when they are bound.
+    copies: bool,
 }
 
 impl Session {
@@ -91,7 +93,7 @@ impl Session {
         let builder = ort::session::Session::builder(&environment).map_err(RuntimeError::other)?;
         let builder = configure(builder, options).map_err(RuntimeError::other)?;
         let mut session = provider
-            .take(builder, &environment, options.thread_count())?
+            .take(builder, &environment, model, options.thread_count())?
             .commit_from_memory(model)
             .map_err(RuntimeError::refused)?;
         let nodes = nodes::placed(&session)?;
@@ -109,7 +111,8 @@ impl Session {
         input.bind(&mut binding).map_err(RuntimeError::other)?;
         let targets = bind_targets(&session, &mut binding)?;
         let outputs = Output::bind_all(&mut session, &mut binding)?;
-        Ok(Session { session, binding, input, targets, outputs, nodes })
+        let copies = nodes.iter().any(|node| node.provider != Provider::Cpu.to_string());
+        Ok(Session { session, binding, input, targets, outputs, nodes, copies })
     }
 
     /// The shape of the image input.
@@ -136,6 +139,12 @@ impl Session {
     /// Runs the model on the input.
     pub fn run(&mut self) -> Result<(), RuntimeError> {
         self.input.convert();
+        if self.copies {
+            self.input.bind(&mut self.binding).map_err(RuntimeError::other)?;
+            if let Some(targets) = &self.targets {
+                self.binding.bind_input(TARGETS, targets).map_err(RuntimeError::other)?;
+            }
+        }
         self.session.run_binding(&self.binding).map_err(RuntimeError::run)?;
         self.outputs.iter_mut().for_each(Output::convert);
         Ok(())
