@@ -1,5 +1,6 @@
 //! What made a result: the model, the method, and where the model's nodes ran.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 /// What made the maps of a frame.
@@ -37,7 +38,7 @@ impl Placement {
                 None => counts.push((provider.to_owned(), 1)),
             }
         }
-        counts.sort_by(|a, b| b.1.cmp(&a.1));
+        counts.sort_by_key(|(_, nodes)| Reverse(*nodes));
         Placement { counts }
     }
 
