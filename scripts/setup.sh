@@ -3,6 +3,7 @@
 #   sh scripts/setup.sh        a C compiler, kernel headers and libclang, the last two for cameras on Linux
 #   sh scripts/setup.sh test   also a screen for the window tests (Xvfb, xdotool and a screenshot tool), and Python with
 #                              onnxruntime for those of exported models
+#                              and Mesa's software Vulkan for those of WebGPU
 # What is missing is fetched into .setup/ where that works, installed where that needs no questions (root, apt or dnf),
 # and else named. Once all is there, nothing is printed and no network is needed.
 set -eu
@@ -126,6 +127,37 @@ exporter_python() {
     say "tests of exported models in Python will be skipped: they need python3 with venv and onnxruntime"
 }
 
+# Mesa 25's software Vulkan, unpacked beside the build: Debian 12's own is too old for WebGPU, and its backports would
+# replace the system's. No root is needed for that.
+software_vulkan() {
+    [ "$(uname -m)" = x86_64 ] && have apt-get && grep -q '^VERSION_CODENAME=bookworm' /etc/os-release 2>/dev/null ||
+        { say "WebGPU tests will be skipped: Mesa's software Vulkan is fetched on Debian 12 (x86-64) only"; return 0; }
+    apt=$dir/apt
+    rm -rf "$apt" "$dir/mesa" "$dir/mesa.new"
+    mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$dir/mesa.new"
+    # The mirror that this machine uses for Debian itself.
+    mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
+        sed -n 's/ bookworm$//p' | head -n 1)
+    for suite in bookworm bookworm-backports; do
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+    done >"$apt/sources.list"
+    own="-o Dir::State::Lists=$apt/lists -o Dir::Cache::archives=$apt/archives -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+        -o Dir::Etc::sourcelist=$apt/sources.list -o Dir::Etc::sourceparts=- -o Debug::NoLocking=1"
+    say "fetching Mesa's software Vulkan into .setup/mesa (11 MB)"
+    # shellcheck disable=SC2086 # options without spaces
+    if (cd "$apt" && apt-get $own update && apt-get $own -t bookworm-backports download \
+        mesa-vulkan-drivers libdrm2 libdrm-amdgpu1) >"$dir/install.log" 2>&1; then
+        for package in "$apt"/*.deb; do dpkg -x "$package" "$dir/mesa.new"; done
+        # Its other libraries come with every desktop; these may be missing.
+        ldconfig -p | grep -q libLLVM-15 && ldconfig -p | grep -q libvulkan.so.1 ||
+            install "WebGPU tests" "libllvm15 libvulkan1" "" || true
+        mv "$dir/mesa.new" "$dir/mesa"
+    else
+        say "WebGPU tests will be skipped: apt could not fetch Mesa, see .setup/install.log"
+    fi
+    rm -rf "$apt" "$dir/mesa.new"
+}
+
 # What an earlier run found may be gone, and a run with another PATH may find less.
 ready() {
     [ -f "$env" ] && have cc || return 1
@@ -158,4 +190,9 @@ fi
 if [ "$mode" = test ] && ! [ -f "$dir/exporter_python" ]; then
     exporter_python
     : >"$dir/exporter_python"
+fi
+
+if [ "$mode" = test ] && ! [ -f "$dir/software_vulkan" ]; then
+    software_vulkan
+    : >"$dir/software_vulkan"
 fi

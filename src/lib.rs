@@ -23,6 +23,7 @@ pub mod localize;
 pub mod maps;
 pub mod model;
 pub mod onnx;
+pub mod origin;
 pub mod pipeline;
 pub mod render;
 pub mod runtime;

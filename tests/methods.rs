@@ -83,7 +83,7 @@ fn check(network: &str) {
             ..Request::default()
         };
         explain(&mut model, &request).unwrap_or_else(|error| panic!("{network} {key}: {error}"));
-        let options = Options { threads: 1, shape: Some(shape.clone()) };
+        let options = Options { threads: 1, shape: Some(shape.clone()), ..Options::default() };
         let mut session = Session::load(&encode(&model).unwrap(), &options).unwrap();
         let classes: Vec<i64> = targets.iter().map(|&class| class as i64).collect();
         session.set_targets(&classes).unwrap();
@@ -133,7 +133,7 @@ fn a_window_goes_from_one_method_to_the_next_and_comes_around() {
     let mut maps = Vec::new();
     for _ in 0..=Method::all().count() {
         explainer.explain(&picture, &mut maps).unwrap();
-        assert!(maps[0].values.iter().all(|value| value.is_finite()), "{}", explainer.summary());
+        assert!(maps[0].values.iter().all(|value| value.is_finite()), "{}", explainer.origin());
         seen.push(explainer.explanation().method.clone());
         explainer.next_method();
     }

@@ -21,6 +21,12 @@ pub use store::Store;
 pub enum Asset {
     /// The ONNX Runtime library, a file.
     OnnxRuntime,
+    /// An ONNX Runtime library with CUDA and TensorRT, a file with the providers beside it; it needs NVIDIA's own libraries.
+    OnnxRuntimeCuda,
+    /// An ONNX Runtime library with OpenVINO, a file with all of OpenVINO beside it.
+    OnnxRuntimeOpenVino,
+    /// A plugin that gives ONNX Runtime WebGPU, a file.
+    WebGpuPlugin,
     /// The default model's weights as a torch checkpoint, a file; [`model::lite0`](crate::model::lite0) reads it.
     Lite0Weights,
     /// A folder with `chelsea.png` (a cat), `coffee.png`, `rocket.jpg` and `astronaut.png`, all free of copyright.
@@ -33,8 +39,11 @@ pub enum Asset {
 
 impl Asset {
     /// Every asset.
-    pub const ALL: [Asset; 10] = [
+    pub const ALL: [Asset; 13] = [
         Asset::OnnxRuntime,
+        Asset::OnnxRuntimeCuda,
+        Asset::OnnxRuntimeOpenVino,
+        Asset::WebGpuPlugin,
         Asset::Lite0Weights,
         Asset::SamplePhotos,
         Asset::Ffmpeg,
@@ -46,10 +55,18 @@ impl Asset {
         Asset::Font(FontScript::Thai),
     ];
 
+    /// Whether it is a build of ONNX Runtime, in whose place a user's own may stand.
+    fn is_runtime(self) -> bool {
+        matches!(self, Asset::OnnxRuntime | Asset::OnnxRuntimeCuda | Asset::OnnxRuntimeOpenVino)
+    }
+
     /// The asset's name in the manifest.
     fn key(self) -> &'static str {
         match self {
             Asset::OnnxRuntime => "onnxruntime",
+            Asset::OnnxRuntimeCuda => "onnxruntime-cuda",
+            Asset::OnnxRuntimeOpenVino => "onnxruntime-openvino",
+            Asset::WebGpuPlugin => "webgpu-plugin",
             Asset::Lite0Weights => "efficientnet-lite0",
             Asset::SamplePhotos => "sample-photos",
             Asset::Ffmpeg => "ffmpeg",

@@ -30,7 +30,7 @@ pub struct Store {
 impl Store {
     /// The store of this user: `CAMLOC_CACHE`, or else `camloc` in the user's cache folder.
     ///
-    /// Where `CAMLOC_ORT_DYLIB` names a library, that is [`Asset::OnnxRuntime`]. Nothing is created yet.
+    /// Where `CAMLOC_ORT_DYLIB` names a library, that is every build of ONNX Runtime. Nothing is created yet.
     ///
     /// # Errors
     /// [`AssetError::NoCacheFolder`] where a user has no home.
@@ -60,7 +60,7 @@ impl Store {
     /// # Errors
     /// See [`AssetError`]. After an error nothing half-done is left behind.
     pub fn get(&self, asset: Asset, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, AssetError> {
-        if asset == Asset::OnnxRuntime
+        if asset.is_runtime()
             && let Some(path) = &self.own_runtime
         {
             let path = path.clone();
@@ -84,7 +84,7 @@ impl Store {
 
     /// The asset's file (or folder), if it is there; never fetches.
     pub fn cached(&self, asset: Asset) -> Option<PathBuf> {
-        if asset == Asset::OnnxRuntime
+        if asset.is_runtime()
             && let Some(path) = &self.own_runtime
         {
             return path.is_file().then(|| path.clone());

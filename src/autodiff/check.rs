@@ -170,7 +170,7 @@ impl Check {
         let flat = graph.add_ints("flat", &[-1]);
         let full = graph.op("Reshape", "full", &[&full, &flat], vec![]);
         finish(&mut graph, &full, "gradient");
-        let options = Options { threads: 1, shape: Some(vec![1, values.len()]) };
+        let options = Options { threads: 1, shape: Some(vec![1, values.len()]), ..Options::default() };
         let mut session = Session::load(&model.encode_to_vec(), &options).unwrap();
         session.input_mut().copy_from_slice(values);
         session.run().unwrap();
@@ -184,7 +184,7 @@ impl Check {
             let model = self.model(count);
             let sizes: Vec<usize> = self.inputs.iter().map(|(_, shape, _)| length(shape)).collect();
             let total = 2 * sizes.iter().sum::<usize>();
-            let options = Options { threads: 1, shape: Some(vec![1, total]) };
+            let options = Options { threads: 1, shape: Some(vec![1, total]), ..Options::default() };
             let mut session = Session::load(&model.encode_to_vec(), &options)
                 .unwrap_or_else(|error| panic!("{error:?} in {:#?}", self.nodes));
             for seed in 0..3 {

@@ -54,6 +54,9 @@ pub(super) struct ModelArgs {
     /// Threads of one forward pass [default: one for each physical core]
     #[arg(long, env = "CAMLOC_THREADS", value_name = "N")]
     threads: Option<usize>,
+    /// What runs the model: auto, cpu, cuda, tensorrt, coreml, directml, openvino or webgpu (docs/providers.md)
+    #[arg(long, env = "CAMLOC_PROVIDER", value_name = "NAME")]
+    provider: Option<String>,
 }
 
 impl ModelArgs {
@@ -89,6 +92,7 @@ impl ModelArgs {
         set(&mut model.fit, self.fit);
         set(&mut model.input_size, self.input_size);
         set(&mut model.threads, self.threads);
+        set(&mut model.provider, self.provider);
     }
 }
 

@@ -19,7 +19,7 @@ use camloc::track::Tracking;
 
 use super::report::Report;
 use super::settings::{self, Localize, Overlay, Settings};
-use super::usage;
+use super::{providers, usage};
 
 /// The cache of pinned downloads.
 pub(super) fn store() -> Result<Store> {
@@ -45,11 +45,18 @@ fn fetching<T>(report: &Report, work: impl FnOnce(&mut dyn FnMut(Progress)) -> T
     })
 }
 
-/// Loads ONNX Runtime.
-pub(super) fn library(store: &Store, report: &Report) -> Result<PathBuf> {
-    let path = fetch(store, Asset::OnnxRuntime, report)?;
+/// Loads the ONNX Runtime that has the execution provider of the settings.
+pub(super) fn library(settings: &Settings, store: &Store, report: &Report) -> Result<()> {
+    let wish = providers::wish(&settings.model.provider)?;
+    let path = fetch(store, providers::library(wish, store)?, report)?;
     runtime::init(&path)?;
-    Ok(path)
+    providers::plugins(wish, store)?.iter().try_for_each(|plugin| Ok(runtime::add_plugin(plugin)?))
+}
+
+/// How the settings have a model run.
+pub(super) fn options(settings: &Settings) -> Result<Options> {
+    let provider = providers::wish(&settings.model.provider)?;
+    Ok(Options { threads: settings.model.threads, provider, ..Options::default() })
 }
 
 /// The default model, imported on first use.
@@ -115,10 +122,10 @@ pub(super) fn explainer(
     classes: usize,
     switchable: bool,
 ) -> Result<Explainer> {
-    library(store, report)?;
+    library(settings, store, report)?;
     let classifier = classifier(settings, store, report)?;
     let mut request = request(settings, &classifier.labels, classes)?;
-    let options = Options { threads: settings.model.threads, ..Options::default() };
+    let options = options(settings)?;
     if switchable {
         // A window shall stay alive; while it is paused, the rest is asked.
         request.black_box.budget = request.black_box.budget.or(Some(LIVE_BUDGET));

@@ -15,6 +15,7 @@ use camloc::explain::{self, Method, Request};
 use camloc::frame::PicturePool;
 use camloc::model::Classifier;
 use camloc::onnx::load::encode;
+use camloc::origin::Origin;
 use camloc::pipeline::{Explainer, Output, Stage, Stats};
 use camloc::runtime::{Options, Session};
 use camloc::sink::{Finished, JsonSink, Shown, Sink, SinkError, VideoOptions, VideoSink};
@@ -38,11 +39,14 @@ pub(super) struct Args {
     /// Rounds; medians are taken over them
     #[arg(long, default_value_t = 5, value_name = "N")]
     rounds: usize,
+    /// Measure the forward passes only, --batch pictures each: plain, and with the maps of each method
+    #[arg(long)]
+    forward: bool,
     #[command(flatten)]
     explain: ExplainArgs,
 }
 
-/// CPU of the forward pass with maps over the plain one.
+/// Cost of the forward pass with maps over the plain one.
 struct Ratios {
     /// With refined maps.
     refined: f64,
@@ -56,12 +60,18 @@ struct Ratios {
 #[derive(Debug, Serialize)]
 struct Figures {
     model: String,
+    /// Where the nodes of the explained model run, and how many.
+    provider: String,
+    /// What the ratios are of: `cpu` time, or `wall` time where a device does the work.
+    ratio_of: &'static str,
+    /// Pictures in one forward pass.
+    batch: usize,
     threads: usize,
     forward_cpu_ms: f64,
     forward_wall_ms: f64,
     explained_cpu_ms: f64,
     explained_wall_ms: f64,
-    /// CPU of the forward pass with raw maps over the plain one.
+    /// Cost of the forward pass with raw maps over the plain one.
     cam_branch_ratio: f64,
     /// The same with refined maps, as the other commands have them.
     refined_ratio: f64,
@@ -69,6 +79,15 @@ struct Figures {
     method_ratios: BTreeMap<&'static str, f64>,
     /// The same for Grad-CAM at a layer half-way down.
     half_way_ratio: Option<f64>,
+    #[serde(flatten)]
+    pipeline: Option<Whole>,
+    /// Resident memory at the end.
+    rss_mb: f64,
+}
+
+/// What the whole pipeline costs.
+#[derive(Debug, Serialize)]
+struct Whole {
     video_json_cpu_ms: f64,
     video_json_wall_ms: f64,
     /// CPU of 720p H.264 to JSON over the bare forward pass.
@@ -82,8 +101,6 @@ struct Figures {
     /// The explained forward pass at that pace: between two frames caches cool down and threads fall asleep.
     live_forward_ms: f64,
     live_dropped: u64,
-    /// Resident memory at the end.
-    rss_mb: f64,
 }
 
 /// Size of the test video and the live picture.
@@ -98,15 +115,20 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let settings = args.explain.over(&context.settings);
     let store = assemble::store()?;
     let report = &context.report;
-    assemble::library(&store, report)?;
+    assemble::library(&settings, &store, report)?;
     let folder =
         tempfile::tempdir().context("the test video has no place: the temporary folder can't be written")?;
     let quiet = Context { settings, report: Report::new(true), stats: context.stats };
     let bench = Bench { quiet, store, folder: folder.path(), frames: args.frames };
-    report.note("making a 720p test video");
-    let clip = bench.make_clip()?;
+    let clip = match args.forward {
+        true => None,
+        false => {
+            report.note("making a 720p test video");
+            Some(bench.make_clip()?)
+        }
+    };
     report.note(format_args!("measuring in {} rounds; leave the machine alone", args.rounds));
-    let figures = bench.measure(&clip, args.rounds.max(1))?;
+    let figures = bench.measure(clip.as_deref(), args.rounds.max(1))?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&figures)?;
         match path.to_str() {
@@ -150,6 +172,7 @@ impl Bench<'_> {
                 detections: &[],
                 segmentation: None,
                 what_if: None,
+                made_by: &Origin::default(),
                 labels: &[],
                 source: Path::new("pan"),
                 still: false,
@@ -166,7 +189,7 @@ impl Bench<'_> {
         Ok(PanSource::new(photos, wish, &PicturePool::new(4), &Stop::new()))
     }
 
-    fn measure(&self, clip: &Path, rounds: usize) -> Result<Figures> {
+    fn measure(&self, clip: Option<&Path>, rounds: usize) -> Result<Figures> {
         let settings = &self.quiet.settings;
         let mut classifier = assemble::classifier(settings, &self.store, &self.quiet.report)?;
         classifier.fix_size();
@@ -174,44 +197,55 @@ impl Bench<'_> {
         let Ratios { refined, methods: method_ratios, half_way: half_way_ratio } =
             self.ratios(&classifier)?;
         let (mut plain, mut explained) = self.sessions(classifier)?;
+        let provider = explained.placement();
         let mut rows = Vec::new();
         for _ in 0..rounds {
             let (forward, with_maps) = passes(&mut plain, &mut explained)?;
-            let json = self.video(clip, false)?;
-            let overlay = self.video(clip, true)?;
-            rows.push([forward, with_maps, json, overlay]);
+            let mut row = vec![forward, with_maps];
+            if let Some(clip) = clip {
+                row.extend([self.video(clip, false)?, self.video(clip, true)?]);
+            }
+            rows.push(row);
         }
-        let live = self.live()?;
         let cpu = |i: usize| median(rows.iter().map(|row| row[i].cpu_ms));
         let wall = |i: usize| median(rows.iter().map(|row| row[i].wall_ms));
         let over_forward = |i: usize| median(rows.iter().map(|row| row[i].cpu_ms / row[0].cpu_ms));
+        let pipeline = || -> Result<Whole> {
+            let live = self.live()?;
+            Ok(Whole {
+                video_json_cpu_ms: cpu(2),
+                video_json_wall_ms: wall(2),
+                video_json_ratio: over_forward(2),
+                video_overlay_cpu_ms: cpu(3),
+                video_overlay_wall_ms: wall(3),
+                video_overlay_ratio: over_forward(3),
+                live_latency_ms: 1e3 * live.latency().as_secs_f64(),
+                live_forward_ms: 1e3 * live.stages()[Stage::Forward as usize].recent.as_secs_f64(),
+                live_dropped: live.dropped(),
+            })
+        };
         Ok(Figures {
             model: title,
+            provider: provider.to_string(),
+            ratio_of: if on_cpu(&explained) { "cpu" } else { "wall" },
+            batch: self.batch(),
             threads: settings.model.threads,
             forward_cpu_ms: cpu(0),
             forward_wall_ms: wall(0),
             explained_cpu_ms: cpu(1),
             explained_wall_ms: wall(1),
-            cam_branch_ratio: over_forward(1),
+            cam_branch_ratio: median(rows.iter().map(|row| over(&explained, row[1], row[0]))),
             refined_ratio: refined,
             method_ratios,
             half_way_ratio,
-            video_json_cpu_ms: cpu(2),
-            video_json_wall_ms: wall(2),
-            video_json_ratio: over_forward(2),
-            video_overlay_cpu_ms: cpu(3),
-            video_overlay_wall_ms: wall(3),
-            video_overlay_ratio: over_forward(3),
-            live_latency_ms: 1e3 * live.latency().as_secs_f64(),
-            live_forward_ms: 1e3 * live.stages()[Stage::Forward as usize].recent.as_secs_f64(),
-            live_dropped: live.dropped(),
+            pipeline: clip.map(|_| pipeline()).transpose()?,
             rss_mb: memory_stats::memory_stats().map_or(0.0, |memory| memory.physical_mem as f64 / 1e6),
         })
     }
 
     /// The plain model and the explained one, on the same threads.
     fn sessions(&self, mut classifier: Classifier) -> Result<(Session, Session)> {
-        let options = self.options(&classifier);
+        let options = self.options(&classifier)?;
         let plain = Session::load(&encode(&classifier.model)?, &options)?;
         let asked = assemble::request(&self.quiet.settings, &classifier.labels, 1)?;
         explain::explain(&mut classifier.model, &Request { refine: false, ..asked })?;
@@ -219,23 +253,28 @@ impl Bench<'_> {
         Ok((plain, explained))
     }
 
-    fn options(&self, classifier: &Classifier) -> Options {
-        let shape = Some(classifier.preprocessing.input_shape(1));
-        Options { threads: self.quiet.settings.model.threads, shape }
+    fn options(&self, classifier: &Classifier) -> Result<Options> {
+        let shape = Some(classifier.preprocessing.input_shape(self.batch()));
+        Ok(Options { shape, ..assemble::options(&self.quiet.settings)? })
+    }
+
+    /// Pictures in one forward pass.
+    fn batch(&self) -> usize {
+        self.quiet.settings.black_box.batch.max(1)
     }
 
     /// What maps cost over the forward pass.
     fn ratios(&self, classifier: &Classifier) -> Result<Ratios> {
-        let mut plain = Session::load(&encode(&classifier.model)?, &self.options(classifier))?;
+        let mut plain = Session::load(&encode(&classifier.model)?, &self.options(classifier)?)?;
         let mut ratio = |request: &Request| -> Result<Option<f64>> {
             let mut model = classifier.model.clone();
             // What a model does not allow is no figure.
             if explain::explain(&mut model, request).is_err() {
                 return Ok(None);
             }
-            let mut explained = Session::load(&encode(&model)?, &self.options(classifier))?;
+            let mut explained = Session::load(&encode(&model)?, &self.options(classifier)?)?;
             let (forward, with_maps) = passes(&mut plain, &mut explained)?;
-            Ok(Some(with_maps.cpu_ms / forward.cpu_ms))
+            Ok(Some(over(&explained, with_maps, forward)))
         };
         let asked = assemble::request(&self.quiet.settings, &classifier.labels, 1)?;
         let refined = ratio(&Request { refine: true, ..asked.clone() })?.context("this model has no maps")?;
@@ -297,6 +336,16 @@ impl Bench<'_> {
     }
 }
 
+/// Whether the processor does all the work, so that its time is the cost.
+fn on_cpu(session: &Session) -> bool {
+    session.placement().provider() == "CPU"
+}
+
+/// How many times as much one pass costs as another, by what `session` runs on.
+fn over(session: &Session, cost: Cost, base: Cost) -> f64 {
+    if on_cpu(session) { cost.cpu_ms / base.cpu_ms } else { cost.wall_ms / base.wall_ms }
+}
+
 /// A round of forward passes, plain and explained in turn, so that both see the same machine.
 fn passes(plain: &mut Session, explained: &mut Session) -> Result<(Cost, Cost)> {
     let mut costs = [Vec::new(), Vec::new()];
@@ -345,21 +394,25 @@ impl Sink for Eyes {
 
 fn print(figures: &Figures, out: &mut impl Write) -> std::io::Result<()> {
     let f = figures;
-    writeln!(out, "{}, CPU-ms and wall-ms a frame, ratios of CPU to the bare forward pass", f.model)?;
+    let (model, provider, batch, cost) = (&f.model, &f.provider, f.batch, f.ratio_of.replace("cpu", "CPU"));
+    writeln!(out, "{model} on {provider}, {batch} a pass")?;
+    writeln!(out, "CPU-ms and wall-ms a pass or frame, ratios of {cost} time to the bare forward pass")?;
     row(out, "forward pass", f.forward_cpu_ms, f.forward_wall_ms, 1.0)?;
     row(out, "forward pass with maps", f.explained_cpu_ms, f.explained_wall_ms, f.cam_branch_ratio)?;
     ratio(out, "refined", f.refined_ratio)?;
     f.method_ratios.iter().try_for_each(|(method, of)| ratio(out, method, *of))?;
     f.half_way_ratio.map_or(Ok(()), |of| ratio(out, "gradcam at a layer half-way down", of))?;
-    row(out, "720p H.264 to JSON", f.video_json_cpu_ms, f.video_json_wall_ms, f.video_json_ratio)?;
-    let overlay = "720p H.264 to overlaid mp4";
-    row(out, overlay, f.video_overlay_cpu_ms, f.video_overlay_wall_ms, f.video_overlay_ratio)?;
-    writeln!(
-        out,
-        "live 720p: {:.1} ms from arrival to drawn pixels ({:.1} of them forward pass), {} dropped",
-        figures.live_latency_ms, figures.live_forward_ms, figures.live_dropped
-    )?;
-    writeln!(out, "memory {:.0} MB", figures.rss_mb)
+    if let Some(f) = &f.pipeline {
+        row(out, "720p H.264 to JSON", f.video_json_cpu_ms, f.video_json_wall_ms, f.video_json_ratio)?;
+        let overlay = "720p H.264 to overlaid mp4";
+        row(out, overlay, f.video_overlay_cpu_ms, f.video_overlay_wall_ms, f.video_overlay_ratio)?;
+        writeln!(
+            out,
+            "live 720p: {:.1} ms from arrival to drawn pixels ({:.1} of them forward pass), {} dropped",
+            f.live_latency_ms, f.live_forward_ms, f.live_dropped
+        )?;
+    }
+    writeln!(out, "memory {:.0} MB", f.rss_mb)
 }
 
 /// A line of the table: CPU and wall time, and CPU over the forward pass.

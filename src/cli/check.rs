@@ -8,7 +8,6 @@ use camloc::compare::small;
 use camloc::eval::check::{Checked, CheckedMethod, Plan, Verdict, check};
 use camloc::eval::scorer::Areas;
 use camloc::frame::Picture;
-use camloc::runtime::Options;
 use camloc::sink::{check_outputs, write_file};
 use camloc::source::{FrameSource, ImageSource, Stop, read_photo};
 
@@ -69,11 +68,11 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     }
     let (store, report) = (assemble::store()?, &context.report);
     let photos = photos(&args, context)?;
-    assemble::library(&store, report)?;
+    assemble::library(&settings, &store, report)?;
     let classifier = assemble::classifier(&settings, &store, report)?;
     let plan = Plan {
         request: assemble::request(&settings, &classifier.labels, 1)?,
-        options: Options { threads: settings.model.threads, ..Options::default() },
+        options: assemble::options(&settings)?,
         methods,
         steps: args.steps,
         seed: args.seed,

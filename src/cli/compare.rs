@@ -9,7 +9,6 @@ use camloc::explain::Method;
 use camloc::frame::Picture;
 use camloc::model::{LabelError, Labels};
 use camloc::render::HeatScale;
-use camloc::runtime::Options;
 use camloc::sink::{SinkError, check_outputs, write_file};
 use camloc::source::read_photo;
 use image::codecs::jpeg::JpegEncoder;
@@ -98,7 +97,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     }
     let photo = read_photo(&args.photo)?;
     let (store, report) = (assemble::store()?, &context.report);
-    assemble::library(&store, report)?;
+    assemble::library(&settings, &store, report)?;
     let classifier = assemble::classifier(&settings, &store, report)?;
     let classes =
         settings.model.classes.iter().map(|name| classes(name, &classifier.labels)).collect::<Result<_>>()?;
@@ -106,7 +105,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let plan = Plan {
         classes,
         request: assemble::request(&settings, &classifier.labels, 2)?,
-        options: Options { threads: settings.model.threads, ..Options::default() },
+        options: assemble::options(&settings)?,
         methods,
         localize,
         steps: args.steps,

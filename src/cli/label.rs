@@ -97,7 +97,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let stop = assemble::stop_on_ctrl_c()?;
     let report = &context.report;
     let store = assemble::store()?;
-    assemble::library(&store, report)?;
+    assemble::library(&settings, &store, report)?;
     let (explainer, fingerprint) = subject::explainer(&settings, &store, report)?;
     let input = gather_input(&wish, &explainer)?;
     if input.beside > 0 {

@@ -16,6 +16,7 @@ mod label;
 mod live;
 mod masks;
 mod models;
+mod providers;
 mod report;
 mod run;
 mod settings;
@@ -91,7 +92,7 @@ enum Command {
     /// Measure the pipeline on this machine against the bare forward pass
     Bench(bench::Args),
     /// Fetch everything camloc may need now, so that later runs need no network
-    Setup,
+    Setup(setup::Args),
     /// Print the completion script of a shell
     Completions {
         /// The shell
@@ -151,7 +152,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Models(args) => models::run(args, &context),
         Command::Doctor(args) => doctor::run(args, &context),
         Command::Bench(args) => bench::run(args, &context),
-        Command::Setup => setup::run(&context),
+        Command::Setup(args) => setup::run(args, &context),
         Command::Completions { .. } => unreachable!("handled before the settings are read"),
     }
 }

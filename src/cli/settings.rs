@@ -37,6 +37,7 @@ pub(super) struct Model {
     pub(super) fit: String,
     pub(super) input_size: u32,
     pub(super) threads: usize,
+    pub(super) provider: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -107,7 +107,7 @@ impl Classifier {
 /// What a session says of the picture `x`: outputs by name.
 fn run(model: &ModelProto, targets: Option<&[i64]>, shape: &[usize]) -> Session {
     init_for_tests();
-    let options = Options { threads: 1, shape: Some(shape.to_vec()) };
+    let options = Options { threads: 1, shape: Some(shape.to_vec()), ..Options::default() };
     let mut session = Session::load(&model.encode_to_vec(), &options).unwrap();
     if let Some(targets) = targets {
         session.set_targets(targets).unwrap();

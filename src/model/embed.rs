@@ -364,8 +364,11 @@ mod tests {
                 for (width, height) in [(40, 31), (8, 21)] {
                     let picture = picture(width, height);
                     let shape = Some(vec![1, height as usize, width as usize, 3]);
-                    let mut session =
-                        Session::load(&model.encode_to_vec(), &Options { threads: 1, shape }).unwrap();
+                    let mut session = Session::load(
+                        &model.encode_to_vec(),
+                        &Options { threads: 1, shape, ..Options::default() },
+                    )
+                    .unwrap();
                     for (value, &byte) in session.input_mut().iter_mut().zip(picture.rgb()) {
                         *value = byte.into();
                     }

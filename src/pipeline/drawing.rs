@@ -12,6 +12,7 @@ use crate::frame::{Frame, PicturePool};
 use crate::localize::{Detection, Localizer, Segmentation, Segmenter};
 use crate::maps::{Change, ClassMap, WhatIf};
 use crate::model::Labels;
+use crate::origin::Origin;
 use crate::render::{Mark, Renderer, Scene};
 use crate::source::Stop;
 use crate::track::Tracking;
@@ -27,7 +28,7 @@ pub(super) struct Draw<'a> {
     pub(super) segmentations: Vec<Arc<Segmentation>>,
     pub(super) tracking: Option<Tracking>,
     /// The model with its method and the rank that are followed.
-    pub(super) followed: Option<(Arc<str>, Option<usize>)>,
+    pub(super) followed: Option<(Arc<Origin>, Option<usize>)>,
     pub(super) renderer: Option<Renderer>,
     pub(super) top_k: usize,
     pub(super) labels: &'a Labels,
@@ -106,7 +107,7 @@ impl Draw<'_> {
     fn draw(&mut self, item: &mut Explained, again: bool, stats: &Stats) -> Drawn {
         let look = self.controls.look();
         let (size, time) = (item.frame.picture.size(), item.frame.time);
-        self.follow_look(&item.model, look.rank);
+        self.follow_look(&item.made_by, look.rank);
         let mut detections = Vec::new();
         let mut segmentation = self.segmenter.is_some().then(|| spare(&mut self.segmentations));
         let all = &mut item.maps[..];
@@ -159,21 +160,21 @@ impl Draw<'_> {
             })
         });
         self.segmentations.extend(segmentation.clone());
-        let (frame, model, progress) = (item.frame.clone(), item.model.clone(), item.progress);
+        let (frame, made_by, progress) = (item.frame.clone(), item.made_by.clone(), item.progress);
         let what_if = item.what_if.clone();
-        Drawn { frame, overlay, detections, segmentation, model, progress, what_if, again }
+        Drawn { frame, overlay, detections, segmentation, made_by, progress, what_if, again }
     }
 
     /// Maps of another method and boxes of another rank have nothing to do with those before.
-    fn follow_look(&mut self, model: &Arc<str>, rank: Option<usize>) {
+    fn follow_look(&mut self, made_by: &Arc<Origin>, rank: Option<usize>) {
         let Some(tracking) = &mut self.tracking else { return };
         match &self.followed {
-            Some(followed) if followed.0 != *model => tracking.forget(),
+            Some(followed) if followed.0 != *made_by => tracking.forget(),
             Some(followed) if followed.1 != rank => tracking.forget_boxes(),
             Some(_) => return,
             None => {}
         }
-        self.followed = Some((model.clone(), rank));
+        self.followed = Some((made_by.clone(), rank));
     }
 }
 

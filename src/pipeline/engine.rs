@@ -10,6 +10,7 @@ use crate::maps::ClassMap;
 use crate::model::{Layout, Preprocessing};
 use crate::onnx::load::encode;
 use crate::onnx::proto::ModelProto;
+use crate::origin::Placement;
 use crate::runtime::{ExplainedSession, Options, RuntimeError};
 
 /// What makes the maps.
@@ -144,11 +145,11 @@ impl Engine {
         }
     }
 
-    /// The execution provider.
-    pub(super) fn provider(&self) -> &'static str {
+    /// Where the model's nodes run.
+    pub(super) fn placement(&self) -> Placement {
         match self {
-            Engine::Graph(session) => session.session().provider(),
-            Engine::BlackBox(network) => network.provider(),
+            Engine::Graph(session) => session.session().placement(),
+            Engine::BlackBox(network) => network.placement(),
         }
     }
 }

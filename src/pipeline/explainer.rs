@@ -9,6 +9,7 @@ use crate::maps::ClassMap;
 use crate::model::{Channels, Classifier, Labels, Preprocessing, Preprocessor};
 use crate::onnx::load::OnnxError;
 use crate::onnx::proto::ModelProto;
+use crate::origin::Origin;
 use crate::runtime::{Options, RuntimeError};
 use crate::view::View;
 
@@ -282,10 +283,14 @@ impl Explainer {
         self.explanation.count
     }
 
-    /// Model, method and execution provider, as in `EfficientNet-Lite0 · cam · CPU`.
-    pub fn summary(&self) -> String {
+    /// Model, method and where the model's nodes run.
+    pub fn origin(&self) -> Origin {
         let refined = if self.explanation.guides.is_empty() { "" } else { " refined" };
-        format!("{} · {}{refined} · {}", self.title, self.explanation.method, self.provider())
+        Origin {
+            model: self.title.clone(),
+            method: format!("{}{refined}", self.explanation.method),
+            placement: self.engine.placement(),
+        }
     }
 
     /// The model's title.
@@ -301,11 +306,6 @@ impl Explainer {
     /// The method and the target layer.
     pub fn explanation(&self) -> &Explanation {
         &self.explanation
-    }
-
-    /// The execution provider that runs the graph.
-    pub fn provider(&self) -> &str {
-        self.engine.provider()
     }
 }
 

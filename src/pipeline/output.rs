@@ -133,13 +133,14 @@ impl Output {
 
     fn take(&mut self, frame: Drawn, around: &Around) -> Result<(), SinkError> {
         let photo = around.photo(&frame);
-        let Drawn { frame, overlay, detections, segmentation, what_if, again, .. } = frame;
+        let Drawn { frame, overlay, detections, segmentation, what_if, made_by, again, .. } = frame;
         let shown = Shown {
             frame: &frame,
             overlay: overlay.as_ref(),
             detections: &detections,
             what_if: what_if.as_ref(),
             segmentation: segmentation.as_deref(),
+            made_by: &made_by,
             labels: around.names.names(),
             source: photo.unwrap_or(&around.source),
             still: photo.is_some(),
@@ -220,7 +221,7 @@ fn figures(drawn: &Drawn, around: &Around) -> Vec<(String, String)> {
     let mut rows = vec![
         row("fps", format!("{:.1}", around.stats.fps())),
         row("latency", format!("{:.0} ms", 1e3 * around.stats.latency().as_secs_f64())),
-        row("model", drawn.model.to_string()),
+        row("model", drawn.made_by.to_string()),
         row("dropped", around.stats.dropped().to_string()),
     ];
     if let Some(progress) = drawn.progress {

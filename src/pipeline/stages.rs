@@ -9,6 +9,7 @@ use crate::explain::black_box::Progress;
 use crate::frame::{Frame, Picture};
 use crate::localize::{Detection, Segmentation};
 use crate::maps::{ClassMap, WhatIf};
+use crate::origin::Origin;
 use crate::source::{Event, FrameSource, Notice, Stop};
 use crate::view::View;
 
@@ -31,7 +32,7 @@ pub(super) struct Explained {
     pub(super) frame: Arc<Frame>,
     pub(super) view: View,
     pub(super) maps: Vec<ClassMap>,
-    pub(super) model: Arc<str>,
+    pub(super) made_by: Arc<Origin>,
     /// How far a black box has asked about it.
     pub(super) progress: Option<Progress>,
     /// What is said without what the map shown marks.
@@ -46,8 +47,7 @@ pub(super) struct Drawn {
     pub(super) overlay: Option<Picture>,
     pub(super) detections: Vec<Detection>,
     pub(super) segmentation: Option<Arc<Segmentation>>,
-    /// Model, method and execution provider.
-    pub(super) model: Arc<str>,
+    pub(super) made_by: Arc<Origin>,
     /// How far a black box has asked about it.
     pub(super) progress: Option<Progress>,
     /// What is said without what the map shown marks.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::Provider;
+
 /// An error of the room `runtime`.
 #[derive(Debug, Error)]
 pub enum RuntimeError {
@@ -33,6 +35,30 @@ pub enum RuntimeError {
         loaded: PathBuf,
         /// The library asked for now.
         asked: PathBuf,
+    },
+    /// The file is no plugin for the loaded library.
+    #[error("{} can't be added to ONNX Runtime: {why}; check CAMLOC_ORT_PLUGIN, or run `camloc doctor`", path.display())]
+    NotAPlugin {
+        /// The file.
+        path: PathBuf,
+        /// ONNX Runtime's reason.
+        why: String,
+    },
+    /// The provider asked for can't be used on this machine.
+    #[error("{provider} can't be used: {why}; `camloc doctor --provider {}` says what to do", provider.name())]
+    NoProvider {
+        /// What was asked for.
+        provider: Provider,
+        /// Why not.
+        why: String,
+    },
+    /// The provider asked for is there, and refuses or fails at the model.
+    #[error("{provider} can't run this model: {why}; leave --provider away to run it on another")]
+    NotOnProvider {
+        /// What was asked for.
+        provider: Provider,
+        /// Why not.
+        why: String,
     },
     /// A session was asked for before [`init`](crate::runtime::init).
     #[error("ONNX Runtime is not loaded yet: call camloc::runtime::init first")]
@@ -112,6 +138,21 @@ impl RuntimeError {
         RuntimeError::Run(plain(error.message()))
     }
 
+    /// ONNX Runtime's own words, on one line.
+    pub(super) fn reason<R>(error: ort::Error<R>) -> String {
+        plain(error.message())
+    }
+
+    /// The same failure as one of a provider that was asked for by name, if the provider may be the cause.
+    pub(super) fn on(self, provider: Provider) -> RuntimeError {
+        match self {
+            RuntimeError::Refused(why) | RuntimeError::Run(why) | RuntimeError::Other(why) => {
+                RuntimeError::NotOnProvider { provider, why }
+            }
+            other => other,
+        }
+    }
+
     pub(super) fn other<R>(error: ort::Error<R>) -> RuntimeError {
         RuntimeError::Other(plain(error.message()))
     }
@@ -137,7 +178,15 @@ fn plain(message: &str) -> String {
             "it has no implementation of the operator {operator} for these types on this provider"
         );
     }
-    without_locations(message)
+    without_locations(without_code(message))
+}
+
+/// Drops `[ONNXRuntimeError] : 1 : FAIL : `, in front of what providers say.
+fn without_code(message: &str) -> &str {
+    match message.strip_prefix("[ONNXRuntimeError] : ") {
+        Some(rest) => rest.splitn(3, " : ").last().unwrap_or(rest),
+        None => message,
+    }
 }
 
 /// Drops `/path/file.cc:123 void signature(...)` of messages, which says nothing to a user.
@@ -174,5 +223,7 @@ mod tests {
                     Unsupported model IR version: 40,\n max supported IR version: 14\n";
         assert_eq!(plain(text), "Unsupported model IR version: 40, max supported IR version: 14");
         assert_eq!(plain("no é location.cc: here"), "no é location.cc: here");
+        let coded = "[ONNXRuntimeError] : 1 : FAIL : Failed to load library x.so with error: no y.so : here";
+        assert_eq!(plain(coded), "Failed to load library x.so with error: no y.so : here");
     }
 }

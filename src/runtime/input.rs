@@ -11,7 +11,8 @@ use super::shape::{fixed_shape, shape_text};
 
 /// A preallocated input that stays bound to its session.
 ///
-/// On the CPU a bound tensor is shared, not copied: writing to it is all that a run needs.
+/// On the CPU a bound tensor is shared: writing to it is all that a run needs. For a device it is copied when it is bound,
+/// so it is bound again before each run.
 pub(super) struct Input {
     name: String,
     shape: Vec<usize>,

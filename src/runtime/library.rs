@@ -7,10 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use ort::AsPointer;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
-use ort::session::Session;
-use ort::session::builder::SessionBuilder;
 
-use super::RuntimeError;
+use super::provider::shown;
+use super::{Provider, RuntimeError};
 
 /// The library of this process; ONNX Runtime allows one environment, so it stays until the end.
 static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
@@ -18,6 +17,9 @@ static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
 struct Loaded {
     path: PathBuf,
     environment: Environment,
+    plugins: Vec<PathBuf>,
+    /// Warnings that were given.
+    warned: Vec<String>,
 }
 
 /// Loads ONNX Runtime from `library` (`libonnxruntime.so`, `onnxruntime.dll`, `libonnxruntime.dylib`),
@@ -45,8 +47,38 @@ pub fn init(library: &Path) -> Result<(), RuntimeError> {
         .map_err(RuntimeError::other)?;
     // Without this the library formats its every step as text, only to be thrown away.
     environment.set_log_level(LogLevel::Warning);
-    *loaded = Some(Loaded { path, environment });
+    *loaded = Some(Loaded { path, environment, plugins: vec![], warned: vec![] });
     Ok(())
+}
+
+/// Adds the execution providers of a plugin library to the loaded ONNX Runtime.
+///
+/// Adding it again changes nothing. Where the machine has no device for it, it adds none.
+///
+/// # Errors
+/// [`RuntimeError::NotAPlugin`] if the file can't be loaded, or wants a newer ONNX Runtime.
+pub fn add_plugin(library: &Path) -> Result<(), RuntimeError> {
+    let path = std::path::absolute(library).unwrap_or_else(|_| library.to_owned());
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let loaded = loaded.as_mut().ok_or(RuntimeError::NotLoaded)?;
+    if loaded.plugins.contains(&path) {
+        return Ok(());
+    }
+    let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let registered = loaded.environment.register_ep_library(name, &path);
+    registered
+        .map_err(|error| RuntimeError::NotAPlugin { path: path.clone(), why: RuntimeError::reason(error) })?;
+    loaded.plugins.push(path);
+    Ok(())
+}
+
+/// Warns once in the life of the process: sessions are loaded again and again.
+pub(super) fn warn_once(warning: String) {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(loaded) = loaded.as_mut().filter(|loaded| !loaded.warned.contains(&warning)) {
+        tracing::warn!("{warning}");
+        loaded.warned.push(warning);
+    }
 }
 
 fn unusable(path: &Path, error: ort::LoadDynamicError) -> RuntimeError {
@@ -59,12 +91,8 @@ fn unusable(path: &Path, error: ort::LoadDynamicError) -> RuntimeError {
     }
 }
 
-/// A builder of sessions of the loaded library.
-pub(super) fn session_builder() -> Result<SessionBuilder, RuntimeError> {
-    Session::builder(&environment()?).map_err(RuntimeError::other)
-}
-
-fn environment() -> Result<Environment, RuntimeError> {
+/// The loaded library's environment.
+pub(super) fn environment() -> Result<Environment, RuntimeError> {
     let loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     loaded.as_ref().map(|loaded| loaded.environment.clone()).ok_or(RuntimeError::NotLoaded)
 }
@@ -96,11 +124,35 @@ fn device_version(device: &ort::device::Device<'_>) -> Option<String> {
     }
 }
 
-/// The execution providers that the loaded library was built with, best first: `CUDA`, `CPU`, …
+/// The execution providers of the loaded library and of its plugins' devices, best first: `CUDA`, `CPU`, …
 ///
-/// Built with is not the same as usable: CUDA also needs its driver and libraries.
-#[allow(unsafe_code)] // `ort` can ask about one known provider, not for the list
+/// That it has one does not mean that it can use it: CUDA also needs its driver and libraries.
 pub fn providers() -> Result<Vec<String>, RuntimeError> {
+    let environment = environment()?;
+    let mut names: Vec<String> = built_in()?.iter().map(|name| shown(name)).collect();
+    for plugged in environment.devices().filter_map(|device| device.ep().ok().map(shown)) {
+        if !names.contains(&plugged) {
+            names.insert(0, plugged);
+        }
+    }
+    Ok(names)
+}
+
+/// The devices that plugins have found for a provider, as in `GPU of NVIDIA`.
+pub fn devices(provider: Provider) -> Result<Vec<String>, RuntimeError> {
+    let environment = environment()?;
+    let found =
+        environment.devices().filter(|device| device.ep().is_ok_and(|id| shown(id) == provider.to_string()));
+    let words = found.map(|device| {
+        let hardware = device.hardware_device();
+        format!("{:?} of {}", hardware.ty(), hardware.vendor().unwrap_or("unknown make"))
+    });
+    Ok(words.collect())
+}
+
+/// ONNX Runtime's names of the providers that the loaded library was built with.
+#[allow(unsafe_code)] // `ort` can ask about one known provider, not for the list
+pub(super) fn built_in() -> Result<Vec<String>, RuntimeError> {
     let _environment = environment()?;
     let api = ort::api();
     let mut names = std::ptr::null_mut();
@@ -111,10 +163,8 @@ pub fn providers() -> Result<Vec<String>, RuntimeError> {
         ort::Error::result_from_status((api.GetAvailableProviders)(&mut names, &mut count))
             .map_err(RuntimeError::other)?;
         let count_usize = usize::try_from(count).unwrap_or(0);
-        let list = (0..count_usize)
-            .map(|i| CStr::from_ptr(*names.add(i)).to_string_lossy())
-            .map(|name| name.trim_end_matches("ExecutionProvider").to_owned())
-            .collect();
+        let list =
+            (0..count_usize).map(|i| CStr::from_ptr(*names.add(i)).to_string_lossy().into_owned()).collect();
         let _ = ort::Error::result_from_status((api.ReleaseAvailableProviders)(names, count));
         Ok(list)
     }

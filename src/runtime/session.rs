@@ -7,10 +7,11 @@ use ort::session::IoBinding;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::Tensor;
 
-use super::RuntimeError;
 use super::input::{Input, zeros};
-use super::library::session_builder;
+use super::library::{environment, warn_once};
 use super::outputs::Output;
+use super::{Node, Provider, RuntimeError, nodes};
+use crate::origin::Placement;
 
 /// The input that says which classes an explained model explains.
 const TARGETS: &str = "camloc.targets";
@@ -26,6 +27,8 @@ pub struct Options {
     /// The shape of the image input, `[N, C, H, W]` or `[N, H, W, C]` as the model has it. `None` takes
     /// the graph's own, with a batch of 1 where that is open.
     pub shape: Option<Vec<usize>>,
+    /// What runs the model. `None` takes the first of [`Provider::AUTOMATIC`] that can, and warns of those that can't.
+    pub provider: Option<Provider>,
 }
 
 impl Options {
@@ -47,6 +50,9 @@ pub struct Session {
     input: Input,
     targets: Option<Tensor<i64>>,
     outputs: Vec<Output>,
+    nodes: Vec<Node>,
+    /// Whether a device has memory of its own, to which inputs are copied when they are bound.
+    copies: bool,
 }
 
 impl Session {
@@ -54,11 +60,46 @@ impl Session {
     ///
     /// The model must have one input of f32, f16 or u8; inputs with a default value stay at it.
     /// Outputs whose shape depends on the picture's content are not supported.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NoProvider`] and [`RuntimeError::NotOnProvider`] where the provider that the options name can't run
+    /// it; the others where none can.
     pub fn load(model: &[u8], options: &Options) -> Result<Session, RuntimeError> {
-        let mut session = configure(session_builder()?, options)
-            .map_err(RuntimeError::other)?
+        if let Some(provider) = options.provider {
+            return Session::load_on(provider, model, options).map_err(|error| error.on(provider));
+        }
+        let mut failed = Vec::new();
+        for provider in Provider::AUTOMATIC.into_iter().filter(|&provider| provider != Provider::Cpu) {
+            if !provider.is_here(&environment()?)? {
+                continue;
+            }
+            match Session::load_on(provider, model, options) {
+                Ok(session) => return Ok(session.having_failed(failed)),
+                Err(error) => failed.push(error.on(provider)),
+            }
+        }
+        Ok(Session::load_on(Provider::Cpu, model, options)?.having_failed(failed))
+    }
+
+    /// Says which providers could not be used in place of the one that is.
+    fn having_failed(self, failed: Vec<RuntimeError>) -> Session {
+        let used = self.placement();
+        failed.iter().for_each(|error| warn_once(format!("{error}; using {}", used.provider())));
+        self
+    }
+
+    fn load_on(provider: Provider, model: &[u8], options: &Options) -> Result<Session, RuntimeError> {
+        let environment = environment()?;
+        let builder = ort::session::Session::builder(&environment).map_err(RuntimeError::other)?;
+        let builder = configure(builder, options).map_err(RuntimeError::other)?;
+        let mut session = provider
+            .take(builder, &environment, model, options.thread_count())?
             .commit_from_memory(model)
             .map_err(RuntimeError::refused)?;
+        let nodes = nodes::placed(&session)?;
+        if !nodes.is_empty() && nodes.iter().all(|node| node.provider != provider.to_string()) {
+            return Err(RuntimeError::Refused("it takes none of its nodes".to_owned()));
+        }
         let input = match session.inputs() {
             [image] => Input::new(image, options.shape.as_deref())?,
             others => {
@@ -70,7 +111,8 @@ impl Session {
         input.bind(&mut binding).map_err(RuntimeError::other)?;
         let targets = bind_targets(&session, &mut binding)?;
         let outputs = Output::bind_all(&mut session, &mut binding)?;
-        Ok(Session { session, binding, input, targets, outputs })
+        let copies = nodes.iter().any(|node| node.provider != Provider::Cpu.to_string());
+        Ok(Session { session, binding, input, targets, outputs, nodes, copies })
     }
 
     /// The shape of the image input.
@@ -97,6 +139,12 @@ impl Session {
     /// Runs the model on the input.
     pub fn run(&mut self) -> Result<(), RuntimeError> {
         self.input.convert();
+        if self.copies {
+            self.input.bind(&mut self.binding).map_err(RuntimeError::other)?;
+            if let Some(targets) = &self.targets {
+                self.binding.bind_input(TARGETS, targets).map_err(RuntimeError::other)?;
+            }
+        }
         self.session.run_binding(&self.binding).map_err(RuntimeError::run)?;
         self.outputs.iter_mut().for_each(Output::convert);
         Ok(())
@@ -121,9 +169,14 @@ impl Session {
         self.outputs.iter().map(|output| (output.name(), output.shape()))
     }
 
-    /// The execution provider that runs the model.
-    pub fn provider(&self) -> &'static str {
-        "CPU"
+    /// The model's nodes and where each one runs.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// How many nodes each execution provider runs.
+    pub fn placement(&self) -> Placement {
+        Placement::count(self.nodes.iter().map(|node| node.provider.as_str()))
     }
 
     fn find(&self, name: &str) -> Option<&Output> {
@@ -142,7 +195,8 @@ fn configure(builder: SessionBuilder, options: &Options) -> ort::Result<SessionB
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(options.thread_count())?
         .with_intra_op_spinning(false)?
-        .with_inter_op_spinning(false)?)
+        .with_inter_op_spinning(false)?
+        .with_config_entry(nodes::RECORD, "1")?)
 }
 
 /// Binds the input `camloc.targets`, where the model has one, to its default of -1: classes by rank.
@@ -183,7 +237,7 @@ mod tests {
 
     fn load(model: &ModelProto, shape: Option<Vec<usize>>) -> Result<Session, RuntimeError> {
         init_for_tests();
-        Session::load(&model.encode_to_vec(), &Options { threads: 1, shape })
+        Session::load(&model.encode_to_vec(), &Options { threads: 1, shape, ..Options::default() })
     }
 
     /// What a user sees of a load that must fail.

@@ -1,6 +1,7 @@
 //! One JSON object a frame, one line each: [`JsonSink`]. `docs/json.md` is the schema.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::output::TextOutput;
 use super::{Finished, Shown, Sink, SinkError};
 use crate::localize::Detection;
 use crate::maps::{Change, WhatIf};
+use crate::origin::Origin;
 
 /// Version of the lines; changes only when a key changes its meaning or goes.
 const SCHEMA: u32 = 1;
@@ -21,6 +23,8 @@ pub struct JsonSink {
     out: TextOutput,
     with_source: bool,
     frames: u64,
+    /// What the last line's maps were made by.
+    made_by: Option<Origin>,
 }
 
 impl JsonSink {
@@ -29,10 +33,11 @@ impl JsonSink {
     /// A file appears under its name when it is finished; all others get each line at once. `with_source` adds
     /// the name of the photo to each line, for runs over several.
     pub fn open(path: &Path, with_source: bool) -> Result<JsonSink, SinkError> {
-        Ok(JsonSink { out: TextOutput::open(path)?, with_source, frames: 0 })
+        Ok(JsonSink { out: TextOutput::open(path)?, with_source, frames: 0, made_by: None })
     }
 
     fn line(&mut self, shown: &Shown<'_>) -> io::Result<()> {
+        let news = self.made_by.as_ref() != Some(shown.made_by);
         let line = Line {
             schema: SCHEMA,
             source: self.with_source.then(|| shown.source.to_string_lossy()),
@@ -40,12 +45,16 @@ impl JsonSink {
             time_s: seconds(shown.frame.time),
             width: shown.frame.picture.width(),
             height: shown.frame.picture.height(),
+            made_by: news.then(|| MadeBy::new(shown.made_by)),
             detections: Found(shown),
             without: shown.what_if.map(|what_if| Without::new(what_if, shown)),
         };
         let mut out = self.out.writer();
         serde_json::to_writer(&mut out, &line)?;
         out.write_all(b"\n")?;
+        if news {
+            self.made_by = Some(shown.made_by.clone());
+        }
         self.out.line_done()
     }
 }
@@ -75,9 +84,27 @@ struct Line<'a> {
     time_s: f64,
     width: u32,
     height: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made_by: Option<MadeBy<'a>>,
     detections: Found<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     without: Option<Without<'a>>,
+}
+
+/// What made the maps of this line and of those that follow.
+#[derive(Serialize)]
+struct MadeBy<'a> {
+    model: &'a str,
+    method: &'a str,
+    provider: &'a str,
+    nodes: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> MadeBy<'a> {
+    fn new(Origin { model, method, placement }: &'a Origin) -> MadeBy<'a> {
+        let nodes = placement.counts().iter().map(|(provider, nodes)| (provider.as_str(), *nodes)).collect();
+        MadeBy { model, method, provider: placement.provider(), nodes }
+    }
 }
 
 /// What the model says without what the map marks.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::frame::{Frame, Picture};
 use crate::localize::{Detection, Segmentation};
 use crate::maps::WhatIf;
+use crate::origin::Origin;
 
 mod coco;
 mod encoder;
@@ -54,6 +55,8 @@ pub struct Shown<'a> {
     pub segmentation: Option<&'a Segmentation>,
     /// What the model says without what the map marks, where that was asked.
     pub what_if: Option<&'a WhatIf>,
+    /// The model and the method, and where the model's nodes ran.
+    pub made_by: &'a Origin,
     /// Names of the model's classes by class index; may be shorter than the model's outputs.
     pub labels: &'a [String],
     /// The photo, video or camera the frame comes from.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Shown, Sink, SinkError};
 use crate::frame::{Frame, Picture};
 use crate::localize::{BoundingBox, Detection};
+use crate::origin::Origin;
 
 pub(super) use crate::assets::ffmpeg_for_tests as ffmpeg;
 
@@ -55,6 +56,7 @@ pub(super) fn write(
         detections: found,
         segmentation: None,
         what_if: None,
+        made_by: &Origin::default(),
         labels: &labels,
         source: Path::new(photo.unwrap_or("clip.mp4")),
         still: photo.is_some(),

@@ -61,7 +61,10 @@ impl Backbone {
     /// The backbone, ready to be run on `threads` threads.
     pub(super) fn eye(&self, threads: usize) -> Result<Eye, TrainError> {
         let shape = Some(self.classifier.preprocessing.input_shape(1));
-        let session = Session::load(&encode(&self.classifier.model)?, &Options { threads, shape })?;
+        let session = Session::load(
+            &encode(&self.classifier.model)?,
+            &Options { threads, shape, ..Options::default() },
+        )?;
         Ok(Eye { session, preprocessor: Preprocessor::new(&self.classifier.preprocessing) })
     }
 }

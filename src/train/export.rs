@@ -229,7 +229,7 @@ mod tests {
     fn run(model: &ModelProto) -> Session {
         init_for_tests();
         let mut session =
-            Session::load(&encode(model).unwrap(), &Options { threads: 1, shape: None }).unwrap();
+            Session::load(&encode(model).unwrap(), &Options { threads: 1, ..Options::default() }).unwrap();
         session.input_mut().iter_mut().enumerate().for_each(|(at, value)| *value = (at as f32 * 0.37).sin());
         session.run().unwrap();
         session

@@ -322,7 +322,7 @@ mod tests {
         for (name, variable) in head.variables() {
             let (values, gradient) = (flat(&variable), flat(gradients.get(&variable).unwrap()));
             for at in (0..values.len()).step_by(5) {
-                let mut moved = |by: f32| {
+                let moved = |by: f32| {
                     let mut values = values.clone();
                     values[at] += by;
                     variable.set(&Tensor::from_vec(values, variable.shape(), &Device::Cpu).unwrap()).unwrap();

@@ -18,6 +18,7 @@ mod label;
 mod many_passes;
 mod masks;
 mod models;
+mod providers;
 mod settings;
 mod support;
 mod train;

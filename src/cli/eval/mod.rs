@@ -159,7 +159,7 @@ impl Evaluation<'_> {
         }
         let stop = assemble::stop_on_ctrl_c()?;
         let store = assemble::store()?;
-        assemble::library(&store, &context.report)?;
+        assemble::library(&settings, &store, &context.report)?;
         let (explainer, fingerprint) = subject::explainer(&settings, &store, &context.report)?;
         let bootstrap = Bootstrap { seed: args.seed, ..Bootstrap::default() };
         let explainer = Mutex::new(explainer);

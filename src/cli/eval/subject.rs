@@ -9,7 +9,6 @@ use camloc::eval::results::Subject;
 use camloc::explain::{Method, black_box};
 use camloc::onnx::load::encode;
 use camloc::pipeline::Explainer;
-use camloc::runtime::Options;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -33,7 +32,7 @@ pub(in crate::cli) fn explainer(
         asked.black_box = black_box::Settings::default();
     }
     hash.update(format!("{asked:?} {:?} {:?}", classifier.preprocessing, classifier.labels));
-    let options = Options { threads: settings.model.threads, ..Options::default() };
+    let options = assemble::options(settings)?;
     Ok((Explainer::new(classifier, &request, &options)?, hex(&hash.finalize())))
 }
 

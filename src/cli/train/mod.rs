@@ -68,8 +68,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 
     let stop = assemble::stop_on_ctrl_c()?;
     let store = assemble::store()?;
-    assemble::library(&store, report)?;
-    let classifier = assemble::classifier(&model_settings(&args, &context.settings), &store, report)?;
+    let model = model_settings(&args, &context.settings);
+    assemble::library(&model, &store, report)?;
+    let classifier = assemble::classifier(&model, &store, report)?;
     let backbone = Backbone::new(classifier, args.layer.as_deref())?;
     let [channels, rows, columns] = backbone.shape();
     report.note(format_args!(

@@ -32,6 +32,7 @@ use super::{ExplainError, Explanation, Method, Request};
 use crate::maps::ClassMap;
 use crate::onnx::load::OnnxError;
 use crate::onnx::proto::ModelProto;
+use crate::origin::Placement;
 use crate::runtime::{Options, RuntimeError};
 use ablation_cam::AblationCam;
 use asked::Asked;
@@ -310,9 +311,10 @@ impl BlackBox {
         self.job.as_ref().map(|job| &job.logits[..])
     }
 
-    /// The execution provider that runs the network.
-    pub fn provider(&self) -> &'static str {
-        self.whole.session.provider()
+    /// Where the nodes of the network run, and those of its part behind the layer, if that is asked alone.
+    pub fn placement(&self) -> Placement {
+        let sessions = std::iter::once(&self.whole).chain(&self.tail).map(|asked| asked.session.nodes());
+        Placement::count(sessions.flatten().map(|node| node.provider.as_str()))
     }
 }
 

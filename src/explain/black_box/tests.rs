@@ -25,7 +25,7 @@ fn array(file: &str) -> (Vec<usize>, Vec<f32>) {
 fn open(model: ModelProto, method: Method, request: &Request, size: (usize, usize)) -> BlackBox {
     init_for_tests();
     let input = Input { height: size.0, width: size.1, channels: 3, interleaved: false };
-    let options = Options { threads: 1, shape: Some(vec![1, 3, size.0, size.1]) };
+    let options = Options { threads: 1, shape: Some(vec![1, 3, size.0, size.1]), ..Options::default() };
     BlackBox::load(model, method, request, input, &options).unwrap().0
 }
 

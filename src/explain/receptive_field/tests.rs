@@ -43,7 +43,9 @@ fn check(model: &ModelProto) {
     init_for_tests();
     let field = field(model);
     let [height, width] = field.size.unwrap();
-    let mut session = Session::load(&model.encode_to_vec(), &Options { threads: 1, shape: None }).unwrap();
+    let mut session =
+        Session::load(&model.encode_to_vec(), &Options { threads: 1, shape: None, ..Options::default() })
+            .unwrap();
     session.input_mut().fill(0.0);
     session.run().unwrap();
     let (shape, rest) = session.floats("y").unwrap();

@@ -54,7 +54,7 @@ fn pyramid(height: usize, width: usize) -> ModelProto {
 
 fn run(model: &ModelProto, picture: &[f32], shape: &[usize]) -> Session {
     init_for_tests();
-    let options = Options { threads: 1, shape: Some(shape.to_vec()) };
+    let options = Options { threads: 1, shape: Some(shape.to_vec()), ..Options::default() };
     let mut session = Session::load(&model.encode_to_vec(), &options).unwrap();
     session.input_mut().copy_from_slice(picture);
     session.run().unwrap();

@@ -50,7 +50,7 @@ fn without_shape(mut of: TypeProto) -> TypeProto {
 
 fn run(model: &ModelProto) -> (Vec<usize>, Vec<u32>) {
     init_for_tests();
-    let options = Options { threads: 1, shape: Some(SHAPE.to_vec()) };
+    let options = Options { threads: 1, shape: Some(SHAPE.to_vec()), ..Options::default() };
     let mut session = Session::load(&model.encode_to_vec(), &options).unwrap();
     for (index, value) in session.input_mut().iter_mut().enumerate() {
         *value = ((index * 37) % 101) as f32 / 50.0 - 1.0;

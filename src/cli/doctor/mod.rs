@@ -7,12 +7,19 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use camloc::assets::{self, Asset, Store};
 use camloc::model::lite0;
+use camloc::runtime::Provider;
 use camloc::{runtime, source};
 
-use super::Context;
+use super::{Context, providers};
+
+mod provider;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Check also what this needs to run models, and try it: cuda, tensorrt, coreml, directml, openvino or webgpu
+    #[arg(long, env = "CAMLOC_PROVIDER", value_name = "NAME")]
+    provider: Option<String>,
+}
 
 /// One thing that was looked for.
 struct Finding {
@@ -23,14 +30,15 @@ struct Finding {
     vital: bool,
 }
 
-pub(super) fn run(_args: Args, _context: &Context) -> Result<()> {
+pub(super) fn run(args: Args, _context: &Context) -> Result<()> {
+    let wish = args.provider.as_deref().map_or(Ok(None), providers::wish)?;
     let store = Store::open();
     let mut findings =
         vec![finding("camloc", true, Ok(format!("{} on {}", env!("CARGO_PKG_VERSION"), platform())))];
     match &store {
         Ok(store) => {
             findings.push(finding("cache", true, Ok(store.dir().display().to_string())));
-            findings.extend(library(store));
+            findings.extend(library(wish, store));
             findings.push(finding("default model", false, found(lite0::cached(store))));
             findings.push(finding("sample photos", false, found(store.cached(Asset::SamplePhotos))));
             findings.push(finding("ffmpeg", false, ffmpeg(store)));
@@ -39,6 +47,9 @@ pub(super) fn run(_args: Args, _context: &Context) -> Result<()> {
     }
     findings.push(finding("cameras", false, cameras()));
     findings.push(finding("display", false, display()));
+    if let (Some(provider), Ok(store)) = (wish, &store) {
+        findings.extend(provider::check(provider, store));
+    }
     let mut out = std::io::stdout().lock();
     for Finding { what, detail, .. } in &findings {
         let (mark, detail) = match detail {
@@ -62,9 +73,13 @@ fn platform() -> String {
 }
 
 /// ONNX Runtime, its version and its providers. Missing is no failure: it is fetched when first needed.
-fn library(store: &Store) -> Vec<Finding> {
+fn library(wish: Option<Provider>, store: &Store) -> Vec<Finding> {
     const WHAT: &str = "ONNX Runtime";
-    let Some(path) = store.cached(Asset::OnnxRuntime) else {
+    let asset = match providers::library(wish, store) {
+        Ok(asset) => asset,
+        Err(error) => return vec![finding(WHAT, true, Err(error.to_string()))],
+    };
+    let Some(path) = store.cached(asset) else {
         let named = std::env::var_os("CAMLOC_ORT_DYLIB");
         let detail = match &named {
             Some(path) => format!("CAMLOC_ORT_DYLIB names {}, which is not there", path.display()),
@@ -77,12 +92,18 @@ fn library(store: &Store) -> Vec<Finding> {
     if let Err(error) = runtime::init(&path) {
         return vec![finding(WHAT, true, Err(error.to_string()))];
     }
+    let plugins = providers::plugins(wish, store)
+        .and_then(|plugins| plugins.iter().try_for_each(|plugin| Ok(runtime::add_plugin(plugin)?)));
     let version = runtime::version().unwrap_or_else(|error| error.to_string());
     let providers = runtime::providers().map(|names| names.join(", ")).map_err(|error| error.to_string());
-    vec![
+    let mut findings = vec![
         finding(WHAT, true, Ok(format!("{version} at {}", path.display()))),
         finding("providers", true, providers),
-    ]
+    ];
+    if let Err(error) = plugins {
+        findings.push(finding("plugin", true, Err(error.to_string())));
+    }
+    findings
 }
 
 fn found(path: Option<PathBuf>) -> std::result::Result<String, String> {
