@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use anyhow::{Result, anyhow, bail};
 use camloc::assets::Store;
 use camloc::collect::{
-    Burst, Classes, CollectCommand, CollectError, Collecting, DIGITS, Swept, Tally, collect, sweep,
+    Burst, Classes, CollectCommand, CollectError, DIGITS, Shutter, Swept, Tally, collect, sweep,
 };
 use camloc::frame::PicturePool;
 use camloc::sink::{SinkError, Window};
@@ -66,11 +66,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     match args.every {
         Some(every) => without_window(&args, source, &classes, every, &stop, context),
         None => {
-            let burst = Burst::next_number(&classes);
-            let source_name = called(&args, source.as_ref());
-            let collecting =
-                Collecting { classes, source: source_name, burst, pool, tally: Tally::default() };
-            in_window(source, collecting, &store, &stop, context)
+            let shutter = Shutter::new(classes, called(&args, source.as_ref()), pool);
+            in_window(source, shutter, &store, &stop, context)
         }
     }
 }
@@ -103,13 +100,13 @@ fn called(args: &Args, source: &dyn FrameSource) -> String {
 
 fn in_window(
     source: Box<dyn FrameSource>,
-    mut collecting: Collecting,
+    mut shutter: Shutter,
     store: &Store,
     stop: &Stop,
     context: &Context,
 ) -> Result<()> {
     let report = &context.report;
-    let names: String = collecting.classes.all().iter().map(|class| class.name.as_str()).collect();
+    let names: String = shutter.classes.all().iter().map(|class| class.name.as_str()).collect();
     let size = source.info().size.unwrap_or((1280, 720));
     let window =
         Window::<CollectCommand>::open("camloc collect", size, assemble::writer(&names, store, report));
@@ -119,13 +116,14 @@ fn in_window(
         ),
         other => other.into(),
     })?;
-    collecting.classes.prepare()?;
-    if let Some(class) = collecting.classes.all().get(DIGITS) {
+    shutter.classes.prepare()?;
+    if let Some(class) = shutter.classes.all().get(DIGITS) {
         report.note(format_args!("{} and what follows by name have no key: 1 to 9 are taken", class.name));
     }
-    let ended = collect(source, &mut collecting, &mut window, stop);
-    tell(&collecting.classes, &collecting.tally, context);
-    Ok(ended?)
+    let ended = collect(source, &mut shutter, &mut window, stop);
+    let (classes, tally, saved) = shutter.finish();
+    tell(&classes, &tally, context);
+    Ok(saved.and(ended)?)
 }
 
 fn without_window(
