@@ -175,7 +175,10 @@ mod tests {
         let mut names: Vec<String> = classes.stems().collect();
         names.sort();
         assert!(names[0].ends_with("-camera0-1_000001"), "{names:?}");
-        assert!(names[1].ends_with("-camera0-2_000003") && names[3].ends_with("-camera0-2_000005"), "{names:?}");
+        assert!(
+            names[1].ends_with("-camera0-2_000003") && names[3].ends_with("-camera0-2_000005"),
+            "{names:?}"
+        );
     }
 
     #[test]

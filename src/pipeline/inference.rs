@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select};
 
-use super::stages::Explained;
+use super::stages::{Explained, Model};
 use super::{Controls, Eraser, Explainer, PipelineError, Stats};
 use crate::frame::Frame;
 use crate::maps::{ClassMap, WhatIf};
@@ -36,22 +36,26 @@ impl Inference<'_> {
         wanted: Receiver<Arc<Frame>>,
         to_draw: Sender<Explained>,
     ) -> Result<(), PipelineError> {
-        let mut model: Arc<str> = self.explainer.summary().into();
+        let mut model = Model::of(&self.explainer);
         let mut steps = self.controls.look().method_steps;
         loop {
             let still = select! {
                 recv(wanted) -> frame => frame.ok(),
                 recv(frames) -> frame => {
                     let Ok(frame) = frame else { break };
+                    if let Some(explainer) = self.controls.successor() {
+                        (self.explainer, self.last, self.against) = (explainer, None, false);
+                        model = Model::of(&self.explainer);
+                    }
                     let look = self.controls.look();
                     if look.counterfactual != self.against {
                         self.against = !self.against;
                         self.explainer.show_counterfactual(self.against);
-                        model = self.explainer.summary().into();
+                        model = Model::of(&self.explainer);
                     }
                     if look.method_steps != steps {
                         self.explainer.next_method();
-                        (model, steps) = (self.explainer.summary().into(), look.method_steps);
+                        (model, steps) = (Model::of(&self.explainer), look.method_steps);
                     }
                     let explained = self.explain(Arc::new(frame), &model)?;
                     let cut = explained.progress.is_some_and(|progress| !progress.is_complete());
@@ -71,7 +75,7 @@ impl Inference<'_> {
         Ok(())
     }
 
-    fn explain(&mut self, frame: Arc<Frame>, model: &Arc<str>) -> Result<Explained, PipelineError> {
+    fn explain(&mut self, frame: Arc<Frame>, model: &Arc<Model>) -> Result<Explained, PipelineError> {
         let mut maps = Vec::new();
         let (stop, stats) = (self.stop, self.stats);
         let view = self.explainer.explain_timed(&frame.picture, &mut maps, stats, &mut |asked| {
@@ -105,7 +109,7 @@ impl Inference<'_> {
     fn refine(
         &mut self,
         frame: Arc<Frame>,
-        model: &Arc<str>,
+        model: &Arc<Model>,
         to_draw: &Sender<Explained>,
     ) -> Result<bool, PipelineError> {
         let (view, mut maps) = match self.last {

@@ -20,6 +20,7 @@ mod masks;
 mod models;
 mod settings;
 mod support;
+mod teach;
 mod train;
 mod videos;
 mod window;
