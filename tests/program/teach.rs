@@ -148,8 +148,6 @@ fn what_can_not_be_taught_is_said_before_anything_is_opened() {
     refused(&["--teach-class", "mug", "--class", "tabby"], &["leave out --class"]);
     refused(&["--teach-class", "mug", "--coco", "a.json"], &["--teach", "--coco"]);
     refused(&["--teach-class", "mug", "--head", "tree"], &["acol, cam or linear"]);
-    let lonely = run(["live", "--teach-class", "mug"]);
-    assert_refused(&lonely, 2, &["--teach"]);
     assert_refused(&run(["live", "--teach", "things", "--no-window"]), 2, &["--no-window"]);
     assert_eq!(names_in(folder.path()), [""; 0]);
 }
