@@ -29,6 +29,7 @@ pub mod render;
 pub mod runtime;
 pub mod sink;
 pub mod source;
+pub mod teach;
 pub mod track;
 pub mod train;
 pub mod view;

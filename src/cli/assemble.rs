@@ -123,15 +123,30 @@ pub(super) fn explainer(
     switchable: bool,
 ) -> Result<Explainer> {
     library(settings, store, report)?;
-    let classifier = classifier(settings, store, report)?;
-    let mut request = request(settings, &classifier.labels, classes)?;
+    explained(classifier(settings, store, report)?, settings, classes, switchable)
+}
+
+/// A model, explained for at least `classes` classes; `switchable` if a window can ask for another method.
+pub(super) fn explained(
+    classifier: Classifier,
+    settings: &Settings,
+    classes: usize,
+    switchable: bool,
+) -> Result<Explainer> {
     let options = options(settings)?;
     if switchable {
-        // A window shall stay alive; while it is paused, the rest is asked.
-        request.black_box.budget = request.black_box.budget.or(Some(LIVE_BUDGET));
+        let request = window_request(settings, &classifier.labels, classes)?;
         return Ok(Explainer::switchable(classifier, &request, &options)?);
     }
+    let request = request(settings, &classifier.labels, classes)?;
     Ok(Explainer::new(classifier, &request, &options)?)
+}
+
+/// As [`request`], for a window: it shall stay alive; while it is paused, the rest is asked.
+pub(super) fn window_request(settings: &Settings, labels: &Labels, classes: usize) -> Result<Request> {
+    let mut request = request(settings, labels, classes)?;
+    request.black_box.budget = request.black_box.budget.or(Some(LIVE_BUDGET));
+    Ok(request)
 }
 
 /// How long a window's picture waits for a black box, in passes of a small model some thirty.
@@ -241,6 +256,7 @@ pub(super) fn look(settings: &Settings) -> Result<Look> {
     Ok(Look {
         style,
         threshold: settings.localize.threshold,
+        classes: 1,
         rank: None,
         method_steps: 0,
         counterfactual: false,
@@ -250,9 +266,15 @@ pub(super) fn look(settings: &Settings) -> Result<Look> {
     })
 }
 
-/// A renderer that can write every label.
-pub(super) fn renderer(scale: HeatScale, labels: &Labels, store: &Store, report: &Report) -> Renderer {
-    Renderer::new(scale, writer(&labels.names().concat(), store, report))
+/// A renderer that can write every label, and these `names`.
+pub(super) fn renderer(
+    scale: HeatScale,
+    labels: &Labels,
+    names: &str,
+    store: &Store,
+    report: &Report,
+) -> Renderer {
+    Renderer::new(scale, writer(&(labels.names().concat() + names), store, report))
 }
 
 /// What can write every character of `words`, with pinned fonts for scripts that this machine has none for.

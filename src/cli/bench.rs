@@ -329,7 +329,7 @@ impl Bench<'_> {
         sink: Box<dyn Sink>,
         stop: Stop,
         explainer: Explainer,
-    ) -> Job {
+    ) -> Job<'static> {
         let output = Output { sinks: vec![sink], ..Output::default() };
         let job = Job::new(self.quiet.settings.clone(), self.store.clone(), Box::new(source), output, stop);
         Job { explainer: Some(explainer), ..job }

@@ -1,13 +1,13 @@
 //! `camloc collect`: frames into a folder of pictures for each class.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Result, anyhow, bail};
 use camloc::assets::Store;
 use camloc::collect::{
-    Burst, Classes, CollectCommand, CollectError, Collecting, DIGITS, Swept, Tally, collect, sweep,
+    Burst, Classes, CollectCommand, CollectError, DIGITS, Shutter, Swept, Tally, collect, sweep,
 };
 use camloc::frame::PicturePool;
 use camloc::sink::{SinkError, Window};
@@ -43,10 +43,7 @@ const FRAMES: usize = 12;
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     // What is wrong with the command is said before anything is opened.
-    let classes = Classes::open(&args.folder, &args.classes).map_err(|error| match error {
-        CollectError::Name(bad) => usage(bad),
-        other => other.into(),
-    })?;
+    let classes = classes(&args.folder, &args.classes)?;
     match (args.every, args.classes.len()) {
         (Some(_), 1) | (None, ..=DIGITS) => {}
         (Some(_), _) => {
@@ -66,13 +63,18 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     match args.every {
         Some(every) => without_window(&args, source, &classes, every, &stop, context),
         None => {
-            let burst = Burst::next_number(&classes);
-            let source_name = called(&args, source.as_ref());
-            let collecting =
-                Collecting { classes, source: source_name, burst, pool, tally: Tally::default() };
-            in_window(source, collecting, &store, &stop, context)
+            let shutter = Shutter::new(classes, called(args.video.as_deref(), source.as_ref()), pool);
+            in_window(source, shutter, &store, &stop, context)
         }
     }
+}
+
+/// The classes of a folder, those `wanted` first.
+pub(super) fn classes(folder: &Path, wanted: &[String]) -> Result<Classes> {
+    Classes::open(folder, wanted).map_err(|error| match error {
+        CollectError::Name(bad) => usage(bad),
+        other => other.into(),
+    })
 }
 
 fn open(
@@ -92,9 +94,9 @@ fn open(
     Ok(Box::new(CameraSource::open(&camera.device, &live::wish(&camera)?, pool, stop)?))
 }
 
-/// What the source is called in the names of pictures.
-fn called(args: &Args, source: &dyn FrameSource) -> String {
-    match &args.video {
+/// What a source is called in the names of pictures: a camera, unless it is a `video`.
+pub(super) fn called(video: Option<&OsStr>, source: &dyn FrameSource) -> String {
+    match video {
         Some(video) => Path::new(video).file_stem().unwrap_or(video).to_string_lossy().into_owned(),
         // `camera 0 (USB Webcam)`
         None => source.info().name.split(" (").next().unwrap_or_default().replace(' ', ""),
@@ -103,13 +105,13 @@ fn called(args: &Args, source: &dyn FrameSource) -> String {
 
 fn in_window(
     source: Box<dyn FrameSource>,
-    mut collecting: Collecting,
+    mut shutter: Shutter,
     store: &Store,
     stop: &Stop,
     context: &Context,
 ) -> Result<()> {
     let report = &context.report;
-    let names: String = collecting.classes.all().iter().map(|class| class.name.as_str()).collect();
+    let names: String = shutter.classes.all().iter().map(|class| class.name.as_str()).collect();
     let size = source.info().size.unwrap_or((1280, 720));
     let window =
         Window::<CollectCommand>::open("camloc collect", size, assemble::writer(&names, store, report));
@@ -119,13 +121,14 @@ fn in_window(
         ),
         other => other.into(),
     })?;
-    collecting.classes.prepare()?;
-    if let Some(class) = collecting.classes.all().get(DIGITS) {
+    shutter.classes.prepare()?;
+    if let Some(class) = shutter.classes.all().get(DIGITS) {
         report.note(format_args!("{} and what follows by name have no key: 1 to 9 are taken", class.name));
     }
-    let ended = collect(source, &mut collecting, &mut window, stop);
-    tell(&collecting.classes, &collecting.tally, context);
-    Ok(ended?)
+    let ended = collect(source, &mut shutter, &mut window, stop);
+    let (classes, tally, saved) = shutter.finish();
+    tell(&classes, &tally, context);
+    Ok(saved.and(ended)?)
 }
 
 fn without_window(
@@ -138,11 +141,12 @@ fn without_window(
 ) -> Result<()> {
     let report = &context.report;
     let (live, frames) = (source.info().live, source.info().frames);
+    let called = called(args.video.as_deref(), source.as_ref());
     // A recording has one time, so that its pictures have the same names whenever it is read.
     let recorded = args.video.as_ref().and_then(|file| std::fs::metadata(file).ok()?.modified().ok());
     let burst = match recorded {
-        Some(time) => Burst::new(time, &called(args, source.as_ref()), 1),
-        None => Burst::new(SystemTime::now(), &called(args, source.as_ref()), Burst::next_number(classes)),
+        Some(time) => Burst::new(time, &called, 1),
+        None => Burst::new(SystemTime::now(), &called, Burst::next_number(classes)),
     };
     classes.prepare()?;
     let bar = report.frames(frames, "frames");
@@ -163,7 +167,7 @@ fn without_window(
 }
 
 /// Says what was saved and what was not.
-fn tell(classes: &Classes, tally: &Tally, context: &Context) {
+pub(super) fn tell(classes: &Classes, tally: &Tally, context: &Context) {
     let report = &context.report;
     for (place, class) in classes.all().iter().enumerate().filter(|(place, _)| tally.saved(*place) > 0) {
         let (saved, folder) = (tally.saved(place), classes.folder(place));

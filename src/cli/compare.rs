@@ -122,7 +122,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let bytes = match form {
         Form::Html => all.html()?.into_bytes(),
         Form::Png | Form::Jpeg => {
-            let mut renderer = assemble::renderer(HeatScale::still(), &classifier.labels, &store, report);
+            let mut renderer = assemble::renderer(HeatScale::still(), &classifier.labels, "", &store, report);
             encode(&all.draw(renderer.text()), form)?
         }
     };

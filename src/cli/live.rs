@@ -3,14 +3,14 @@
 use anyhow::{Result, anyhow};
 use camloc::frame::PicturePool;
 use camloc::pipeline::Output;
-use camloc::render::TextRenderer;
 use camloc::sink::{VideoOptions, VideoSink, Window};
 use camloc::source::{CameraSource, CameraWish, Encoding, FrameSource};
 
 use super::arguments::{ExplainArgs, TrackArgs, set};
 use super::run::{Job, ResultArgs};
 use super::settings::Camera;
-use super::{Context, assemble, usage};
+use super::teach::{TeachArgs, Teaching};
+use super::{Context, assemble, collect, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -30,13 +30,15 @@ pub(super) struct Args {
     #[arg(long)]
     no_reconnect: bool,
     /// Show no window
-    #[arg(long)]
+    #[arg(long, conflicts_with = "teach")]
     no_window: bool,
     /// Also record the overlaid video
     #[arg(short, long, value_name = "FILE")]
     output: Option<std::path::PathBuf>,
     #[command(flatten)]
     results: ResultArgs,
+    #[command(flatten)]
+    teach: TeachArgs,
     #[command(flatten)]
     explain: ExplainArgs,
     #[command(flatten)]
@@ -56,6 +58,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     set(&mut camera.encoding, args.encoding);
     camera.reconnect &= !args.no_reconnect;
     let wish = wish(&settings.camera)?;
+    let teaching = args.teach.check(&settings)?;
 
     let store = assemble::store()?;
     let stop = assemble::stop_on_ctrl_c()?;
@@ -66,9 +69,16 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         sinks.push(Box::new(VideoSink::create(path, VideoOptions { ffmpeg, sound: None })?));
     }
     let size = source.info().size.unwrap_or((1280, 720));
-    let window = (!args.no_window).then(|| Window::open("camloc", size, TextRenderer::new())).transpose()?;
-    let job = Job::new(settings, store, Box::new(source), Output { sinks, window, paced: false }, stop);
-    job.run(context)?;
+    let names = teaching.as_ref().map(Teaching::names).unwrap_or_default();
+    let text = assemble::writer(&names, &store, &context.report);
+    let window = (!args.no_window).then(|| Window::open("camloc", size, text)).transpose()?;
+    let called = collect::called(None, &source);
+    let output = Output { sinks, window, ..Output::default() };
+    let job = Job { names, ..Job::new(settings, store, Box::new(source), output, stop) };
+    match teaching {
+        Some(teaching) => teaching.run(job, called, context)?,
+        None => job.run(context)?,
+    };
     Ok(())
 }
 

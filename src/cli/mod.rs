@@ -21,6 +21,7 @@ mod report;
 mod run;
 mod settings;
 mod setup;
+mod teach;
 mod train;
 mod video;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use camloc::assets::Store;
 use camloc::localize::Segmenter;
-use camloc::pipeline::{Controls, Explainer, News, Output, Pipeline, Stats, Summary};
+use camloc::pipeline::{Controls, Explainer, Look, News, Output, Pipeline, Stats, Summary};
 use camloc::render::HeatScale;
 use camloc::sink::{CocoSink, JsonSink, Sink, check_outputs};
 use camloc::source::{FrameSource, Notice, Stop};
@@ -60,16 +60,18 @@ impl ResultArgs {
 }
 
 /// A source and its outputs, ready for the model.
-pub(super) struct Job {
+pub(super) struct Job<'a> {
     pub(super) settings: Settings,
     pub(super) store: Store,
     pub(super) source: Box<dyn FrameSource>,
-    pub(super) output: Output,
+    pub(super) output: Output<'a>,
     pub(super) stop: Stop,
     /// How heat is scaled: each photo on its own, or smoothly over time.
     pub(super) scale: HeatScale,
     /// What the progress bar counts: `frames` or `photos`.
     pub(super) unit: &'static str,
+    /// What is written over the picture beside the model's labels.
+    pub(super) names: String,
     /// Filled while the job runs.
     pub(super) stats: Arc<Stats>,
     /// Loaded already, or else loaded now.
@@ -79,15 +81,15 @@ pub(super) struct Job {
 /// How many classes the window can step through with `n` and `p`.
 pub(super) const WINDOW_CLASSES: usize = 5;
 
-impl Job {
+impl<'a> Job<'a> {
     /// A job over frames that follow each other in time.
     pub(super) fn new(
         settings: Settings,
         store: Store,
         source: Box<dyn FrameSource>,
-        output: Output,
+        output: Output<'a>,
         stop: Stop,
-    ) -> Job {
+    ) -> Job<'a> {
         Job {
             settings,
             store,
@@ -96,28 +98,31 @@ impl Job {
             stop,
             scale: HeatScale::live(),
             unit: "frames",
+            names: String::new(),
             stats: Arc::default(),
             explainer: None,
         }
     }
 
     pub(super) fn run(self, context: &Context) -> Result<Summary> {
-        let Job { settings, store, source, mut output, stop, scale, unit, stats, explainer } = self;
+        let Job { settings, store, source, mut output, stop, scale, unit, names, stats, explainer } = self;
         let report = &context.report;
         // Wrong settings are said before anything is fetched or loaded.
         let localizer = assemble::localizer(&settings)?;
-        let controls = Arc::new(Controls::new(assemble::look(&settings)?));
+        let look = assemble::look(&settings)?;
         let classes = if output.window.is_some() { WINDOW_CLASSES } else { 1 };
         let explainer = match explainer {
             Some(explainer) => explainer,
             None => assemble::explainer(&settings, &store, report, classes, output.window.is_some())?,
         };
+        let controls = Arc::new(Controls::new(Look { classes: explainer.top_k(), ..look }));
         let top_k = match settings.model.classes.len() {
             0 => settings.model.top_k,
             locked => locked,
         };
-        let renderer =
-            output.wants_picture().then(|| assemble::renderer(scale, explainer.labels(), &store, report));
+        let renderer = output
+            .wants_picture()
+            .then(|| assemble::renderer(scale, explainer.labels(), &names, &store, report));
         let segmenter = output.wants_masks().then(|| Segmenter::new(settings.masks.edges));
         let bar = report.frames(source.info().frames, unit);
         let in_time = source.info().photos.is_empty();

@@ -1,7 +1,8 @@
 //! From a camera or a recording to a folder of pictures for each class, for training.
 //!
 //! ```text
-//! source ──frames──► collect (a window, keys held) or sweep (no window) ──shots──► Saver ──► DIR/<class>/*.jpg
+//! source ──frames──► collect (a window, keys held) ──► Shutter ──┬──shots──► Saver ──► DIR/<class>/*.jpg
+//!           └──────► sweep (no window) ──────────────────────────┘
 //! ```
 //!
 //! The folders are all there is: what was collected before is read from them, and pictures from elsewhere may lie beside.
@@ -13,14 +14,16 @@ mod error;
 mod fingerprint;
 mod keys;
 mod saver;
+mod shutter;
 mod sweep;
 mod tally;
 
 pub use burst::Burst;
 pub use classes::{BadName, Class, Classes};
-pub use desk::{Collecting, collect};
+pub use desk::collect;
 pub use error::CollectError;
 pub use fingerprint::{Fingerprint, Recent};
 pub use keys::{CollectCommand, DIGITS};
+pub use shutter::Shutter;
 pub use sweep::{Swept, sweep};
 pub use tally::Tally;

@@ -19,6 +19,7 @@ const WAITING: usize = 8;
 const JPEG_QUALITY: u8 = 95;
 
 /// A picture to be saved.
+#[derive(Debug)]
 pub(super) struct Shot {
     /// The place of its class.
     pub(super) class: usize,
@@ -38,6 +39,7 @@ pub(super) enum Outcome {
 }
 
 /// A thread that saves pictures as JPEG files, near-duplicates of their class left out.
+#[derive(Debug)]
 pub(super) struct Saver {
     shots: Sender<Shot>,
     outcomes: Receiver<Outcome>,

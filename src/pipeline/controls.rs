@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::Explainer;
 use crate::render::Style;
 use crate::sink::Command;
 
@@ -14,6 +15,8 @@ pub struct Look {
     pub style: Style,
     /// A pixel belongs to the object above this share of the peak (0..1).
     pub threshold: f32,
+    /// How many classes are explained.
+    pub classes: usize,
     /// `None` shows the classes asked for; `Some(rank)` only the one of this rank, from 0.
     pub rank: Option<usize>,
     /// How often the next method was asked for.
@@ -29,8 +32,8 @@ pub struct Look {
 }
 
 impl Look {
-    /// Follows a key, where `classes` are explained. What is not about the look changes nothing.
-    pub fn follow(&mut self, command: Command, classes: usize) {
+    /// Follows a key. What is not about the look changes nothing.
+    pub fn follow(&mut self, command: Command) {
         match command {
             Command::Pause => self.paused = !self.paused,
             Command::Heatmap => self.style.heatmap = !self.style.heatmap,
@@ -38,8 +41,8 @@ impl Look {
                 self.style.boxes = !self.style.boxes;
                 self.style.labels = self.style.boxes;
             }
-            Command::NextClass => self.rank = step(self.rank, 1, classes),
-            Command::PreviousClass => self.rank = step(self.rank, -1, classes),
+            Command::NextClass => self.rank = step(self.rank, 1, self.classes),
+            Command::PreviousClass => self.rank = step(self.rank, -1, self.classes),
             Command::NextMethod => self.method_steps = self.method_steps.wrapping_add(1),
             Command::ThresholdUp => self.threshold = nudge(self.threshold, 1.0),
             Command::ThresholdDown => self.threshold = nudge(self.threshold, -1.0),
@@ -47,7 +50,7 @@ impl Look {
             Command::OpacityDown => self.style.opacity = nudge(self.style.opacity, -1.0),
             Command::Counterfactual => self.counterfactual = !self.counterfactual,
             Command::Help => self.help = !self.help,
-            Command::Quit | Command::Snapshot => {}
+            Command::Quit | Command::Snapshot | Command::Example(_) | Command::Learn => {}
         }
     }
 }
@@ -64,17 +67,17 @@ fn nudge(share: f32, by: f32) -> f32 {
     ((share * 20.0).round() + by).clamp(0.0, 20.0) / 20.0
 }
 
-/// A [`Look`] shared by the window and the drawing stage.
-#[derive(Debug)]
+/// What the window shares with the stages before it: a [`Look`], and at times another explainer.
 pub struct Controls {
     look: Mutex<Look>,
     changed: (Sender<()>, Receiver<()>),
+    explainer: Mutex<Option<Explainer>>,
 }
 
 impl Controls {
     /// Controls that begin with `look`.
     pub fn new(look: Look) -> Controls {
-        Controls { look: Mutex::new(look), changed: bounded(1) }
+        Controls { look: Mutex::new(look), changed: bounded(1), explainer: Mutex::new(None) }
     }
 
     /// The present look.
@@ -87,6 +90,18 @@ impl Controls {
         edit(&mut self.look.lock().unwrap_or_else(PoisonError::into_inner));
         // A wake-up that is already waiting is enough.
         let _ = self.changed.0.try_send(());
+    }
+
+    /// Has the frames that follow explained by another explainer.
+    pub fn replace(&self, explainer: Explainer) {
+        let classes = explainer.top_k();
+        *self.explainer.lock().unwrap_or_else(PoisonError::into_inner) = Some(explainer);
+        self.change(|look| (look.classes, look.rank) = (classes, None));
+    }
+
+    /// The explainer that is to take over, if there is one.
+    pub(super) fn successor(&self) -> Option<Explainer> {
+        self.explainer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Receives a message after each change.
@@ -103,6 +118,7 @@ mod tests {
         Look {
             style: Style::default(),
             threshold: 0.2,
+            classes: 3,
             rank: None,
             method_steps: 0,
             counterfactual: false,
@@ -117,11 +133,11 @@ mod tests {
         let mut look = look();
         let mut ranks = Vec::new();
         for _ in 0..4 {
-            look.follow(Command::NextClass, 3);
+            look.follow(Command::NextClass);
             ranks.push(look.rank);
         }
         assert_eq!(ranks, [Some(0), Some(1), Some(2), None]);
-        look.follow(Command::PreviousClass, 3);
+        look.follow(Command::PreviousClass);
         assert_eq!(look.rank, Some(2));
     }
 
@@ -129,11 +145,11 @@ mod tests {
     fn the_threshold_stays_between_nothing_and_everything() {
         let mut look = look();
         for _ in 0..40 {
-            look.follow(Command::ThresholdUp, 1);
+            look.follow(Command::ThresholdUp);
         }
         assert_eq!(look.threshold, 1.0);
         for _ in 0..40 {
-            look.follow(Command::ThresholdDown, 1);
+            look.follow(Command::ThresholdDown);
         }
         assert_eq!(look.threshold, 0.0);
     }
@@ -141,8 +157,8 @@ mod tests {
     #[test]
     fn a_change_wakes_the_drawing_stage_once() {
         let controls = Controls::new(look());
-        controls.change(|look| look.follow(Command::Pause, 1));
-        controls.change(|look| look.follow(Command::Heatmap, 1));
+        controls.change(|look| look.follow(Command::Pause));
+        controls.change(|look| look.follow(Command::Heatmap));
         assert!(controls.changes().try_recv().is_ok());
         assert!(controls.changes().try_recv().is_err());
         assert!(controls.look().paused && !controls.look().style.heatmap);

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, never, select};
 
-use super::stages::{Drawn, Explained};
+use super::stages::{Drawn, Explained, Model};
 use super::{Controls, Stage, Stats};
 use crate::frame::{Frame, PicturePool};
 use crate::localize::{Detection, Localizer, Segmentation, Segmenter};
 use crate::maps::{Change, ClassMap, WhatIf};
 use crate::model::Labels;
-use crate::origin::Origin;
 use crate::render::{Mark, Renderer, Scene};
 use crate::source::Stop;
 use crate::track::Tracking;
@@ -28,10 +27,9 @@ pub(super) struct Draw<'a> {
     pub(super) segmentations: Vec<Arc<Segmentation>>,
     pub(super) tracking: Option<Tracking>,
     /// The model with its method and the rank that are followed.
-    pub(super) followed: Option<(Arc<Origin>, Option<usize>)>,
+    pub(super) followed: Option<(Arc<Model>, Option<usize>)>,
     pub(super) renderer: Option<Renderer>,
     pub(super) top_k: usize,
-    pub(super) labels: &'a Labels,
     pub(super) controls: &'a Controls,
     pub(super) pool: PicturePool,
     /// Where better maps of a frame that stands still are asked for.
@@ -106,8 +104,9 @@ impl Draw<'_> {
 
     fn draw(&mut self, item: &mut Explained, again: bool, stats: &Stats) -> Drawn {
         let look = self.controls.look();
+        let labels = &item.model.labels;
         let (size, time) = (item.frame.picture.size(), item.frame.time);
-        self.follow_look(&item.made_by, look.rank);
+        self.follow_look(&item.model, look.rank);
         let mut detections = Vec::new();
         let mut segmentation = self.segmenter.is_some().then(|| spare(&mut self.segmentations));
         let all = &mut item.maps[..];
@@ -142,7 +141,7 @@ impl Draw<'_> {
         let overlay = self.renderer.as_mut().map(|renderer| {
             stats.time(Stage::Render, || {
                 let mut picture = self.pool.picture(size.0, size.1);
-                let tags: Vec<String> = detections.iter().map(|d| tag(self.labels, d)).collect();
+                let tags: Vec<String> = detections.iter().map(|d| tag(labels, d)).collect();
                 let marks: Vec<Mark> =
                     detections.iter().zip(&tags).map(|(d, tag)| mark(d, tag, maps)).collect();
                 let heat: Vec<&ClassMap> = maps.iter().collect();
@@ -154,27 +153,29 @@ impl Draw<'_> {
                 }
                 renderer.draw(&scene, &look.style, &mut picture);
                 if let Some(what_if) = item.what_if.as_ref().filter(|_| self.captioned) {
-                    renderer.caption("without it", &told(self.labels, what_if), &mut picture);
+                    renderer.caption("without it", &told(labels, what_if), &mut picture);
                 }
                 picture
             })
         });
         self.segmentations.extend(segmentation.clone());
-        let (frame, made_by, progress) = (item.frame.clone(), item.made_by.clone(), item.progress);
+        let (frame, model, progress) = (item.frame.clone(), item.model.clone(), item.progress);
         let what_if = item.what_if.clone();
-        Drawn { frame, overlay, detections, segmentation, made_by, progress, what_if, again }
+        Drawn { frame, overlay, detections, segmentation, model, progress, what_if, again }
     }
 
-    /// Maps of another method and boxes of another rank have nothing to do with those before.
-    fn follow_look(&mut self, made_by: &Arc<Origin>, rank: Option<usize>) {
-        let Some(tracking) = &mut self.tracking else { return };
-        match &self.followed {
-            Some(followed) if followed.0 != *made_by => tracking.forget(),
-            Some(followed) if followed.1 != rank => tracking.forget_boxes(),
-            Some(_) => return,
-            None => {}
+    /// Maps of another method or model and boxes of another rank have nothing to do with those before.
+    fn follow_look(&mut self, model: &Arc<Model>, rank: Option<usize>) {
+        let Some(before) = self.followed.replace((model.clone(), rank)) else { return };
+        let other_maps = !Arc::ptr_eq(&before.0, model);
+        if let Some(renderer) = self.renderer.as_mut().filter(|_| other_maps) {
+            renderer.forget_heat();
         }
-        self.followed = Some((made_by.clone(), rank));
+        match &mut self.tracking {
+            Some(tracking) if other_maps => tracking.forget(),
+            Some(tracking) if before.1 != rank => tracking.forget_boxes(),
+            _ => {}
+        }
     }
 }
 

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select};
 
-use super::stages::Explained;
+use super::stages::{Explained, Model};
 use super::{Controls, Eraser, Explainer, PipelineError, Stats};
 use crate::frame::Frame;
 use crate::maps::{ClassMap, WhatIf};
-use crate::origin::Origin;
 use crate::source::Stop;
 use crate::view::View;
 
@@ -37,24 +36,28 @@ impl Inference<'_> {
         wanted: Receiver<Arc<Frame>>,
         to_draw: Sender<Explained>,
     ) -> Result<(), PipelineError> {
-        let mut made_by = Arc::new(self.explainer.origin());
+        let mut model = Model::of(&self.explainer);
         let mut steps = self.controls.look().method_steps;
         loop {
             let still = select! {
                 recv(wanted) -> frame => frame.ok(),
                 recv(frames) -> frame => {
                     let Ok(frame) = frame else { break };
+                    if let Some(explainer) = self.controls.successor() {
+                        (self.explainer, self.last, self.against) = (explainer, None, false);
+                        model = Model::of(&self.explainer);
+                    }
                     let look = self.controls.look();
                     if look.counterfactual != self.against {
                         self.against = !self.against;
                         self.explainer.show_counterfactual(self.against);
-                        made_by = Arc::new(self.explainer.origin());
+                        model = Model::of(&self.explainer);
                     }
                     if look.method_steps != steps {
                         self.explainer.next_method();
-                        (made_by, steps) = (Arc::new(self.explainer.origin()), look.method_steps);
+                        (model, steps) = (Model::of(&self.explainer), look.method_steps);
                     }
-                    let explained = self.explain(Arc::new(frame), &made_by)?;
+                    let explained = self.explain(Arc::new(frame), &model)?;
                     let cut = explained.progress.is_some_and(|progress| !progress.is_complete());
                     // A map cut short by the end of the run is no result.
                     if self.stop.is_stopped() && cut || to_draw.send(explained).is_err() {
@@ -64,7 +67,7 @@ impl Inference<'_> {
                 }
             };
             if let Some(frame) = still
-                && !self.refine(frame, &made_by, &to_draw)?
+                && !self.refine(frame, &model, &to_draw)?
             {
                 break;
             }
@@ -72,7 +75,7 @@ impl Inference<'_> {
         Ok(())
     }
 
-    fn explain(&mut self, frame: Arc<Frame>, made_by: &Arc<Origin>) -> Result<Explained, PipelineError> {
+    fn explain(&mut self, frame: Arc<Frame>, model: &Arc<Model>) -> Result<Explained, PipelineError> {
         let mut maps = Vec::new();
         let (stop, stats) = (self.stop, self.stats);
         let view = self.explainer.explain_timed(&frame.picture, &mut maps, stats, &mut |asked| {
@@ -82,7 +85,7 @@ impl Inference<'_> {
         self.last = Some((frame.seq, view));
         let progress = self.explainer.progress();
         let what_if = self.what_if(&frame, view, &maps)?;
-        Ok(Explained { frame, view, maps, made_by: made_by.clone(), progress, what_if, refined: false })
+        Ok(Explained { frame, view, maps, model: model.clone(), progress, what_if, refined: false })
     }
 
     /// What the model says without what the map shown marks, if that is asked.
@@ -106,14 +109,14 @@ impl Inference<'_> {
     fn refine(
         &mut self,
         frame: Arc<Frame>,
-        made_by: &Arc<Origin>,
+        model: &Arc<Model>,
         to_draw: &Sender<Explained>,
     ) -> Result<bool, PipelineError> {
         let (view, mut maps) = match self.last {
             Some((seq, view)) if seq == frame.seq => (view, Vec::new()),
             // Frames that were already on their way have been asked about since.
             _ => {
-                let again = self.explain(frame.clone(), made_by)?;
+                let again = self.explain(frame.clone(), model)?;
                 (again.view, again.maps)
             }
         };
@@ -121,9 +124,9 @@ impl Inference<'_> {
             self.explainer.refine(REFRESH, &mut maps)?;
             let progress = self.explainer.progress();
             let complete = progress.is_none_or(|progress| progress.is_complete());
-            let (frame, maps, made_by) = (frame.clone(), maps.clone(), made_by.clone());
+            let (frame, maps, model) = (frame.clone(), maps.clone(), model.clone());
             let what_if = self.what_if(&frame, view, &maps)?;
-            let better = Explained { frame, view, maps, made_by, progress, what_if, refined: true };
+            let better = Explained { frame, view, maps, model, progress, what_if, refined: true };
             if to_draw.send(better).is_err() {
                 return Ok(false);
             }

@@ -26,7 +26,7 @@ use crossbeam_channel::bounded;
 
 pub use controls::{Controls, Look};
 pub use explainer::{Explainer, ExplainerError};
-pub use output::Output;
+pub use output::{Attendant, Output};
 pub use stats::{Stage, StageFigures, Stats};
 pub use what_if::Eraser;
 
@@ -126,7 +126,11 @@ impl Pipeline {
     /// # Errors
     /// The first thing that failed. When the source failed or was cut short, what came before it is written
     /// and the outputs are complete; when an output failed, that output leaves nothing behind.
-    pub fn run(self, output: &mut Output, observe: &mut dyn FnMut(News)) -> Result<Summary, PipelineError> {
+    pub fn run(
+        self,
+        output: &mut Output<'_>,
+        observe: &mut dyn FnMut(News),
+    ) -> Result<Summary, PipelineError> {
         let Pipeline {
             source,
             explainer,
@@ -139,13 +143,10 @@ impl Pipeline {
             stop,
             stats,
         } = self;
-        let labels = explainer.labels().clone();
         let info = source.info().clone();
         let around = Around {
-            names: &labels,
             photos: info.photos,
             source: PathBuf::from(info.name),
-            classes: explainer.top_k(),
             controls: &controls,
             stop: &stop,
             stats: &stats,
@@ -159,7 +160,6 @@ impl Pipeline {
             followed: None,
             renderer,
             top_k,
-            labels: &labels,
             controls: &controls,
             pool: PicturePool::new(SPARE),
             to_refine,

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::drawing::told;
 use super::stages::Drawn;
 use super::{Controls, News, PipelineError, Stage, Stats, Summary};
-use crate::model::Labels;
+use crate::frame::Frame;
 use crate::sink::{Command, Finished, Shown, Sink, SinkError, Window};
 use crate::source::{Notice, Stop};
 
@@ -19,26 +19,40 @@ const TICK: Duration = Duration::from_millis(10);
 /// How often the HUD's figures change: faster is unreadable, and each new text must be shaped.
 const FIGURES: Duration = Duration::from_millis(250);
 
+/// Someone at the window who does more than look.
+pub trait Attendant {
+    /// Sees a frame that is shown.
+    fn see(&mut self, frame: &Frame);
+
+    /// Does what keys ask for that are not about the look; called at least every 20 ms or so, keys or none.
+    fn attend(&mut self, commands: &[Command], window: &mut Window, controls: &Controls);
+
+    /// What stands below the window's own figures, a name and a value each.
+    fn figures(&self) -> Vec<(String, String)>;
+
+    /// A word for the corner of the picture.
+    fn badge(&self) -> Option<String>;
+}
+
 /// Where results go.
 #[derive(Default)]
-pub struct Output {
+pub struct Output<'a> {
     /// Files and streams; each gets every frame, in order.
     pub sinks: Vec<Box<dyn Sink>>,
     /// The window, if there is one.
     pub window: Option<Window>,
     /// Whether the window shows a file at the file's own pace.
     pub paced: bool,
+    /// Who is at the window.
+    pub attendant: Option<&'a mut (dyn Attendant + 'static)>,
 }
 
 /// What the outputs need to know of the run around them.
 pub(super) struct Around<'a> {
-    pub(super) names: &'a Labels,
     /// The photos that are the frames, if they are photos.
     pub(super) photos: Arc<[PathBuf]>,
     /// The video or camera that the frames come from.
     pub(super) source: PathBuf,
-    /// How many classes are explained.
-    pub(super) classes: usize,
     pub(super) controls: &'a Controls,
     pub(super) stop: &'a Stop,
     pub(super) stats: &'a Stats,
@@ -52,7 +66,7 @@ impl Around<'_> {
     }
 }
 
-impl Output {
+impl Output<'_> {
     /// Whether anything has to be drawn.
     pub fn wants_picture(&self) -> bool {
         self.window.is_some() || self.sinks.iter().any(|sink| sink.wants_picture())
@@ -75,6 +89,8 @@ impl Output {
         let mut began = None;
         let mut last = Instant::now();
         let mut figures_due = last;
+        // Those of the latest frame; a frame that stands still has no new ones.
+        let mut rows = Vec::new();
         loop {
             self.hear(notices, &mut summary, observe);
             let (done, of) = around.stats.asked();
@@ -87,11 +103,11 @@ impl Output {
                     if self.paced && !again {
                         self.wait_until_due(frame.frame.time, &mut began, around)?;
                     }
-                    if let Some(window) = &mut self.window
-                        && (again || figures_due <= Instant::now())
-                    {
-                        window.panels().figures = figures(&frame, around);
-                        figures_due = Instant::now() + FIGURES;
+                    if again {
+                        figures_due = Instant::now();
+                    }
+                    if self.window.is_some() && figures_due <= Instant::now() {
+                        rows = figures(&frame, around);
                     }
                     let photo = around.photo(&frame).map(Path::to_owned);
                     let asked = frame.progress.zip(photo);
@@ -111,6 +127,11 @@ impl Output {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.follow_keys(around)?;
+            if let Some(window) = self.window.as_mut().filter(|_| figures_due <= Instant::now()) {
+                let more = self.attendant.iter().flat_map(|attendant| attendant.figures());
+                window.panels().figures = rows.iter().cloned().chain(more).collect();
+                figures_due = Instant::now() + FIGURES;
+            }
         }
         self.hear(notices, &mut summary, observe);
         Ok(summary)
@@ -133,25 +154,29 @@ impl Output {
 
     fn take(&mut self, frame: Drawn, around: &Around) -> Result<(), SinkError> {
         let photo = around.photo(&frame);
-        let Drawn { frame, overlay, detections, segmentation, what_if, made_by, again, .. } = frame;
+        let Drawn { frame, overlay, detections, segmentation, model, what_if, again, .. } = frame;
         let shown = Shown {
             frame: &frame,
             overlay: overlay.as_ref(),
             detections: &detections,
             what_if: what_if.as_ref(),
             segmentation: segmentation.as_deref(),
-            made_by: &made_by,
-            labels: around.names.names(),
+            made_by: &model.origin,
+            labels: model.labels.names(),
             source: photo.unwrap_or(&around.source),
             still: photo.is_some(),
         };
         if !again {
             self.sinks.iter_mut().try_for_each(|sink| sink.write(&shown))?;
+            if let Some(attendant) = &mut self.attendant {
+                attendant.see(&frame);
+            }
         }
         if let (Some(window), Some(overlay)) = (&mut self.window, overlay) {
             let look = around.controls.look();
             let panels = window.panels();
-            panels.badge = look.paused.then(|| "paused".to_owned());
+            let word = self.attendant.as_ref().and_then(|attendant| attendant.badge());
+            panels.badge = look.paused.then(|| "paused".to_owned()).or(word);
             panels.help = look.help;
             window.show(overlay)?;
         }
@@ -161,7 +186,8 @@ impl Output {
     /// Does what the keys ask for.
     fn follow_keys(&mut self, around: &Around) -> Result<(), SinkError> {
         let Some(window) = &mut self.window else { return Ok(()) };
-        for command in window.pump()? {
+        let commands = window.pump()?;
+        for &command in &commands {
             match command {
                 Command::Quit => around.stop.stop(),
                 Command::Snapshot => {
@@ -174,10 +200,13 @@ impl Output {
                     window.notify(said);
                 }
                 command => {
-                    around.controls.change(|look| look.follow(command, around.classes));
+                    around.controls.change(|look| look.follow(command));
                     window.panels().help = around.controls.look().help;
                 }
             }
+        }
+        if let Some(attendant) = &mut self.attendant {
+            attendant.attend(&commands, window, around.controls);
         }
         Ok(())
     }
@@ -221,17 +250,18 @@ fn figures(drawn: &Drawn, around: &Around) -> Vec<(String, String)> {
     let mut rows = vec![
         row("fps", format!("{:.1}", around.stats.fps())),
         row("latency", format!("{:.0} ms", 1e3 * around.stats.latency().as_secs_f64())),
-        row("model", drawn.made_by.to_string()),
+        row("model", drawn.model.origin.to_string()),
         row("dropped", around.stats.dropped().to_string()),
     ];
     if let Some(progress) = drawn.progress {
         rows.push(row("asked", progress.to_string()));
     }
     if let Some(what_if) = &drawn.what_if {
-        rows.push(row("without it", told(around.names, what_if)));
+        rows.push(row("without it", told(&drawn.model.labels, what_if)));
     }
-    if let Some(rank) = around.controls.look().rank {
-        rows.push(row("class", format!("{} of {}", rank + 1, around.classes)));
+    let look = around.controls.look();
+    if let Some(rank) = look.rank {
+        rows.push(row("class", format!("{} of {}", rank + 1, look.classes)));
     }
     rows
 }

@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::{PipelineError, Stage, Stats};
+use super::{Explainer, PipelineError, Stage, Stats};
 use crate::explain::black_box::Progress;
 use crate::frame::{Frame, Picture};
 use crate::localize::{Detection, Segmentation};
 use crate::maps::{ClassMap, WhatIf};
+use crate::model::Labels;
 use crate::origin::Origin;
 use crate::source::{Event, FrameSource, Notice, Stop};
 use crate::view::View;
@@ -27,12 +28,26 @@ impl Failure {
     }
 }
 
+/// Who explains a frame. Another method or another model is another one.
+pub(super) struct Model {
+    /// The model, its method, and where its nodes run.
+    pub(super) origin: Origin,
+    /// The classes' names.
+    pub(super) labels: Labels,
+}
+
+impl Model {
+    pub(super) fn of(explainer: &Explainer) -> Arc<Model> {
+        Arc::new(Model { origin: explainer.origin(), labels: explainer.labels().clone() })
+    }
+}
+
 /// A frame and what the model says of it.
 pub(super) struct Explained {
     pub(super) frame: Arc<Frame>,
     pub(super) view: View,
     pub(super) maps: Vec<ClassMap>,
-    pub(super) made_by: Arc<Origin>,
+    pub(super) model: Arc<Model>,
     /// How far a black box has asked about it.
     pub(super) progress: Option<Progress>,
     /// What is said without what the map shown marks.
@@ -47,7 +62,7 @@ pub(super) struct Drawn {
     pub(super) overlay: Option<Picture>,
     pub(super) detections: Vec<Detection>,
     pub(super) segmentation: Option<Arc<Segmentation>>,
-    pub(super) made_by: Arc<Origin>,
+    pub(super) model: Arc<Model>,
     /// How far a black box has asked about it.
     pub(super) progress: Option<Progress>,
     /// What is said without what the map shown marks.

@@ -69,9 +69,10 @@ impl<'a> Hud<'a> {
         self.text.stamp(self.canvas, (x, y), message, style);
     }
 
-    /// A word in the upper right corner, for example "paused".
+    /// A word in the upper right corner, for example "paused"; a sentence is wrapped.
     pub fn badge(&mut self, word: &str) {
-        let style = TextStyle::new((1.2 * self.size).round(), ACCENT);
+        let style =
+            TextStyle::new((1.2 * self.size).round(), ACCENT).at_most(self.canvas.width() * 2 / 3).wrapped();
         let (width, height) = self.text.size_of(word, style);
         let x = self.canvas.width() as i32 - width as i32 - (1.2 * self.size) as i32;
         let y = self.size as i32;
@@ -173,6 +174,9 @@ mod tests {
             assert!(x0.abs_diff(width - x1) < 4 && y0.abs_diff(height - y1) < height / 10);
             let [x0, _, x1, y1] = drawn(width, height, |hud| hud.badge("paused")).unwrap();
             assert!(x0 > width / 2 && x1 < width && y1 < height / 5);
+            let [x0, y0, x1, y1] =
+                drawn(width, height, |hud| hud.badge(&"a word of error ".repeat(15))).unwrap();
+            assert!(x0 > 0 && y0 > 0 && x1 < width && y1 < height / 3);
             let message = "The camera stopped sending. Waiting for it to come back.".repeat(4);
             let [x0, y0, x1, y1] = drawn(width, height, |hud| hud.message(&message)).unwrap();
             assert!(x0 > 0 && y0 > height / 4 && x1 < width && y1 < 3 * height / 4);

@@ -48,6 +48,10 @@ pub enum Command {
     OpacityUp,
     /// Hide less of the picture under the heat.
     OpacityDown,
+    /// Give examples of the class of this digit, as long as it is held.
+    Example(char),
+    /// Learn from the examples.
+    Learn,
     /// Save the picture.
     Snapshot,
     /// Show or hide the table of keys.
@@ -65,6 +69,8 @@ pub const KEYS: &[(&str, &str)] = &[
     ("c", "what speaks against it"),
     ("+, -", "threshold up, down"),
     ("[, ]", "heatmap fainter, stronger"),
+    ("1 … 9", "held: examples (--teach)"),
+    ("t", "learn from them (--teach)"),
     ("s", "save the picture"),
     ("?, F1", "this help"),
 ];
@@ -87,6 +93,8 @@ impl Keymap for Command {
             '-' => Command::ThresholdDown,
             ']' => Command::OpacityUp,
             '[' => Command::OpacityDown,
+            digit @ '1'..='9' => Command::Example(digit),
+            't' => Command::Learn,
             's' => Command::Snapshot,
             '?' => Command::Help,
             _ => return None,
@@ -213,6 +221,8 @@ mod tests {
             ("-", Command::ThresholdDown),
             ("[", Command::OpacityDown),
             ("]", Command::OpacityUp),
+            ("1 … 9", Command::Example('1')),
+            ("t", Command::Learn),
             ("s", Command::Snapshot),
             ("?", Command::Help),
             ("F1", Command::Help),

@@ -14,8 +14,8 @@ use super::{SinkError, snapshot};
 use crate::frame::Picture;
 use crate::render::{Hud, TextRenderer};
 
-/// How long a notice stays.
-const NOTICE: Duration = Duration::from_secs(3);
+/// How long a notice stays at least, and for each character: a sentence takes longer to read than a word.
+const NOTICE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(50));
 
 /// A window that was covered by another does not hear of it, so it is drawn again this often.
 const REFRESH: Duration = Duration::from_millis(250);
@@ -106,9 +106,12 @@ impl<C: Keymap> Window<C> {
         &mut self.panels
     }
 
-    /// Shows a word in place of the badge for three seconds, for example that a picture was saved.
+    /// Shows a word in place of the badge for as long as it takes to read it, for example that a picture was saved.
     pub fn notify(&mut self, notice: impl Into<String>) {
-        self.notice = Some((notice.into(), Instant::now() + NOTICE));
+        let notice = notice.into();
+        let length = u32::try_from(notice.chars().count()).unwrap_or(u32::MAX);
+        let stay = NOTICE.0 + NOTICE.1.saturating_mul(length).min(Duration::from_secs(10));
+        self.notice = Some((notice, Instant::now() + stay));
         self.stale = true;
     }
 

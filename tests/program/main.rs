@@ -21,6 +21,7 @@ mod models;
 mod providers;
 mod settings;
 mod support;
+mod teach;
 mod train;
 mod videos;
 mod window;

@@ -1,0 +1,153 @@
+//! `--teach`: examples given at a real window, a head trained beside the picture, and what is shown afterwards.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::support::{
+    assert_refused, camloc, folder, json_lines, make, names_in, run, sample_photos, stdout, text,
+};
+use super::window::{Display, wait};
+
+/// The video shows the cat for so many frames, then the cup, and so on.
+const TURN: u64 = 75;
+
+/// A video in which a cat and a cup take turns, both moving.
+fn turns(folder: &Path) -> PathBuf {
+    let path = folder.join("turns.mp4");
+    let moving = "scale=240:-2,crop=160:120:'30+25*sin(2*t)':'12+10*cos(3*t)'";
+    let filter =
+        format!("[0]{moving}[a];[1]{moving}[b];[a][b]overlay=enable='gte(mod(n,150),75)',format=yuv420p");
+    let [cat, cup] = ["chelsea.png", "coffee.png"].map(|name| sample_photos().join(name));
+    let photo = ["-loop", "1", "-framerate", "25", "-t", "120", "-i"];
+    let encoding = ["-filter_complex", &filter, "-c:v", "libx264", "-preset", "ultrafast", text(&path)];
+    make(&[&photo[..], &[text(&cat)], &photo[..], &[text(&cup)], &encoding[..]].concat());
+    path
+}
+
+/// The program at a display, and the lines that it has written so far, one a frame.
+struct Watched {
+    child: Child,
+    lines: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Watched {
+    fn start(display: &Display, clip: &Path, things: &Path) -> Watched {
+        let mut command = camloc();
+        command.args(["video", text(clip), "--teach", text(things), "--teach-class", "cat,큰 컵"]);
+        command.args(["--json", "-", "--input-size", "96"]).env("DISPLAY", &display.name);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (out, kept) = (BufReader::new(child.stdout.take().unwrap()), lines.clone());
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                kept.lock().unwrap().extend(json_lines(&line));
+            }
+        });
+        Watched { child, lines }
+    }
+
+    /// Waits until the lines so far are as wanted, and returns their number.
+    #[track_caller]
+    fn until(&self, what: &str, wanted: impl Fn(&[Value]) -> bool) -> usize {
+        let end = Instant::now() + Duration::from_secs(90);
+        loop {
+            let lines = self.lines.lock().unwrap();
+            if wanted(&lines) {
+                return lines.len();
+            }
+            assert!(Instant::now() < end, "{what}: {:?}", lines.last());
+            drop(lines);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Holds a key, from when the cat's or the cup's turn begins, until a folder has six pictures.
+    fn hold(&self, display: &Display, key: &str, cup: bool, folder: &Path) {
+        self.until("a turn begins", |lines| {
+            lines.last().is_some_and(|line| is_cup(line) == cup && frame(line) % TURN < TURN / 3)
+        });
+        display.xdotool(&["keydown", key]);
+        let count = || std::fs::read_dir(folder).map_or(0, Iterator::count);
+        self.until("six pictures", |_| count() >= 6);
+        display.xdotool(&["keyup", key]);
+    }
+}
+
+fn frame(line: &Value) -> u64 {
+    line["frame"].as_u64().unwrap()
+}
+
+fn is_cup(line: &Value) -> bool {
+    frame(line) / TURN % 2 == 1
+}
+
+/// The first label of a frame, if anything was found.
+fn label(line: &Value) -> Option<&str> {
+    line["detections"][0]["label"].as_str()
+}
+
+#[test]
+fn what_is_taught_at_the_window_is_shown_while_the_picture_goes_on() {
+    let Some(display) = Display::start("what_is_taught_at_the_window_is_shown_while_the_picture_goes_on")
+    else {
+        return;
+    };
+    let folder = folder();
+    let (clip, things) = (turns(folder.path()), folder.path().join("things"));
+    let watched = Watched::start(&display, &clip, &things);
+    display.focus();
+    watched.hold(&display, "1", false, &things.join("cat"));
+    // One class is told from nothing: that is said, and the picture goes on.
+    display.xdotool(&["key", "t"]);
+    watched.hold(&display, "2", true, &things.join("큰 컵"));
+    assert_eq!(names_in(&things), ["cat", "큰 컵"]);
+
+    let taught = |line: &Value| matches!(label(line), Some("cat" | "큰 컵"));
+    display.xdotool(&["key", "t"]);
+    let begun = watched.lines.lock().unwrap().len();
+    watched.until("the model was taught", |lines| lines.last().is_some_and(taught));
+    let swapped = watched.lines.lock().unwrap().iter().position(taught).unwrap();
+    assert!(swapped > begun + 5, "{} frames were shown during the training", swapped - begun);
+    let seen = watched.until("frames of both", |lines| {
+        let turn = |cup| lines[swapped..].iter().filter(|line| is_cup(line) == cup).count();
+        turn(false) > 20 && turn(true) > 20
+    });
+    display.xdotool(&["key", "q"]);
+    let lines = watched.lines.lock().unwrap().clone();
+    assert!(lines.iter().enumerate().all(|(place, line)| frame(line) == place as u64), "no frame is lost");
+    let right = |line: &&Value| label(line) == Some(if is_cup(line) { "큰 컵" } else { "cat" });
+    let right = lines[swapped..seen].iter().filter(right).count();
+    assert!(10 * right > 8 * (seen - swapped), "{right} of {} are right", seen - swapped);
+
+    let mut child = watched.child;
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert!(wait(child).success(), "{said}");
+    let model = things.join("taught.onnx");
+    assert!(said.contains(&format!("wrote {}", model.display())), "{said}");
+    assert!(said.contains("큰 컵: saved") && !said.contains("error"), "{said}");
+    assert_eq!(names_in(&things), ["cat", "taught.onnx", "큰 컵"], "nothing else is left");
+    let cup = things.join("큰 컵").join(&names_in(&things.join("큰 컵"))[0]);
+    let found = stdout(&run(["image", text(&cup), "--model", text(&model), "--json", "-"]));
+    assert_eq!(label(&json_lines(&found)[0]), Some("큰 컵"), "{found}");
+}
+
+#[test]
+fn what_can_not_be_taught_is_said_before_anything_is_opened() {
+    let folder = folder();
+    let teach = |args: &[&str]| run(["video", "none.mp4", "--teach", text(folder.path())].iter().chain(args));
+    let refused = |args: &[&str], words: &[&str]| assert_refused(&teach(args), 2, words);
+    refused(&[], &["no classes to teach", "--teach-class"]);
+    refused(&["--teach-class", "a/b"], &["\"a/b\"", "leave out the slash"]);
+    refused(&["--teach-class", "1,2,3,4,5,6,7,8,9,10"], &["keys for 9 classes, not for 10"]);
+    refused(&["--teach-class", "mug", "--class", "tabby"], &["leave out --class"]);
+    refused(&["--teach-class", "mug", "--coco", "a.json"], &["--teach", "--coco"]);
+    refused(&["--teach-class", "mug", "--head", "tree"], &["acol, cam or linear"]);
+    assert_refused(&run(["live", "--teach", "things", "--no-window"]), 2, &["--no-window"]);
+    assert_eq!(names_in(folder.path()), [""; 0]);
+}
