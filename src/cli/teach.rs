@@ -7,7 +7,6 @@ use camloc::collect::{Classes, DIGITS, Shutter};
 use camloc::explain::Request;
 use camloc::frame::PicturePool;
 use camloc::pipeline::{Explainer, Output, Summary};
-use camloc::runtime::Options;
 use camloc::teach::{Course, Taught, Teacher};
 use camloc::train::{self, Backbone, HeadKind};
 
