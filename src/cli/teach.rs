@@ -93,13 +93,14 @@ impl Teaching {
         let classifier = assemble::classifier(settings, store, &context.report)?;
         // The layers are those of the model that is shown now; a head has its own.
         let request = assemble::window_request(settings, &classifier.labels, WINDOW_CLASSES)?;
+        let options = assemble::options(settings)?;
         let course = Course {
             folder: self.folder,
-            backbone: Backbone::new(classifier.clone(), None)?,
+            backbone: Backbone::new(classifier.clone(), None)?.on(options.provider),
             settings: train::Settings { head: self.head, epochs: EPOCHS, ..train::Settings::default() },
             cache: store.dir().to_owned(),
             request: Request { layers: Vec::new(), ..request },
-            options: assemble::options(settings)?,
+            options,
         };
         let explainer = assemble::explained(classifier, settings, WINDOW_CLASSES, true)?;
         Ok((Teacher::new(Shutter::new(self.classes, source, PicturePool::new(FRAMES)), course), explainer))

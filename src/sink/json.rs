@@ -204,8 +204,8 @@ mod tests {
     fn a_line_is_what_the_schema_says() {
         assert_eq!(
             lines(false, None, &[cat()]),
-            "{\"schema\":1,\"frame\":12,\"time_s\":0.4,\"width\":16,\"height\":8,\"detections\":[{\"class_id\":1,\
-             \"label\":\"cat\",\"score\":0.8333,\"box\":[2,1,10,7],\"peak\":[4,3]}]}\n"
+            "{\"schema\":1,\"frame\":12,\"time_s\":0.4,\"width\":16,\"height\":8,\"made_by\":{\"model\":\"\",\
+             \"method\":\"\",\"provider\":\"CPU\",\"nodes\":{}},\"detections\":[{\"class_id\":1,\"label\":\"cat\",\"score\":0.8333,\"box\":[2,1,10,7],\"peak\":[4,3]}]}\n"
         );
         assert!(lines(false, None, &[]).ends_with("\"detections\":[]}\n"));
         let followed = Detection { track: Some(7), ..cat() };

@@ -7,7 +7,7 @@ use crate::explain::{Cut, FEATURES, Request, cut};
 use crate::frame::Picture;
 use crate::model::{Classifier, Preprocessor};
 use crate::onnx::load::encode;
-use crate::runtime::{Options, Session};
+use crate::runtime::{Options, Provider, Session};
 
 /// A classifier cut behind a layer; its weights stay as they are.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Backbone {
     pub(super) cut: Cut,
     /// The same for two backbones only if they make the same features of every picture.
     pub(super) fingerprint: String,
+    /// What runs it; `None`: the first execution provider that can.
+    provider: Option<Provider>,
 }
 
 impl Backbone {
@@ -40,7 +42,12 @@ impl Backbone {
         hash.update(format!("{:?}", classifier.preprocessing));
         let digest = hash.finalize();
         let fingerprint = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Backbone { classifier, cut, fingerprint })
+        Ok(Backbone { classifier, cut, fingerprint, provider: None })
+    }
+
+    /// The backbone, run by this execution provider; `None`: by the first one that can.
+    pub fn on(self, provider: Option<Provider>) -> Backbone {
+        Backbone { provider, ..self }
     }
 
     /// What the model that it is a part of is called.
@@ -61,10 +68,8 @@ impl Backbone {
     /// The backbone, ready to be run on `threads` threads.
     pub(super) fn eye(&self, threads: usize) -> Result<Eye, TrainError> {
         let shape = Some(self.classifier.preprocessing.input_shape(1));
-        let session = Session::load(
-            &encode(&self.classifier.model)?,
-            &Options { threads, shape, ..Options::default() },
-        )?;
+        let options = Options { threads, shape, provider: self.provider };
+        let session = Session::load(&encode(&self.classifier.model)?, &options)?;
         Ok(Eye { session, preprocessor: Preprocessor::new(&self.classifier.preprocessing) })
     }
 }

@@ -99,8 +99,14 @@ impl State {
         tensors.extend(self.best.iter().map(|(name, one)| (format!("best.{name}"), one.clone())));
         // Beside the old one first: an interrupted write leaves that one whole.
         let new = self.path.with_added_extension("new");
-        safetensors::save(&tensors, &new).map_err(|error| failed(error.to_string()))?;
-        std::fs::rename(&new, &self.path).map_err(|error| failed(error.to_string()))
+        let saved = safetensors::save(&tensors, &new).map_err(|error| error.to_string());
+        let written =
+            saved.and_then(|()| std::fs::rename(&new, &self.path).map_err(|error| error.to_string()));
+        written.map_err(|reason| {
+            // Half a state is of no use, and takes room where there is none.
+            let _ = std::fs::remove_file(&new);
+            failed(reason)
+        })
     }
 
     /// Gives the head the weights of the best epoch.

@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_distance_is_a_share_of_the_range_and_never_hides_what_is_no_number() {
-        assert_eq!(distance(&[0.0, 1.0, 2.2], &[0.0, 1.0, 2.0]), 0.1);
+        assert_eq!(distance(&[0.0, 1.0, 2.25], &[0.0, 1.0, 2.0]), 0.125);
         assert_eq!(distance(&[f32::NAN, 1.0], &[0.0, 1.0]), f32::INFINITY);
     }
 }

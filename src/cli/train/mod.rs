@@ -71,7 +71,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let model = model_settings(&args, &context.settings);
     assemble::library(&model, &store, report)?;
     let classifier = assemble::classifier(&model, &store, report)?;
-    let backbone = Backbone::new(classifier, args.layer.as_deref())?;
+    let provider = assemble::options(&model)?.provider;
+    let backbone = Backbone::new(classifier, args.layer.as_deref())?.on(provider);
     let [channels, rows, columns] = backbone.shape();
     report.note(format_args!(
         "{} up to {}: {channels} channels on {rows} x {columns} places",
