@@ -3,12 +3,9 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-
 use crate::eval::dataset::{PICTURES, walk};
 use crate::frame::Picture;
+use crate::render::mosaic;
 use crate::source::read_photo;
 
 /// Rows and columns of a fingerprint.
@@ -31,20 +28,10 @@ pub struct Fingerprint([f32; (SIDE * SIDE) as usize]);
 impl Fingerprint {
     /// The fingerprint of a picture.
     pub fn of(picture: &Picture) -> Fingerprint {
-        let mut small = vec![0; (3 * SIDE * SIDE) as usize];
-        // Each value is the mean of all the pixels that it stands for.
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
-        let source = TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.rgb());
-        let target = TypedImage::<U8x3>::from_buffer(SIDE, SIDE, &mut small);
-        // Both buffers are as long as their sizes say; an empty picture, which fails here, is black.
-        if let (Ok(source), Ok(mut target)) = (source, target) {
-            let _ = Resizer::new().resize_typed(&source, &mut target, &options);
-        }
-        let (pixels, _) = small.as_chunks::<3>();
         // The weights of ITU-R BT.601.
         let grey = |[r, g, b]: [u8; 3]| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
         let mut levels = [0.0; (SIDE * SIDE) as usize];
-        levels.iter_mut().zip(pixels).for_each(|(level, &pixel)| *level = grey(pixel));
+        levels.iter_mut().zip(mosaic(picture, SIDE)).for_each(|(level, pixel)| *level = grey(pixel));
         let mean = levels.iter().sum::<f32>() / levels.len() as f32;
         levels.iter_mut().for_each(|level| *level -= mean);
         Fingerprint(levels)

@@ -7,6 +7,9 @@ use thiserror::Error;
 /// The classes of ImageNet-1k, one name a line, in the order of their ids.
 const IMAGENET: &str = include_str!("../../models/imagenet.txt");
 
+/// What the class of pictures that show none of the other classes is called.
+pub const BACKGROUND: &str = "background";
+
 /// How many names an error offers.
 const OFFERED: usize = 5;
 

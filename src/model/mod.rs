@@ -20,6 +20,6 @@ mod torch_pickle;
 pub use classifier::{Classifier, MANIFEST_KEY};
 pub use error::ModelError;
 pub use fixed_input::{FixedInput, NotAnInput};
-pub use labels::{LabelError, Labels};
+pub use labels::{BACKGROUND, LabelError, Labels};
 pub use preprocess::Preprocessor;
 pub use preprocessing::{Channels, Filter, Fit, Layout, Preprocessing};

@@ -6,7 +6,7 @@ use crate::explain::black_box::Progress;
 use crate::explain::{self, ExplainError, Explanation, Method, Request};
 use crate::frame::Picture;
 use crate::maps::ClassMap;
-use crate::model::{Channels, Classifier, Labels, Preprocessing, Preprocessor};
+use crate::model::{BACKGROUND, Channels, Classifier, Labels, Preprocessing, Preprocessor};
 use crate::onnx::load::OnnxError;
 use crate::onnx::proto::ModelProto;
 use crate::origin::Origin;
@@ -44,9 +44,6 @@ pub enum ExplainerError {
         source: RuntimeError,
     },
 }
-
-/// What the class of pictures without any of the others is called.
-const BACKGROUND: &str = "background";
 
 /// Explains pictures, one at a time.
 pub struct Explainer {

@@ -28,7 +28,7 @@ pub use heat::HeatScale;
 pub use hud::Hud;
 pub use marks::{Mark, class_colour};
 pub use sheet::{Sheet, SheetColumn, Tile};
-pub use shrink::{resized, shrunk};
+pub use shrink::{mosaic, resized, shrunk};
 pub use text::TextRenderer;
 
 use field::HeatField;

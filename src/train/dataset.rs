@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::TrainError;
 use crate::eval::dataset::{PICTURES, relative, walk};
-
-/// The class of pictures that show none of the others, by the name of its folder.
-pub const BACKGROUND: &str = "background";
+use crate::model::BACKGROUND;
 
 /// A picture and its class.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 pub use backbone::Backbone;
-pub use dataset::{BACKGROUND, Dataset, Item, gather};
+pub use dataset::{Dataset, Item, gather};
 pub use error::TrainError;
 pub use fit::Epoch;
 pub use head::{HeadKind, UnknownHead};

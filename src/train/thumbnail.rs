@@ -1,10 +1,7 @@
 //! Pictures that are nearly the same: frames of one burst, or one photo twice.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-
 use crate::frame::Picture;
+use crate::render::mosaic;
 
 const SIDE: u32 = 16;
 /// Values of a thumbnail.
@@ -16,18 +13,8 @@ const ALIKE: u32 = 10;
 
 /// A picture as 16 x 16 grey pixels.
 pub(super) fn thumbnail(picture: &Picture) -> Vec<u8> {
-    let (width, height) = picture.size();
-    let mut small = TypedImage::<U8x3>::new(SIDE, SIDE);
-    if let Ok(source) = TypedImageRef::<U8x3>::from_buffer(width, height, picture.rgb()) {
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
-        // Sizes above zero can always be resized.
-        let _ = Resizer::new().resize_typed(&source, &mut small, &options);
-    }
-    small
-        .pixels()
-        .iter()
-        .map(|pixel| (pixel.0.iter().map(|&byte| u32::from(byte)).sum::<u32>() / 3) as u8)
-        .collect()
+    let grey = |pixel: [u8; 3]| (pixel.iter().map(|&byte| u32::from(byte)).sum::<u32>() / 3) as u8;
+    mosaic(picture, SIDE).into_iter().map(grey).collect()
 }
 
 /// Whether two thumbnails are of one burst.
