@@ -56,8 +56,9 @@ fn the_map_is_the_closed_form_of_cam_to_four_decimals() {
     explain(&mut model, &Request { top_k: 2, ..Request::default() }).unwrap();
     let mut session = ExplainedSession::load(&encode(&model).unwrap(), &Options::default()).unwrap();
     session.input_mut().iter_mut().zip(waves()).for_each(|(pixel, value)| *pixel = value);
-    let mut maps = Vec::new();
+    let mut maps = [Vec::new()];
     session.explain(&mut maps).unwrap();
+    let [maps] = maps;
 
     // Row 506 of the linear layer times the features, in f64 by NumPy.
     #[rustfmt::skip]

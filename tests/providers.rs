@@ -182,7 +182,7 @@ fn falls_back(classifier: &Classifier, method: Option<Method>, provider: Provide
     let mut classifier = classifier.clone();
     classifier.fix_size();
     let shape = Some(classifier.preprocessing.input_shape(1));
-    let options = Options { provider: Some(provider), shape, threads: 2 };
+    let options = Options { provider: Some(provider), shape, threads: 2, ..Options::default() };
     let on_cpu = |session: &Session| -> Vec<String> {
         let left = |operator: &str| {
             ON_SHAPES.contains(&operator) || provider == Provider::WebGpu && NOT_ON_WEBGPU.contains(&operator)

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow};
 use camloc::assets::{self, Asset, Progress, Step, Store};
 use camloc::explain::{Request, black_box};
 use camloc::frame::Picture;
-use camloc::localize::{self, Localizer};
+use camloc::localize;
 use camloc::model::{Classifier, Fit, Labels};
 use camloc::pipeline::{Explainer, Look};
 use camloc::render::{HeatScale, Renderer, Style, TextRenderer};
@@ -113,32 +113,48 @@ pub(super) fn classifier(settings: &Settings, store: &Store, report: &Report) ->
     Ok(classifier)
 }
 
-/// Loads ONNX Runtime and the model, explained for at least `classes` classes; `switchable` if a window can ask for
-/// another method.
+/// What a run needs of its explainer.
+pub(super) struct Needs {
+    /// At least so many classes are explained.
+    pub(super) classes: usize,
+    /// Whether a window can ask for another method.
+    pub(super) switchable: bool,
+    /// How many streams share it.
+    pub(super) streams: usize,
+}
+
+/// Loads ONNX Runtime and the model, explained.
 pub(super) fn explainer(
     settings: &Settings,
     store: &Store,
     report: &Report,
-    classes: usize,
-    switchable: bool,
+    needs: &Needs,
 ) -> Result<Explainer> {
     library(settings, store, report)?;
-    explained(classifier(settings, store, report)?, settings, classes, switchable)
+    let explainer = explained(classifier(settings, store, report)?, settings, needs)?;
+    if explainer.batch() < needs.streams {
+        report.note(format_args!(
+            "{} by this method takes {} a pass: the {} streams take turns",
+            explainer.title(),
+            if explainer.batch() == 1 {
+                "one picture".to_owned()
+            } else {
+                format!("{} pictures", explainer.batch())
+            },
+            needs.streams
+        ));
+    }
+    Ok(explainer)
 }
 
-/// A model, explained for at least `classes` classes; `switchable` if a window can ask for another method.
-pub(super) fn explained(
-    classifier: Classifier,
-    settings: &Settings,
-    classes: usize,
-    switchable: bool,
-) -> Result<Explainer> {
-    let options = options(settings)?;
-    if switchable {
-        let request = window_request(settings, &classifier.labels, classes)?;
+/// A model, explained.
+pub(super) fn explained(classifier: Classifier, settings: &Settings, needs: &Needs) -> Result<Explainer> {
+    let options = Options { batch: needs.streams, ..options(settings)? };
+    if needs.switchable {
+        let request = window_request(settings, &classifier.labels, needs.classes)?;
         return Ok(Explainer::switchable(classifier, &request, &options)?);
     }
-    let request = request(settings, &classifier.labels, classes)?;
+    let request = request(settings, &classifier.labels, needs.classes)?;
     Ok(Explainer::new(classifier, &request, &options)?)
 }
 
@@ -221,10 +237,10 @@ fn targets(classes: &[String], labels: &Labels) -> Result<Vec<usize>> {
 }
 
 /// How maps become boxes. A class that the user locked on is boxed whatever its score, and next to others.
-pub(super) fn localizer(settings: &Settings) -> Result<Localizer> {
+pub(super) fn localize(settings: &Settings) -> Result<localize::Settings> {
     let Localize { preset, threshold, components, min_area, min_peak, min_score } = &settings.localize;
     let locked = !settings.model.classes.is_empty();
-    let settings = localize::Settings {
+    Ok(localize::Settings {
         preset: parse("preset", preset)?,
         threshold: share("the threshold", *threshold)?,
         components: parse("components", components)?,
@@ -232,8 +248,7 @@ pub(super) fn localizer(settings: &Settings) -> Result<Localizer> {
         min_peak: share("min_peak", *min_peak)?,
         min_score: if locked { 0.0 } else { share("min_score", *min_score)? },
         merge_overlap: if locked { None } else { localize::Settings::default().merge_overlap },
-    };
-    Ok(Localizer::new(settings))
+    })
 }
 
 /// Follows boxes over the frames of a video, unless the settings say no. Classes that the user locked on are

@@ -24,6 +24,7 @@ use cpu_time::ProcessTime;
 use serde::Serialize;
 
 use super::arguments::ExplainArgs;
+use super::assemble::Needs;
 use super::report::Report;
 use super::run::Job;
 use super::{Context, assemble};
@@ -45,6 +46,9 @@ pub(super) struct Args {
     #[command(flatten)]
     explain: ExplainArgs,
 }
+
+/// What is asked of the models that are measured.
+const NEEDS: Needs = Needs { classes: 1, switchable: false, streams: 1 };
 
 /// Cost of the forward pass with maps over the plain one.
 struct Ratios {
@@ -319,7 +323,7 @@ impl Bench<'_> {
     }
 
     fn explainer(&self) -> Result<Explainer> {
-        assemble::explainer(&self.quiet.settings, &self.store, &self.quiet.report, 1, false)
+        assemble::explainer(&self.quiet.settings, &self.store, &self.quiet.report, &NEEDS)
     }
 
     /// A job with its model loaded, so that running it costs no loading.
@@ -331,7 +335,8 @@ impl Bench<'_> {
         explainer: Explainer,
     ) -> Job<'static> {
         let output = Output { sinks: vec![sink], ..Output::default() };
-        let job = Job::new(self.quiet.settings.clone(), self.store.clone(), Box::new(source), output, stop);
+        let job =
+            Job::new(self.quiet.settings.clone(), self.store.clone(), vec![Box::new(source)], output, stop);
         Job { explainer: Some(explainer), ..job }
     }
 }

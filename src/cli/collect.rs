@@ -94,13 +94,18 @@ fn open(
     Ok(Box::new(CameraSource::open(&camera.device, &live::wish(&camera)?, pool, stop)?))
 }
 
-/// What a source is called in the names of pictures: a camera, unless it is a `video`.
-pub(super) fn called(video: Option<&OsStr>, source: &dyn FrameSource) -> String {
-    match video {
-        Some(video) => Path::new(video).file_stem().unwrap_or(video).to_string_lossy().into_owned(),
-        // `camera 0 (USB Webcam)`
-        None => source.info().name.split(" (").next().unwrap_or_default().replace(' ', ""),
-    }
+/// What a video is called in the names of files.
+pub(super) fn video_name(video: &OsStr) -> String {
+    Path::new(video).file_stem().unwrap_or(video).to_string_lossy().into_owned()
+}
+
+/// What a camera is called in the names of files: `camera0` of `camera 0 (USB Webcam)`.
+pub(super) fn camera_name(source: &dyn FrameSource) -> String {
+    source.info().name.split(" (").next().unwrap_or_default().replace(' ', "")
+}
+
+fn called(video: Option<&OsStr>, source: &dyn FrameSource) -> String {
+    video.map_or_else(|| camera_name(source), video_name)
 }
 
 fn in_window(

@@ -91,7 +91,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let methods = methods(&args.methods, &settings.model.method)?;
     refuse_values(&settings)?;
     let look = assemble::look(&settings)?.style;
-    let localize = assemble::localizer(&settings)?.settings;
+    let localize = assemble::localize(&settings)?;
     if args.photo != Path::new("-") {
         check_outputs(&[&args.output], &[&args.photo])?;
     }

@@ -73,8 +73,13 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let frames = (!live).then_some(SECONDS * u64::from(FPS));
     let wish = PanWish { size: SIZE, fps: f64::from(FPS), frames, live };
     let source = PanSource::new(photos, wish, &PicturePool::new(FRAMES), &stop);
-    let job =
-        Job::new(settings, store, Box::new(source), Output { sinks, window, ..Output::default() }, stop);
+    let job = Job::new(
+        settings,
+        store,
+        vec![Box::new(source)],
+        Output { sinks, window, ..Output::default() },
+        stop,
+    );
     job.run(context)?;
     Ok(())
 }

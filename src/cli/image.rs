@@ -60,7 +60,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         ..Job::new(
             settings,
             assemble::store()?,
-            Box::new(source),
+            vec![Box::new(source)],
             Output { sinks, ..Output::default() },
             stop,
         )

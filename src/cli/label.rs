@@ -89,7 +89,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     }
     let format: Format = wish.format.parse().map_err(usage)?;
     settings.model.top_k = 1;
-    let localize = assemble::localizer(&settings)?.settings;
+    let localize = assemble::localize(&settings)?;
     if !wish.folder.is_dir() {
         return Err(LabellingError::NoFolder(wish.folder).into());
     }

@@ -1,22 +1,25 @@
 //! `camloc live`: a camera in, a window out.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, anyhow};
 use camloc::frame::PicturePool;
 use camloc::pipeline::Output;
-use camloc::sink::{VideoOptions, VideoSink, Window};
+use camloc::sink::Window;
 use camloc::source::{CameraSource, CameraWish, Encoding, FrameSource};
 
 use super::arguments::{ExplainArgs, TrackArgs, set};
 use super::run::{Job, ResultArgs};
 use super::settings::Camera;
 use super::teach::{TeachArgs, Teaching};
-use super::{Context, assemble, collect, usage};
+use super::{Context, assemble, collect, overlaid, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Camera: an index or a device path [default: 0]; `camloc doctor` lists them
-    #[arg(env = "CAMLOC_CAMERA")]
-    camera: Option<String>,
+    /// Cameras: an index or a device path each [default: 0]; `camloc doctor` lists them. Several share the model and the
+    /// window
+    #[arg(env = "CAMLOC_CAMERA", value_name = "CAMERA", value_delimiter = ',')]
+    cameras: Vec<String>,
     /// Wanted picture size; the nearest that the camera offers is taken
     #[arg(long, env = "CAMLOC_SIZE", value_name = "WIDTHxHEIGHT")]
     size: Option<String>,
@@ -32,9 +35,9 @@ pub(super) struct Args {
     /// Show no window
     #[arg(long, conflicts_with = "teach")]
     no_window: bool,
-    /// Also record the overlaid video
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<std::path::PathBuf>,
+    /// Also record the overlaid video; of several cameras, the folder for them
+    #[arg(short, long, value_name = "FILE|DIR")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     results: ResultArgs,
     #[command(flatten)]
@@ -52,31 +55,35 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let mut settings = args.explain.over(&context.settings);
     args.track.apply(&mut settings);
     let camera = &mut settings.camera;
-    set(&mut camera.device, args.camera);
     set(&mut camera.size, args.size);
     set(&mut camera.fps, args.fps);
     set(&mut camera.encoding, args.encoding);
     camera.reconnect &= !args.no_reconnect;
     let wish = wish(&settings.camera)?;
+    let devices = if args.cameras.is_empty() { vec![settings.camera.device.clone()] } else { args.cameras };
+    let several = devices.len() > 1;
+    if several {
+        args.teach.alone("one camera")?;
+    }
     let teaching = args.teach.check(&settings)?;
 
     let store = assemble::store()?;
     let stop = assemble::stop_on_ctrl_c()?;
-    let source = CameraSource::open(&settings.camera.device, &wish, &PicturePool::new(FRAMES), &stop)?;
-    let mut sinks = args.results.open(false, args.output.as_deref().as_slice(), &[])?;
-    if let Some(path) = &args.output {
-        let ffmpeg = assemble::ffmpeg(&store, &context.report)?;
-        sinks.push(Box::new(VideoSink::create(path, VideoOptions { ffmpeg, sound: None })?));
-    }
-    let size = source.info().size.unwrap_or((1280, 720));
+    let open = |device| CameraSource::open(device, &wish, &PicturePool::new(FRAMES), &stop);
+    let sources = devices.iter().map(|device| open(device)).collect::<Result<Vec<_>, _>>()?;
+    let called: Vec<String> = sources.iter().map(|source| collect::camera_name(source)).collect();
+    let targets = overlaid::targets(args.output.as_deref(), several, &called)?;
+    let sinks = args.results.open(several, &overlaid::paths(&targets), &[])?;
+    let of_stream = overlaid::videos(&targets, |_| None, &store, context)?;
+    let size = sources.first().and_then(|source| source.info().size).unwrap_or((1280, 720));
     let names = teaching.as_ref().map(Teaching::names).unwrap_or_default();
     let text = assemble::writer(&names, &store, &context.report);
-    let window = (!args.no_window).then(|| Window::open("camloc", size, text)).transpose()?;
-    let called = collect::called(None, &source);
-    let output = Output { sinks, window, ..Output::default() };
-    let job = Job { names, ..Job::new(settings, store, Box::new(source), output, stop) };
+    let window = (!args.no_window).then(|| Window::tiled("camloc", size, devices.len(), text)).transpose()?;
+    let output = Output { sinks, of_stream, window, ..Output::default() };
+    let sources = sources.into_iter().map(|source| Box::new(source) as Box<dyn FrameSource>).collect();
+    let job = Job { names, ..Job::new(settings, store, sources, output, stop) };
     match teaching {
-        Some(teaching) => teaching.run(job, called, context)?,
+        Some(teaching) => teaching.run(job, called.concat(), context)?,
         None => job.run(context)?,
     };
     Ok(())

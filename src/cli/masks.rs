@@ -30,6 +30,14 @@ impl MaskArgs {
         self.masks.is_some()
     }
 
+    /// Refuses masks of several streams, whose frames have the same numbers; there has to be one of what is `shown`.
+    pub(super) fn alone(&self, shown: &str) -> Result<()> {
+        match self.wanted() {
+            true => Err(usage(anyhow!("--masks names its files by frame: give {shown}"))),
+            false => Ok(()),
+        }
+    }
+
     /// The format and the folder, if masks are asked for: `output` must then be a folder, which `is_file` denies.
     pub(super) fn check<'a>(
         &self,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use camloc::assets::Store;
-use camloc::localize::Segmenter;
-use camloc::pipeline::{Controls, Explainer, Look, News, Output, Pipeline, Stats, Summary};
+use camloc::localize::{Localizer, Segmenter};
+use camloc::pipeline::{Controls, Explainer, Look, News, Output, Pipeline, Stats, Stream, Summary};
 use camloc::render::HeatScale;
 use camloc::sink::{CocoSink, JsonSink, Sink, check_outputs};
 use camloc::source::{FrameSource, Notice, Stop};
 
+use super::assemble::Needs;
 use super::settings::Settings;
 use super::{Context, assemble};
 
@@ -59,11 +60,12 @@ impl ResultArgs {
     }
 }
 
-/// A source and its outputs, ready for the model.
+/// Sources and their outputs, ready for the model.
 pub(super) struct Job<'a> {
     pub(super) settings: Settings,
     pub(super) store: Store,
-    pub(super) source: Box<dyn FrameSource>,
+    /// Those that share the model; most often one.
+    pub(super) sources: Vec<Box<dyn FrameSource>>,
     pub(super) output: Output<'a>,
     pub(super) stop: Stop,
     /// How heat is scaled: each photo on its own, or smoothly over time.
@@ -86,14 +88,14 @@ impl<'a> Job<'a> {
     pub(super) fn new(
         settings: Settings,
         store: Store,
-        source: Box<dyn FrameSource>,
+        sources: Vec<Box<dyn FrameSource>>,
         output: Output<'a>,
         stop: Stop,
     ) -> Job<'a> {
         Job {
             settings,
             store,
-            source,
+            sources,
             output,
             stop,
             scale: HeatScale::live(),
@@ -105,35 +107,41 @@ impl<'a> Job<'a> {
     }
 
     pub(super) fn run(self, context: &Context) -> Result<Summary> {
-        let Job { settings, store, source, mut output, stop, scale, unit, names, stats, explainer } = self;
+        let Job { settings, store, sources, mut output, stop, scale, unit, names, stats, explainer } = self;
         let report = &context.report;
         // Wrong settings are said before anything is fetched or loaded.
-        let localizer = assemble::localizer(&settings)?;
+        let localize = assemble::localize(&settings)?;
         let look = assemble::look(&settings)?;
         let classes = if output.window.is_some() { WINDOW_CLASSES } else { 1 };
         let explainer = match explainer {
             Some(explainer) => explainer,
-            None => assemble::explainer(&settings, &store, report, classes, output.window.is_some())?,
+            None => {
+                let (switchable, streams) = (output.window.is_some(), sources.len());
+                assemble::explainer(&settings, &store, report, &Needs { classes, switchable, streams })?
+            }
         };
         let controls = Arc::new(Controls::new(Look { classes: explainer.top_k(), ..look }));
         let top_k = match settings.model.classes.len() {
             0 => settings.model.top_k,
             locked => locked,
         };
-        let renderer = output
-            .wants_picture()
-            .then(|| assemble::renderer(scale, explainer.labels(), &names, &store, report));
-        let segmenter = output.wants_masks().then(|| Segmenter::new(settings.masks.edges));
-        let bar = report.frames(source.info().frames, unit);
-        let in_time = source.info().photos.is_empty();
-        let tracking = assemble::tracking(&settings).filter(|_| in_time);
+        let bar = report.frames(sources.iter().map(|source| source.info().frames).sum(), unit);
+        let stream = |source: Box<dyn FrameSource>| {
+            let in_time = source.info().photos.is_empty();
+            let drawn = output.wants_picture();
+            let renderer =
+                drawn.then(|| assemble::renderer(scale.clone(), explainer.labels(), &names, &store, report));
+            Stream {
+                source,
+                localizer: Localizer::new(localize),
+                segmenter: output.wants_masks().then(|| Segmenter::new(settings.masks.edges)),
+                tracking: assemble::tracking(&settings).filter(|_| in_time),
+                renderer,
+            }
+        };
         let pipeline = Pipeline {
-            source,
+            streams: sources.into_iter().map(stream).collect(),
             explainer,
-            localizer,
-            segmenter,
-            tracking,
-            renderer,
             top_k,
             controls,
             stop,

@@ -10,6 +10,7 @@ use camloc::pipeline::{Explainer, Output, Summary};
 use camloc::teach::{Course, Taught, Teacher};
 use camloc::train::{self, Backbone, HeadKind};
 
+use super::assemble::Needs;
 use super::run::{Job, WINDOW_CLASSES};
 use super::settings::Settings;
 use super::{Context, assemble, collect, usage};
@@ -32,6 +33,9 @@ pub(super) struct TeachArgs {
 /// Passes over the pictures: enough for a few pictures, and over while one watches.
 const EPOCHS: usize = 12;
 
+/// What is asked of the model that is shown until something is learned.
+const NEEDS: Needs = Needs { classes: WINDOW_CLASSES, switchable: true, streams: 1 };
+
 /// Frames that wait to be saved.
 const FRAMES: usize = 9;
 
@@ -46,6 +50,14 @@ impl TeachArgs {
     /// Whether anything is to be taught.
     pub(super) fn wanted(&self) -> bool {
         self.teach.is_some()
+    }
+
+    /// Refuses to teach at the window of several streams; there has to be one of what is `shown`.
+    pub(super) fn alone(&self, shown: &str) -> Result<()> {
+        match self.wanted() {
+            true => Err(usage(anyhow!("--teach takes its examples from one picture: give {shown}"))),
+            false => Ok(()),
+        }
     }
 
     /// What is to be taught, if anything is. What is wrong with it is said before anything is opened.
@@ -102,7 +114,7 @@ impl Teaching {
             request: Request { layers: Vec::new(), ..request },
             options,
         };
-        let explainer = assemble::explained(classifier, settings, WINDOW_CLASSES, true)?;
+        let explainer = assemble::explained(classifier, settings, &NEEDS)?;
         Ok((Teacher::new(Shutter::new(self.classes, source, PicturePool::new(FRAMES)), course), explainer))
     }
 }

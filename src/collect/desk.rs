@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use super::{CollectCommand, CollectError, DIGITS, Shutter};
 use crate::frame::Frame;
 use crate::sink::{Panels, Window};
-use crate::source::{Event, FrameSource, Notice, SourceError, Stop};
+use crate::source::{Event, FrameSource, Notice, PacedSource, SourceError, Stop};
 
 /// Between two looks at the keys while no frame comes.
 const TICK: Duration = Duration::from_millis(10);
@@ -27,13 +27,16 @@ pub fn collect(
     window: &mut Window<CollectCommand>,
     stop: &Stop,
 ) -> Result<(), CollectError> {
-    let paced = !source.info().live;
+    let source = match source.info().live {
+        true => source,
+        false => Box::new(PacedSource::new(source, stop)),
+    };
     std::thread::scope(|scope| {
         // Nothing waits in between: a live source then gives its newest frame.
         let (give, events) = bounded(0);
         scope.spawn(move || read(source, |event| give.send(event).is_ok()));
         let mut desk = Desk { shutter, window, naming: None, trouble: None, help: false };
-        let ended = desk.run(&events, paced, stop);
+        let ended = desk.run(&events, stop);
         // Whatever ended it: the source shall not go on waiting for a frame.
         stop.stop();
         ended
@@ -65,23 +68,16 @@ impl Desk<'_> {
     fn run(
         &mut self,
         events: &Receiver<Result<Event, SourceError>>,
-        paced: bool,
         stop: &Stop,
     ) -> Result<(), CollectError> {
-        let mut pace = Pace { paced, began: None };
-        let mut early: Option<Frame> = None;
         let mut panels_due = Instant::now();
         while !stop.is_stopped() && self.shutter.is_alive() {
-            match early.take_if(|frame| pace.is_due(frame)) {
-                Some(frame) => self.take(frame)?,
-                None if early.is_some() => std::thread::sleep(TICK / 2),
-                None => match events.recv_timeout(TICK) {
-                    Ok(Ok(Event::Frame(frame))) => early = Some(frame),
-                    Ok(Ok(Event::Notice(notice))) => self.hear(&notice),
-                    Ok(Ok(Event::End)) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                    Ok(Err(error)) => return Err(error.into()),
-                    Err(RecvTimeoutError::Timeout) => {}
-                },
+            match events.recv_timeout(TICK) {
+                Ok(Ok(Event::Frame(frame))) => self.take(frame)?,
+                Ok(Ok(Event::Notice(notice))) => self.hear(&notice),
+                Ok(Ok(Event::End)) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(Err(error)) => return Err(error.into()),
+                Err(RecvTimeoutError::Timeout) => {}
             }
             let commands = self.window.pump()?;
             let said = !commands.is_empty();
@@ -169,24 +165,5 @@ impl Desk<'_> {
             None => None,
         };
         Panels { figures, badge, message, help: self.help }
-    }
-}
-
-/// When the frames of a file are due.
-struct Pace {
-    paced: bool,
-    /// When the first frame would have been shown, had all been in time.
-    began: Option<Instant>,
-}
-
-impl Pace {
-    fn is_due(&mut self, frame: &Frame) -> bool {
-        let now = Instant::now();
-        let due = self.began.is_none_or(|began| began + frame.time <= now);
-        if due {
-            // A slow window is not made up for by haste.
-            self.began = now.checked_sub(frame.time);
-        }
-        due || !self.paced
     }
 }

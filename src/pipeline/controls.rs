@@ -70,14 +70,15 @@ fn nudge(share: f32, by: f32) -> f32 {
 /// What the window shares with the stages before it: a [`Look`], and at times another explainer.
 pub struct Controls {
     look: Mutex<Look>,
-    changed: (Sender<()>, Receiver<()>),
+    /// One for each drawing stage that wants to know.
+    changed: Mutex<Vec<Sender<()>>>,
     explainer: Mutex<Option<Explainer>>,
 }
 
 impl Controls {
     /// Controls that begin with `look`.
     pub fn new(look: Look) -> Controls {
-        Controls { look: Mutex::new(look), changed: bounded(1), explainer: Mutex::new(None) }
+        Controls { look: Mutex::new(look), changed: Mutex::default(), explainer: Mutex::new(None) }
     }
 
     /// The present look.
@@ -85,11 +86,13 @@ impl Controls {
         self.look.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Changes the look and wakes the drawing stage.
+    /// Changes the look and wakes those who wait for [`Controls::changes`].
     pub fn change(&self, edit: impl FnOnce(&mut Look)) {
         edit(&mut self.look.lock().unwrap_or_else(PoisonError::into_inner));
-        // A wake-up that is already waiting is enough.
-        let _ = self.changed.0.try_send(());
+        for changed in self.changed.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            // A wake-up that is already waiting is enough.
+            let _ = changed.try_send(());
+        }
     }
 
     /// Has the frames that follow explained by another explainer.
@@ -104,9 +107,11 @@ impl Controls {
         self.explainer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Receives a message after each change.
-    pub fn changes(&self) -> &Receiver<()> {
-        &self.changed.1
+    /// A channel that receives a message after each change from now on.
+    pub fn changes(&self) -> Receiver<()> {
+        let (changed, changes) = bounded(1);
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).push(changed);
+        changes
     }
 }
 
@@ -155,12 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn a_change_wakes_the_drawing_stage_once() {
+    fn a_change_wakes_each_drawing_stage_once() {
         let controls = Controls::new(look());
+        let stages = [controls.changes(), controls.changes()];
         controls.change(|look| look.follow(Command::Pause));
         controls.change(|look| look.follow(Command::Heatmap));
-        assert!(controls.changes().try_recv().is_ok());
-        assert!(controls.changes().try_recv().is_err());
+        for changes in stages {
+            assert!(changes.try_recv().is_ok() && changes.try_recv().is_err());
+        }
         assert!(controls.look().paused && !controls.look().style.heatmap);
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, never, select};
 
+use super::incoming::Asked;
 use super::stages::{Drawn, Explained, Model};
 use super::{Controls, Stage, Stats};
-use crate::frame::{Frame, PicturePool};
+use crate::frame::PicturePool;
 use crate::localize::{Detection, Localizer, Segmentation, Segmenter};
 use crate::maps::{Change, ClassMap, WhatIf};
 use crate::model::Labels;
@@ -19,8 +20,9 @@ use crate::track::Tracking;
 /// How often a paused stage looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// From maps to boxes to a picture.
+/// From maps to boxes to a picture, for one stream.
 pub(super) struct Draw<'a> {
+    pub(super) stream: usize,
     pub(super) localizer: Localizer,
     pub(super) segmenter: Option<Segmenter>,
     /// Those of the last frames, for their buffers.
@@ -33,7 +35,7 @@ pub(super) struct Draw<'a> {
     pub(super) controls: &'a Controls,
     pub(super) pool: PicturePool,
     /// Where better maps of a frame that stands still are asked for.
-    pub(super) to_refine: Sender<Arc<Frame>>,
+    pub(super) to_refine: Sender<Asked>,
     /// Whether what is said without the region stands in the picture.
     pub(super) captioned: bool,
 }
@@ -49,12 +51,13 @@ impl Draw<'_> {
         stats: &Stats,
     ) {
         let nothing = never();
+        let changes = self.controls.changes();
         let mut last: Option<Explained> = None;
         // Frames that came while better maps of the last one were awaited.
         let mut held: VecDeque<Explained> = VecDeque::new();
         let mut pause = Pause::Off;
         loop {
-            pause = pause.follow(self.controls.look().paused, last.as_ref(), &self.to_refine);
+            pause = pause.follow(self.controls.look().paused, last.as_ref(), &self.to_refine, self.stream);
             if pause == Pause::Off
                 && let Some(next) = held.pop_front()
             {
@@ -87,7 +90,7 @@ impl Draw<'_> {
                     }
                     (Err(_), _) => break,
                 },
-                recv(self.controls.changes()) -> _ => true,
+                recv(changes) -> _ => true,
                 default(LOOK) => {
                     if pause != Pause::Off && stop.is_stopped() {
                         break;
@@ -161,7 +164,8 @@ impl Draw<'_> {
         self.segmentations.extend(segmentation.clone());
         let (frame, model, progress) = (item.frame.clone(), item.model.clone(), item.progress);
         let what_if = item.what_if.clone();
-        Drawn { frame, overlay, detections, segmentation, model, progress, what_if, again }
+        let stream = self.stream;
+        Drawn { stream, frame, overlay, detections, segmentation, model, progress, what_if, again }
     }
 
     /// Maps of another method or model and boxes of another rank have nothing to do with those before.
@@ -192,11 +196,18 @@ enum Pause {
 
 impl Pause {
     /// Follows the pause key. A frame of which a black box has more to say is asked about further.
-    fn follow(self, paused: bool, last: Option<&Explained>, to_refine: &Sender<Arc<Frame>>) -> Pause {
+    fn follow(
+        self,
+        paused: bool,
+        last: Option<&Explained>,
+        to_refine: &Sender<Asked>,
+        stream: usize,
+    ) -> Pause {
         match (self, paused, last) {
             (Pause::Off, true, Some(last)) => {
                 let unfinished = last.progress.is_some_and(|progress| !progress.is_complete());
-                match unfinished && to_refine.try_send(last.frame.clone()).is_ok() {
+                let asked = Asked { stream, frame: last.frame.clone() };
+                match unfinished && to_refine.try_send(asked).is_ok() {
                     true => Pause::Refining,
                     false => Pause::Still,
                 }

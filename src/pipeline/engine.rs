@@ -87,11 +87,23 @@ impl Engine {
         Ok(Engine::Graph(Box::new(session)))
     }
 
-    /// The values of the picture, as the model takes it.
-    pub(super) fn input_mut(&mut self) -> &mut [f32] {
+    /// How many pictures a pass can take.
+    pub(super) fn batch(&self) -> usize {
         match self {
-            Engine::Graph(session) => session.input_mut(),
-            Engine::BlackBox(network) => network.input_mut(),
+            Engine::Graph(session) => session.batch(),
+            // Its passes are full of variants of one picture.
+            Engine::BlackBox(_) => 1,
+        }
+    }
+
+    /// The values of this many pictures, one after the other, as the model takes them; the next pass explains these.
+    pub(super) fn inputs_mut(&mut self, count: usize) -> Result<&mut [f32], RuntimeError> {
+        match self {
+            Engine::Graph(session) => {
+                session.set_batch(count)?;
+                Ok(session.input_mut())
+            }
+            Engine::BlackBox(network) => Ok(network.input_mut()),
         }
     }
 
@@ -109,11 +121,11 @@ impl Engine {
         }
     }
 
-    /// Fills `maps` for the picture. A black box tells `go_on` after each batch how many variants it has asked about and
-    /// how many there are, and ends where that says no.
+    /// Fills `maps` for each of the pictures. A black box, which takes one, tells `go_on` after each batch how many
+    /// variants it has asked about and how many there are, and ends where that says no.
     pub(super) fn explain(
         &mut self,
-        maps: &mut Vec<ClassMap>,
+        maps: &mut [Vec<ClassMap>],
         go_on: &mut dyn FnMut((usize, usize)) -> bool,
     ) -> Result<(), RuntimeError> {
         match self {
@@ -122,7 +134,7 @@ impl Engine {
                 let began = Instant::now();
                 network.begin()?;
                 ask(network, began, network.budget(), go_on)?;
-                network.read(maps);
+                maps.iter_mut().for_each(|maps| network.read(maps));
                 Ok(())
             }
         }

@@ -45,7 +45,7 @@ pub enum ExplainerError {
     },
 }
 
-/// Explains pictures, one at a time.
+/// Explains pictures, one at a time or a few in a pass.
 pub struct Explainer {
     title: String,
     labels: Labels,
@@ -181,7 +181,14 @@ impl Explainer {
     /// Explains `picture`: one map per class, best first, in `maps` (its memory is reused). Returns the
     /// part of the picture that the maps cover.
     pub fn explain(&mut self, picture: &Picture, maps: &mut Vec<ClassMap>) -> Result<View, RuntimeError> {
-        self.explain_timed(picture, maps, &Stats::default(), &mut |_| true)
+        let view = self.preprocessor.run(picture, self.engine.inputs_mut(1)?);
+        self.answer(std::slice::from_mut(maps), &mut |_| true)?;
+        Ok(view)
+    }
+
+    /// How many pictures a pass can take, up to the [`Options::batch`] it was made with.
+    pub fn batch(&self) -> usize {
+        self.engine.batch()
     }
 
     /// As [`Explainer::explain`], for this class instead of the best ones; `None` goes back to those.
@@ -218,9 +225,9 @@ impl Explainer {
     /// still go on asking about that.
     pub(super) fn scores(&mut self, picture: &Picture) -> Result<Vec<f32>, RuntimeError> {
         match &mut self.engine {
-            Engine::Graph(session) => {
-                self.preprocessor.run(picture, session.input_mut());
-                session.explain(&mut Vec::new())?;
+            Engine::Graph(_) => {
+                self.preprocessor.run(picture, self.engine.inputs_mut(1)?);
+                self.engine.explain(&mut [Vec::new()], &mut |_| true)?;
                 Ok(self.class_scores().unwrap_or_default().to_vec())
             }
             Engine::BlackBox(network) => {
@@ -231,7 +238,7 @@ impl Explainer {
     }
 
     /// A score for each class, as the model gives them for the picture explained last: logits or probabilities. `None`
-    /// where the model has no output of them.
+    /// where the model has no output of them, or where several pictures were explained together.
     pub fn class_scores(&self) -> Option<&[f32]> {
         let session = match &self.engine {
             Engine::Graph(session) => session.session(),
@@ -248,20 +255,35 @@ impl Explainer {
         self.neutral
     }
 
-    /// As [`Explainer::explain`], with each stage clocked. A black box tells `go_on` after each batch how many variants
-    /// it has asked about and how many there are, and ends where that says no.
+    /// As [`Explainer::explain`] for `pictures` in one pass, no more than [`Explainer::batch`], with each stage clocked.
+    /// A black box tells `go_on` after each batch how many variants it has asked about and how many there are, and ends
+    /// where that says no.
     pub(super) fn explain_timed(
         &mut self,
-        picture: &Picture,
-        maps: &mut Vec<ClassMap>,
+        pictures: &[&Picture],
+        maps: &mut [Vec<ClassMap>],
         stats: &Stats,
         go_on: &mut dyn FnMut((usize, usize)) -> bool,
-    ) -> Result<View, RuntimeError> {
-        let input = self.engine.input_mut();
-        let view = stats.time(Stage::Preprocess, || self.preprocessor.run(picture, input));
-        stats.time(Stage::Forward, || self.engine.explain(maps, go_on))?;
-        maps.retain(|map| Some(map.class_id) != self.background);
-        Ok(view)
+    ) -> Result<Vec<View>, RuntimeError> {
+        let inputs = self.engine.inputs_mut(pictures.len())?;
+        let each = inputs.len() / pictures.len().max(1);
+        let inputs = pictures.iter().zip(inputs.chunks_mut(each.max(1)));
+        let views = inputs
+            .map(|(picture, input)| stats.time(Stage::Preprocess, || self.preprocessor.run(picture, input)))
+            .collect();
+        stats.time(Stage::Forward, || self.answer(maps, go_on))?;
+        Ok(views)
+    }
+
+    /// Fills `maps` for each of the pictures that are prepared.
+    fn answer(
+        &mut self,
+        maps: &mut [Vec<ClassMap>],
+        go_on: &mut dyn FnMut((usize, usize)) -> bool,
+    ) -> Result<(), RuntimeError> {
+        self.engine.explain(maps, go_on)?;
+        maps.iter_mut().for_each(|maps| maps.retain(|map| Some(map.class_id) != self.background));
+        Ok(())
     }
 
     /// Goes on asking about the last picture for this long, and brings `maps` up to date. Nothing happens where the

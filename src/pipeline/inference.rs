@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, select};
+use crossbeam_channel::Sender;
 
+use super::incoming::{Asked, Incoming, Next};
 use super::stages::{Explained, Model};
 use super::{Controls, Eraser, Explainer, PipelineError, Stats};
-use crate::frame::Frame;
+use crate::frame::{Frame, Picture};
 use crate::maps::{ClassMap, WhatIf};
 use crate::source::Stop;
 use crate::view::View;
@@ -21,71 +22,115 @@ pub(super) struct Inference<'a> {
     pub(super) controls: &'a Controls,
     pub(super) stop: &'a Stop,
     pub(super) stats: &'a Stats,
-    /// The frame asked about last: its number, and the part of it that the model saw.
-    pub(super) last: Option<(u64, View)>,
+    /// The frame asked about last: its stream, its number, and the part of it that the model saw.
+    pub(super) last: Option<(usize, u64, View)>,
     /// Whether what speaks against the classes is shown.
     pub(super) against: bool,
     pub(super) eraser: Eraser,
 }
 
 impl Inference<'_> {
-    /// Explains frames until there are no more, and goes on asking about those that are `wanted` better.
+    /// Explains frames until there are no more, and goes on asking about those that are wanted better. `to_draw` has a
+    /// channel for each stream.
     pub(super) fn run(
         mut self,
-        frames: Receiver<Frame>,
-        wanted: Receiver<Arc<Frame>>,
-        to_draw: Sender<Explained>,
+        mut incoming: Incoming,
+        to_draw: &[Sender<Explained>],
     ) -> Result<(), PipelineError> {
         let mut model = Model::of(&self.explainer);
         let mut steps = self.controls.look().method_steps;
         loop {
-            let still = select! {
-                recv(wanted) -> frame => frame.ok(),
-                recv(frames) -> frame => {
-                    let Ok(frame) = frame else { break };
-                    if let Some(explainer) = self.controls.successor() {
-                        (self.explainer, self.last, self.against) = (explainer, None, false);
-                        model = Model::of(&self.explainer);
-                    }
-                    let look = self.controls.look();
-                    if look.counterfactual != self.against {
-                        self.against = !self.against;
-                        self.explainer.show_counterfactual(self.against);
-                        model = Model::of(&self.explainer);
-                    }
-                    if look.method_steps != steps {
-                        self.explainer.next_method();
-                        (model, steps) = (Model::of(&self.explainer), look.method_steps);
-                    }
-                    let explained = self.explain(Arc::new(frame), &model)?;
-                    let cut = explained.progress.is_some_and(|progress| !progress.is_complete());
-                    // A map cut short by the end of the run is no result.
-                    if self.stop.is_stopped() && cut || to_draw.send(explained).is_err() {
+            let look = self.controls.look();
+            // What a model says without a region is asked picture by picture.
+            let most = if look.what_if || look.counterfactual { 1 } else { self.explainer.batch() };
+            match incoming.next(most) {
+                Next::End => break,
+                Next::Refine(still) => {
+                    if !self.refine(still, &model, to_draw)? {
                         break;
                     }
-                    None
                 }
-            };
-            if let Some(frame) = still
-                && !self.refine(frame, &model, &to_draw)?
-            {
-                break;
+                Next::Explain(asked) => {
+                    if self.change(&mut steps) {
+                        model = Model::of(&self.explainer);
+                    }
+                    if !self.explain_all(asked, &model, to_draw)? {
+                        break;
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    fn explain(&mut self, frame: Arc<Frame>, model: &Arc<Model>) -> Result<Explained, PipelineError> {
-        let mut maps = Vec::new();
+    /// Follows what the window's keys ask of the explainer; says whether it is another one now. `steps` is how often the
+    /// next method was asked for before.
+    fn change(&mut self, steps: &mut u32) -> bool {
+        let mut changed = false;
+        if let Some(explainer) = self.controls.successor() {
+            (self.explainer, self.last, self.against) = (explainer, None, false);
+            changed = true;
+        }
+        let look = self.controls.look();
+        if look.counterfactual != self.against {
+            self.against = !self.against;
+            self.explainer.show_counterfactual(self.against);
+            changed = true;
+        }
+        if look.method_steps != *steps {
+            self.explainer.next_method();
+            *steps = look.method_steps;
+            changed = true;
+        }
+        changed
+    }
+
+    /// Explains frames of several streams and hands them on. Returns whether to go on.
+    fn explain_all(
+        &mut self,
+        asked: Vec<Asked>,
+        model: &Arc<Model>,
+        to_draw: &[Sender<Explained>],
+    ) -> Result<bool, PipelineError> {
+        let mut waiting = asked;
+        // Another method may take fewer pictures in a pass than the one before.
+        while !waiting.is_empty() {
+            let later = waiting.split_off(self.explainer.batch().min(waiting.len()));
+            for (stream, explained) in self.explain(&waiting, model)? {
+                let cut = explained.progress.is_some_and(|progress| !progress.is_complete());
+                // A map cut short by the end of the run is no result.
+                if self.stop.is_stopped() && cut || to_draw[stream].send(explained).is_err() {
+                    return Ok(false);
+                }
+            }
+            waiting = later;
+        }
+        Ok(true)
+    }
+
+    /// Explains frames in one pass.
+    fn explain(
+        &mut self,
+        asked: &[Asked],
+        model: &Arc<Model>,
+    ) -> Result<Vec<(usize, Explained)>, PipelineError> {
+        let pictures: Vec<&Picture> = asked.iter().map(|asked| &asked.frame.picture).collect();
+        let mut maps = vec![Vec::new(); asked.len()];
         let (stop, stats) = (self.stop, self.stats);
-        let view = self.explainer.explain_timed(&frame.picture, &mut maps, stats, &mut |asked| {
+        let views = self.explainer.explain_timed(&pictures, &mut maps, stats, &mut |asked| {
             stats.ask(asked);
             !stop.is_stopped()
         })?;
-        self.last = Some((frame.seq, view));
         let progress = self.explainer.progress();
-        let what_if = self.what_if(&frame, view, &maps)?;
-        Ok(Explained { frame, view, maps, model: model.clone(), progress, what_if, refined: false })
+        let answers = asked.iter().zip(views).zip(maps);
+        answers
+            .map(|((Asked { stream, frame }, view), maps)| {
+                self.last = Some((*stream, frame.seq, view));
+                let what_if = self.what_if(frame, view, &maps)?;
+                let (frame, model) = (frame.clone(), model.clone());
+                Ok((*stream, Explained { frame, view, maps, model, progress, what_if, refined: false }))
+            })
+            .collect()
     }
 
     /// What the model says without what the map shown marks, if that is asked.
@@ -108,18 +153,21 @@ impl Inference<'_> {
     /// Asks on about a frame while it stands still. Returns whether anyone still listens.
     fn refine(
         &mut self,
-        frame: Arc<Frame>,
+        still: Asked,
         model: &Arc<Model>,
-        to_draw: &Sender<Explained>,
+        to_draw: &[Sender<Explained>],
     ) -> Result<bool, PipelineError> {
         let (view, mut maps) = match self.last {
-            Some((seq, view)) if seq == frame.seq => (view, Vec::new()),
-            // Frames that were already on their way have been asked about since.
-            _ => {
-                let again = self.explain(frame.clone(), model)?;
-                (again.view, again.maps)
+            Some((stream, seq, view)) if (stream, seq) == (still.stream, still.frame.seq) => {
+                (view, Vec::new())
             }
+            // Frames that were already on their way have been asked about since.
+            _ => match self.explain(std::slice::from_ref(&still), model)?.pop() {
+                Some((_, again)) => (again.view, again.maps),
+                None => return Ok(true),
+            },
         };
+        let Asked { stream, frame } = still;
         loop {
             self.explainer.refine(REFRESH, &mut maps)?;
             let progress = self.explainer.progress();
@@ -127,7 +175,7 @@ impl Inference<'_> {
             let (frame, maps, model) = (frame.clone(), maps.clone(), model.clone());
             let what_if = self.what_if(&frame, view, &maps)?;
             let better = Explained { frame, view, maps, model, progress, what_if, refined: true };
-            if to_draw.send(better).is_err() {
+            if to_draw[stream].send(better).is_err() {
                 return Ok(false);
             }
             if complete || self.stop.is_stopped() || !self.controls.look().paused {

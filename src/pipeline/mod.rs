@@ -5,21 +5,26 @@
 //!  thread          thread                 thread             the caller's thread
 //! ```
 //!
+//! Several streams share the model: each has its own thread for capture and for drawing, and frames that wait at the same
+//! time are explained in one pass.
+//!
 //! Every channel is bounded. A live source drops old frames itself (newest wins); a file waits, so its
-//! frames are never lost and keep their order. When the source ends, is stopped, or a stage fails, the
+//! frames are never lost and keep their order. When the sources end, are stopped, or a stage fails, the
 //! channels close one after the other, and what is in flight is still written.
 
 pub mod controls;
 mod drawing;
 mod engine;
 pub mod explainer;
+mod incoming;
 mod inference;
 mod output;
 mod stages;
 pub mod stats;
+mod stream;
 mod what_if;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::bounded;
@@ -28,20 +33,18 @@ pub use controls::{Controls, Look};
 pub use explainer::{Explainer, ExplainerError};
 pub use output::{Attendant, Output};
 pub use stats::{Stage, StageFigures, Stats};
+pub use stream::Stream;
 pub use what_if::Eraser;
 
 use crate::explain::black_box::Progress;
-use crate::frame::PicturePool;
-use crate::localize::{Localizer, Segmenter};
-use crate::render::Renderer;
 use crate::runtime::RuntimeError;
 use crate::sink::{Finished, SinkError};
-use crate::source::{FrameSource, Notice, SourceError, Stop};
-use crate::track::Tracking;
-use drawing::Draw;
+use crate::source::{Notice, SourceError, Stop};
+use incoming::Incoming;
 use inference::Inference;
-use output::Around;
+use output::{Around, Named};
 use stages::Failure;
+use stream::Shared;
 
 /// Frames that wait between two stages: one is ready while the next stage works.
 const WAITING: usize = 1;
@@ -95,20 +98,12 @@ pub struct Summary {
     pub outputs: Vec<Finished>,
 }
 
-/// A source, a model and what is made of its maps, ready to run.
+/// Streams and the model that they share, ready to run.
 pub struct Pipeline {
-    /// Where frames come from.
-    pub source: Box<dyn FrameSource>,
+    /// At least one. A file that fails leaves the others running; a live source that fails ends the run.
+    pub streams: Vec<Stream>,
     /// Turns frames into maps.
     pub explainer: Explainer,
-    /// Turns maps into boxes.
-    pub localizer: Localizer,
-    /// Finds their pixels; needed when an output [wants masks](Output::wants_masks).
-    pub segmenter: Option<Segmenter>,
-    /// Follows boxes over frames that follow each other in time; `None` for photos.
-    pub tracking: Option<Tracking>,
-    /// Draws; needed when an output [wants a picture](Output::wants_picture).
-    pub renderer: Option<Renderer>,
     /// How many of the classes explained are localised and drawn, unless the window picks one.
     pub top_k: usize,
     /// What the window's keys change.
@@ -120,78 +115,57 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Runs until the source ends or the run is stopped, writing to `output` on this thread (a window
+    /// Runs until the sources end or the run is stopped, writing to `output` on this thread (a window
     /// must be on the main thread on macOS).
     ///
     /// # Errors
-    /// The first thing that failed. When the source failed or was cut short, what came before it is written
+    /// The first thing that failed. When a source failed or was cut short, what came before it is written
     /// and the outputs are complete; when an output failed, that output leaves nothing behind.
     pub fn run(
         self,
         output: &mut Output<'_>,
         observe: &mut dyn FnMut(News),
     ) -> Result<Summary, PipelineError> {
-        let Pipeline {
-            source,
-            explainer,
-            localizer,
-            segmenter,
-            tracking,
-            renderer,
-            top_k,
-            controls,
-            stop,
-            stats,
-        } = self;
-        let info = source.info().clone();
-        let around = Around {
-            photos: info.photos,
-            source: PathBuf::from(info.name),
-            controls: &controls,
-            stop: &stop,
-            stats: &stats,
-        };
-        let (to_refine, wanted) = bounded(1);
-        let draw = Draw {
-            localizer,
-            segmenter,
-            segmentations: Vec::new(),
-            tracking,
-            followed: None,
-            renderer,
-            top_k,
-            controls: &controls,
-            pool: PicturePool::new(SPARE),
-            to_refine,
-            // A window says it among its figures.
-            captioned: output.window.is_none(),
-        };
-        let inference = Inference {
-            explainer,
-            controls: &controls,
-            stop: &stop,
-            stats: &stats,
-            last: None,
-            against: false,
-            eraser: Eraser::default(),
-        };
+        let Pipeline { streams, explainer, top_k, controls, stop, stats } = self;
+        let (controls, stop, stats) = (&*controls, &stop, &*stats);
         let failure = Failure::default();
-        let (to_infer, frames) = bounded(WAITING);
-        let (to_draw, explained) = bounded(WAITING);
-        let (to_show, drawn) = bounded(WAITING);
+        let (to_refine, wanted) = bounded(streams.len());
+        let (to_show, drawn) = bounded(WAITING * streams.len());
         let (to_tell, notices) = bounded(16);
-        let waiting = info.live.then(|| frames.clone());
-
+        let sources = streams.iter().map(|stream| Named::of(stream.source.info())).collect();
+        let around = Around { sources, controls, stop, stats };
+        // A window says among its figures what is said without the region.
+        let captioned = output.window.is_none();
+        let failure_of = &failure;
+        let (last, eraser) = (None, Eraser::default());
+        let inference = Inference { explainer, controls, stop, stats, last, against: false, eraser };
         let mut summary = std::thread::scope(|scope| {
-            let capture = scope.spawn(|| {
-                let ended = stages::capture(source, to_infer, waiting, to_tell, &stop, &stats);
-                ended.unwrap_or_else(|error| failure.note(error));
-            });
-            let infer = scope.spawn(|| {
-                let ended = inference.run(frames, wanted, to_draw);
-                ended.unwrap_or_else(|error| failure.note(error));
-            });
-            let drawing = scope.spawn(|| draw.run(explained, to_show, &stop, &stats));
+            let shared = Shared {
+                controls,
+                stop,
+                stats,
+                failure: failure_of,
+                top_k,
+                captioned,
+                to_refine,
+                to_show,
+                to_tell,
+            };
+            let (mut frames, mut to_draw, mut threads) = (Vec::new(), Vec::new(), Vec::new());
+            for (place, stream) in streams.into_iter().enumerate() {
+                let running = stream.start(place, shared.clone(), scope);
+                frames.push(running.frames);
+                to_draw.push(running.to_draw);
+                threads.extend(running.threads);
+            }
+            // From here on only the streams hold the ends of its channels.
+            drop(shared);
+            let incoming = Incoming::new(frames, wanted);
+            let infer = move || {
+                let ended = inference.run(incoming, &to_draw);
+                ended.unwrap_or_else(|error| failure_of.note(error));
+            };
+            threads.push(("inference", scope.spawn(infer)));
             let summary = output.run(&drawn, &notices, &around, observe).unwrap_or_else(|error| {
                 failure.note(error);
                 Summary::default()
@@ -200,7 +174,7 @@ impl Pipeline {
             // Whatever the reason, nothing upstream has a purpose any more; it notices by its channel.
             stop.stop();
             drop((drawn, notices));
-            for (thread, name) in [(capture, "capture"), (infer, "inference"), (drawing, "drawing")] {
+            for (name, thread) in threads {
                 if thread.join().is_err() {
                     failure.note(PipelineError::StageDied(name));
                 }

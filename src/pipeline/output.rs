@@ -11,7 +11,7 @@ use super::stages::Drawn;
 use super::{Controls, News, PipelineError, Stage, Stats, Summary};
 use crate::frame::Frame;
 use crate::sink::{Command, Finished, Shown, Sink, SinkError, Window};
-use crate::source::{Notice, Stop};
+use crate::source::{Notice, SourceInfo, Stop};
 
 /// How often the window looks at its keys while no frame comes.
 const TICK: Duration = Duration::from_millis(10);
@@ -37,28 +37,38 @@ pub trait Attendant {
 /// Where results go.
 #[derive(Default)]
 pub struct Output<'a> {
-    /// Files and streams; each gets every frame, in order.
+    /// What gets the frames of all streams, those of each in order.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// What gets only those of one stream: `of_stream[i]` those of the pipeline's stream `i`. May be shorter.
+    pub of_stream: Vec<Vec<Box<dyn Sink>>>,
     /// The window, if there is one.
     pub window: Option<Window>,
-    /// Whether the window shows a file at the file's own pace.
-    pub paced: bool,
     /// Who is at the window.
     pub attendant: Option<&'a mut (dyn Attendant + 'static)>,
 }
 
 /// What the outputs need to know of the run around them.
 pub(super) struct Around<'a> {
-    /// The photos that are the frames, if they are photos.
-    pub(super) photos: Arc<[PathBuf]>,
-    /// The video or camera that the frames come from.
-    pub(super) source: PathBuf,
+    /// What each stream is called.
+    pub(super) sources: Vec<Named>,
     pub(super) controls: &'a Controls,
     pub(super) stop: &'a Stop,
     pub(super) stats: &'a Stats,
 }
 
-impl Around<'_> {
+/// What a stream and its frames are called.
+pub(super) struct Named {
+    /// The photos that are the frames, if they are photos.
+    pub(super) photos: Arc<[PathBuf]>,
+    /// The video or camera that the frames come from.
+    pub(super) source: PathBuf,
+}
+
+impl Named {
+    pub(super) fn of(info: &SourceInfo) -> Named {
+        Named { photos: info.photos.clone(), source: PathBuf::from(&info.name) }
+    }
+
     /// The photo that a frame is, if it is one.
     fn photo(&self, drawn: &Drawn) -> Option<&Path> {
         let place = usize::try_from(drawn.frame.seq).ok()?;
@@ -69,47 +79,50 @@ impl Around<'_> {
 impl Output<'_> {
     /// Whether anything has to be drawn.
     pub fn wants_picture(&self) -> bool {
-        self.window.is_some() || self.sinks.iter().any(|sink| sink.wants_picture())
+        self.window.is_some() || self.all().any(|sink| sink.wants_picture())
     }
 
     /// Whether it has to be known which pixels belong to what is found.
     pub fn wants_masks(&self) -> bool {
-        self.sinks.iter().any(|sink| sink.wants_masks())
+        self.all().any(|sink| sink.wants_masks())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &dyn Sink> {
+        self.sinks.iter().chain(self.of_stream.iter().flatten()).map(AsRef::as_ref)
     }
 
     /// Takes frames until there are no more.
     pub(super) fn run(
         &mut self,
         drawn: &Receiver<Drawn>,
-        notices: &Receiver<Notice>,
+        notices: &Receiver<(usize, Notice)>,
         around: &Around,
         observe: &mut dyn FnMut(News),
     ) -> Result<Summary, PipelineError> {
         let mut summary = Summary::default();
-        let mut began = None;
-        let mut last = Instant::now();
-        let mut figures_due = last;
+        let mut figures_due = Instant::now();
+        // When a frame of each stream came last.
+        let mut last = vec![figures_due; around.sources.len()];
+        // What is wrong with each stream.
+        let mut troubles = vec![None; around.sources.len()];
         // Those of the latest frame; a frame that stands still has no new ones.
         let mut rows = Vec::new();
         loop {
-            self.hear(notices, &mut summary, observe);
+            self.hear(notices, &mut troubles, &mut summary, observe);
             let (done, of) = around.stats.asked();
             if done < of {
                 observe(News::Asking(done, of));
             }
             match drawn.recv_timeout(TICK) {
                 Ok(frame) => {
-                    let (arrived, again) = (frame.frame.arrived, frame.again);
-                    if self.paced && !again {
-                        self.wait_until_due(frame.frame.time, &mut began, around)?;
-                    }
+                    let (stream, arrived, again) = (frame.stream, frame.frame.arrived, frame.again);
                     if again {
                         figures_due = Instant::now();
                     }
                     if self.window.is_some() && figures_due <= Instant::now() {
                         rows = figures(&frame, around);
                     }
-                    let photo = around.photo(&frame).map(Path::to_owned);
+                    let photo = around.sources[stream].photo(&frame).map(Path::to_owned);
                     let asked = frame.progress.zip(photo);
                     around.stats.time(Stage::Write, || self.take(frame, around))?;
                     if let Some((progress, photo)) = asked {
@@ -118,10 +131,10 @@ impl Output<'_> {
                     // The same frame in another look says nothing of speed: while paused it only grows older.
                     if !again {
                         summary.frames += 1;
-                        around.stats.show(arrived.elapsed(), last.elapsed());
+                        around.stats.show(arrived.elapsed(), last[stream].elapsed());
                         observe(News::Done(summary.frames));
                     }
-                    last = Instant::now();
+                    last[stream] = Instant::now();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -133,28 +146,36 @@ impl Output<'_> {
                 figures_due = Instant::now() + FIGURES;
             }
         }
-        self.hear(notices, &mut summary, observe);
+        self.hear(notices, &mut troubles, &mut summary, observe);
         Ok(summary)
     }
 
-    /// Passes on what the source has said since the last time.
-    fn hear(&mut self, notices: &Receiver<Notice>, summary: &mut Summary, observe: &mut dyn FnMut(News)) {
-        for notice in notices.try_iter() {
+    /// Passes on what the sources have said since the last time.
+    fn hear(
+        &mut self,
+        notices: &Receiver<(usize, Notice)>,
+        troubles: &mut [Option<String>],
+        summary: &mut Summary,
+        observe: &mut dyn FnMut(News),
+    ) {
+        for (stream, notice) in notices.try_iter() {
             summary.skipped += u64::from(matches!(notice, Notice::Skipped(_)));
-            self.announce(&notice);
+            self.announce(stream, &notice, troubles);
             observe(News::Notice(&notice));
         }
     }
 
     /// Closes every sink. Files that are complete stay also when a later one fails.
     pub(super) fn finish(&mut self) -> Result<Vec<Finished>, SinkError> {
-        let finished: Vec<_> = self.sinks.drain(..).map(Sink::finish).collect();
+        let sinks = self.sinks.drain(..).chain(self.of_stream.drain(..).flatten());
+        let finished: Vec<_> = sinks.map(Sink::finish).collect();
         finished.into_iter().collect()
     }
 
     fn take(&mut self, frame: Drawn, around: &Around) -> Result<(), SinkError> {
-        let photo = around.photo(&frame);
-        let Drawn { frame, overlay, detections, segmentation, model, what_if, again, .. } = frame;
+        let named = &around.sources[frame.stream];
+        let photo = named.photo(&frame);
+        let Drawn { stream, frame, overlay, detections, segmentation, model, what_if, again, .. } = frame;
         let shown = Shown {
             frame: &frame,
             overlay: overlay.as_ref(),
@@ -163,11 +184,12 @@ impl Output<'_> {
             segmentation: segmentation.as_deref(),
             made_by: &model.origin,
             labels: model.labels.names(),
-            source: photo.unwrap_or(&around.source),
+            source: photo.unwrap_or(&named.source),
             still: photo.is_some(),
         };
         if !again {
-            self.sinks.iter_mut().try_for_each(|sink| sink.write(&shown))?;
+            let own = self.of_stream.get_mut(stream).into_iter().flatten();
+            self.sinks.iter_mut().chain(own).try_for_each(|sink| sink.write(&shown))?;
             if let Some(attendant) = &mut self.attendant {
                 attendant.see(&frame);
             }
@@ -178,7 +200,7 @@ impl Output<'_> {
             let word = self.attendant.as_ref().and_then(|attendant| attendant.badge());
             panels.badge = look.paused.then(|| "paused".to_owned()).or(word);
             panels.help = look.help;
-            window.show(overlay)?;
+            window.show_in(stream, overlay)?;
         }
         Ok(())
     }
@@ -193,8 +215,8 @@ impl Output<'_> {
                 Command::Snapshot => {
                     // The picture is the user's to lose: a full disk must not end the show.
                     let said = match window.snapshot(Path::new(".")) {
-                        Ok(Some(path)) => format!("saved {}", path.display()),
-                        Ok(None) => "nothing to save yet".to_owned(),
+                        Ok(saved) if saved.is_empty() => "nothing to save yet".to_owned(),
+                        Ok(saved) => format!("saved {}", listed(&saved)),
                         Err(error) => error.to_string(),
                     };
                     window.notify(said);
@@ -211,44 +233,32 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// Tells the window what the source says; what is still true stays there.
-    fn announce(&mut self, notice: &Notice) {
+    /// Tells the window what a source says; what is still true stays there.
+    fn announce(&mut self, stream: usize, notice: &Notice, troubles: &mut [Option<String>]) {
         let Some(window) = &mut self.window else { return };
         match notice {
-            Notice::Stalled { .. } | Notice::Gone { .. } => {
-                window.panels().message = Some(notice.to_string())
-            }
-            Notice::Resumed { .. } => window.panels().message = None,
+            Notice::Stalled { .. } | Notice::Gone { .. } => troubles[stream] = Some(notice.to_string()),
+            Notice::Resumed { .. } => troubles[stream] = None,
             Notice::OtherFormat { .. } | Notice::BrokenFrame { .. } | Notice::Skipped(_) => {
                 window.notify(notice.to_string());
             }
         }
+        let said: Vec<&str> = troubles.iter().flatten().map(String::as_str).collect();
+        window.panels().message = (!said.is_empty()).then(|| said.join("\n"));
     }
+}
 
-    /// Lets the window live until it is time for a frame of a file.
-    fn wait_until_due(
-        &mut self,
-        time: Duration,
-        began: &mut Option<Instant>,
-        around: &Around,
-    ) -> Result<(), SinkError> {
-        let start = *began.get_or_insert_with(|| Instant::now() - time);
-        let due = start + time;
-        while Instant::now() < due && !around.stop.is_stopped() {
-            self.follow_keys(around)?;
-            std::thread::sleep((due - Instant::now().min(due)).min(TICK));
-        }
-        // A pause or a slow model is not made up for by haste.
-        *began = Some(Instant::now() - time);
-        Ok(())
-    }
+/// Files, one after the other.
+fn listed(files: &[PathBuf]) -> String {
+    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// The rows of the HUD.
 fn figures(drawn: &Drawn, around: &Around) -> Vec<(String, String)> {
     let row = |name: &str, value: String| (name.to_owned(), value);
+    let each = if around.sources.len() > 1 { " each" } else { "" };
     let mut rows = vec![
-        row("fps", format!("{:.1}", around.stats.fps())),
+        row("fps", format!("{:.1}{each}", around.stats.fps())),
         row("latency", format!("{:.0} ms", 1e3 * around.stats.latency().as_secs_f64())),
         row("model", drawn.model.origin.to_string()),
         row("dropped", around.stats.dropped().to_string()),

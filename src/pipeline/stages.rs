@@ -58,6 +58,8 @@ pub(super) struct Explained {
 
 /// A frame's results, ready to be shown or written.
 pub(super) struct Drawn {
+    /// The stream that it comes from.
+    pub(super) stream: usize,
     pub(super) frame: Arc<Frame>,
     pub(super) overlay: Option<Picture>,
     pub(super) detections: Vec<Detection>,
@@ -77,7 +79,7 @@ pub(super) fn capture(
     mut source: Box<dyn FrameSource>,
     to_infer: Sender<Frame>,
     waiting: Option<Receiver<Frame>>,
-    notices: Sender<Notice>,
+    tell: impl Fn(Notice),
     stop: &Stop,
     stats: &Stats,
 ) -> Result<(), PipelineError> {
@@ -97,8 +99,7 @@ pub(super) fn capture(
                     break;
                 }
             }
-            // Nobody listens any more only when the run is over.
-            Ok(Event::Notice(notice)) => drop(notices.send(notice)),
+            Ok(Event::Notice(notice)) => tell(notice),
             Ok(Event::End) => break,
             Err(error) => return Err(error.into()),
         }

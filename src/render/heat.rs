@@ -30,13 +30,13 @@ const MEMORY: Duration = Duration::from_secs(10);
 ///
 /// The first map of a class has no past: its own peak is the scale. Values below 0, NaN and infinities never
 /// count as a peak. A [still](HeatScale::still) scale is each map's own peak, as papers show photos.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HeatScale {
     follows: bool,
     classes: Vec<Followed>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Followed {
     class_id: usize,
     scale: f32,

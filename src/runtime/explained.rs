@@ -7,21 +7,42 @@ const CLASSES: &str = "camloc.classes";
 const SCORES: &str = "camloc.scores";
 const MAPS: &str = "camloc.maps";
 
-/// A session of a model that [`crate::explain`] has rewritten: it looks at one picture at a time and
-/// says, for K classes, how sure it is and where it looked.
+/// A session of a model that [`crate::explain`] has rewritten: it looks at pictures, one or a few in a pass, and says of
+/// each, for K classes, how sure it is and where it looked.
 pub struct ExplainedSession {
     session: Session,
+    batch: usize,
 }
 
 impl ExplainedSession {
-    /// Loads an explained model from the bytes of its ONNX file; the batch must be 1.
+    /// Loads an explained model from the bytes of its ONNX file, to take one picture. Whether it can take more in a pass, up
+    /// to [`Options::batch`], is found by trying: a graph may say so and yet have a 1 in it somewhere.
     pub fn load(model: &[u8], options: &Options) -> Result<ExplainedSession, RuntimeError> {
-        let session = Session::load(model, options)?;
-        read(&session)?;
-        Ok(ExplainedSession { session })
+        let mut session = Session::load(model, options)?;
+        session.set_batch(1)?;
+        read(&session, 1)?;
+        let mut batch = 1;
+        while batch < options.batch
+            && session.set_batch(batch + 1).is_ok()
+            && read(&session, batch + 1).is_ok()
+        {
+            batch += 1;
+        }
+        session.set_batch(1)?;
+        Ok(ExplainedSession { session, batch })
     }
 
-    /// The values of the image input; see [`Session::input_mut`].
+    /// How many pictures a pass can take.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Sets how many pictures the following passes take; see [`Session::set_batch`].
+    pub fn set_batch(&mut self, count: usize) -> Result<(), RuntimeError> {
+        self.session.set_batch(count)
+    }
+
+    /// The values of the image input, one picture after the other; see [`Session::input_mut`].
     pub fn input_mut(&mut self) -> &mut [f32] {
         self.session.input_mut()
     }
@@ -31,21 +52,26 @@ impl ExplainedSession {
         self.session.set_targets(classes)
     }
 
-    /// Runs the model and fills `maps` with its K classes, best first. The buffers in `maps` are reused.
-    pub fn explain(&mut self, maps: &mut Vec<ClassMap>) -> Result<(), RuntimeError> {
+    /// Runs the model and fills `maps` for each picture with its K classes, best first. Their buffers are reused.
+    ///
+    /// # Errors
+    /// If the model fails, or `maps` are not as many as the pictures that a pass takes now.
+    pub fn explain(&mut self, maps: &mut [Vec<ClassMap>]) -> Result<(), RuntimeError> {
         self.session.run()?;
-        let explained = read(&self.session)?;
+        let explained = read(&self.session, maps.len())?;
         let area = explained.height * explained.width;
-        maps.resize_with(explained.classes.len(), empty_map);
-        let sources = explained.classes.iter().zip(explained.scores).zip(explained.maps.chunks(area));
-        for (map, ((&class, &score), values)) in maps.iter_mut().zip(sources) {
-            map.class_id = usize::try_from(class)
-                .map_err(|_| RuntimeError::NotExplained(format!("it explains the class {class}")))?;
-            map.score = score;
-            map.height = explained.height;
-            map.width = explained.width;
-            map.values.clear();
-            map.values.extend_from_slice(values);
+        let mut found = explained.classes.iter().zip(explained.scores).zip(explained.maps.chunks(area));
+        for maps in maps {
+            maps.resize_with(explained.count, empty_map);
+            for (map, ((&class, &score), values)) in maps.iter_mut().zip(&mut found) {
+                map.class_id = usize::try_from(class)
+                    .map_err(|_| RuntimeError::NotExplained(format!("it explains the class {class}")))?;
+                map.score = score;
+                map.height = explained.height;
+                map.width = explained.width;
+                map.values.clear();
+                map.values.extend_from_slice(values);
+            }
         }
         Ok(())
     }
@@ -56,8 +82,9 @@ impl ExplainedSession {
     }
 }
 
-/// The outputs of an explained model: K classes, K scores, K maps of `height` x `width`.
+/// The outputs of an explained model: for each picture `count` classes, scores, and maps of `height` x `width`.
 struct Explained<'a> {
+    count: usize,
     classes: &'a [i64],
     scores: &'a [f32],
     maps: &'a [f32],
@@ -65,14 +92,16 @@ struct Explained<'a> {
     width: usize,
 }
 
-fn read(session: &Session) -> Result<Explained<'_>, RuntimeError> {
+fn read(session: &Session, pictures: usize) -> Result<Explained<'_>, RuntimeError> {
     let missing = |error: RuntimeError| RuntimeError::NotExplained(error.to_string());
     let (_, classes) = session.integers(CLASSES).map_err(missing)?;
     let (_, scores) = session.floats(SCORES).map_err(missing)?;
     let (shape, maps) = session.floats(MAPS).map_err(missing)?;
     match *shape {
-        [1, k, height, width] if k == classes.len() && k == scores.len() && height * width > 0 => {
-            Ok(Explained { classes, scores, maps, height, width })
+        [n, count, height, width]
+            if n == pictures && [classes.len(), scores.len()] == [n * count; 2] && height * width > 0 =>
+        {
+            Ok(Explained { count, classes, scores, maps, height, width })
         }
         _ => Err(RuntimeError::NotExplained(format!(
             "{} classes, {} scores and maps of shape {shape:?} do not belong together",
@@ -118,17 +147,17 @@ mod tests {
     fn maps_come_with_their_class_and_reuse_their_buffers() {
         init_for_tests();
         let mut session = ExplainedSession::load(&explained(&[282, 7]), &Options::default()).unwrap();
-        let mut maps = Vec::new();
+        let mut maps = vec![Vec::new()];
         session.explain(&mut maps).unwrap();
-        let buffer = maps[1].values.as_ptr();
+        let buffer = maps[0][1].values.as_ptr();
         for (value, at) in session.input_mut().iter_mut().zip(0_u8..) {
             *value = f32::from(at);
         }
         session.explain(&mut maps).unwrap();
-        let second = &maps[1];
+        let second = &maps[0][1];
         assert_eq!((second.class_id, second.score, second.height, second.width), (7, 0.25, 2, 3));
         assert_eq!(second.values, [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
-        assert_eq!((maps.len(), maps[0].class_id), (2, 282));
+        assert_eq!((maps[0].len(), maps[0][0].class_id), (2, 282));
         assert_eq!(second.values.as_ptr(), buffer);
     }
 

@@ -27,6 +27,9 @@ pub struct Options {
     /// The shape of the image input, `[N, C, H, W]` or `[N, H, W, C]` as the model has it. `None` takes
     /// the graph's own, with a batch of 1 where that is open.
     pub shape: Option<Vec<usize>>,
+    /// How many pictures a pass of an [explained](crate::runtime::ExplainedSession) model may take, if the model can; 0
+    /// is 1.
+    pub batch: usize,
     /// What runs the model. `None` takes the first of [`Provider::AUTOMATIC`] that can, and warns of those that can't.
     pub provider: Option<Provider>,
 }
@@ -41,15 +44,16 @@ impl Options {
     }
 }
 
-/// A model in ONNX Runtime, with its input and its outputs allocated once.
+/// A model in ONNX Runtime, with its input and its outputs allocated once for each size of batch.
 ///
 /// Write the picture to [`Session::input_mut`], call [`Session::run`], read [`Session::floats`].
 pub struct Session {
     session: ort::session::Session,
-    binding: IoBinding,
-    input: Input,
+    /// One for each size of batch that was asked for.
+    buffers: Vec<Buffers>,
+    /// Which of them a run uses.
+    used: usize,
     targets: Option<Tensor<i64>>,
-    outputs: Vec<Output>,
     nodes: Vec<Node>,
     /// Whether a device has memory of its own, to which inputs are copied when they are bound.
     copies: bool,
@@ -107,22 +111,42 @@ impl Session {
                 return Err(RuntimeError::Inputs(names));
             }
         };
-        let mut binding = session.create_binding().map_err(RuntimeError::other)?;
-        input.bind(&mut binding).map_err(RuntimeError::other)?;
-        let targets = bind_targets(&session, &mut binding)?;
-        let outputs = Output::bind_all(&mut session, &mut binding)?;
+        let targets = targets(&session)?;
+        let buffers = vec![Buffers::bind(&mut session, input, targets.as_ref())?];
         let copies = nodes.iter().any(|node| node.provider != Provider::Cpu.to_string());
-        Ok(Session { session, binding, input, targets, outputs, nodes, copies })
+        Ok(Session { session, buffers, used: 0, targets, nodes, copies })
+    }
+
+    /// Sets how many pictures the following runs take, the first size of the image input. The first time, a run on zeros
+    /// finds out whether the model can, and how large its outputs are.
+    ///
+    /// # Errors
+    /// If the model's batch is fixed, or it can't run on this many; the session is then as it was.
+    pub fn set_batch(&mut self, count: usize) -> Result<(), RuntimeError> {
+        let batch = |buffers: &Buffers| buffers.input.shape().first() == Some(&count);
+        if let Some(used) = self.buffers.iter().position(batch) {
+            self.used = used;
+            return Ok(());
+        }
+        let shape = self.input_shape();
+        let shape: Vec<usize> = std::iter::once(count).chain(shape.iter().skip(1).copied()).collect();
+        let Some(image) = self.session.inputs().first() else {
+            return Err(RuntimeError::Inputs(Vec::new()));
+        };
+        let input = Input::new(image, Some(&shape))?;
+        self.buffers.push(Buffers::bind(&mut self.session, input, self.targets.as_ref())?);
+        self.used = self.buffers.len() - 1;
+        Ok(())
     }
 
     /// The shape of the image input.
     pub fn input_shape(&self) -> &[usize] {
-        self.input.shape()
+        self.buffers[self.used].input.shape()
     }
 
     /// The values of the image input, to write before a run; they stay as they are until written again.
     pub fn input_mut(&mut self) -> &mut [f32] {
-        self.input.values_mut()
+        self.buffers[self.used].input.values_mut()
     }
 
     /// Chooses the classes that the following runs explain, one for each of the model's maps; -1 takes
@@ -138,15 +162,14 @@ impl Session {
 
     /// Runs the model on the input.
     pub fn run(&mut self) -> Result<(), RuntimeError> {
-        self.input.convert();
+        let Buffers { binding, input, outputs } = &mut self.buffers[self.used];
+        input.convert();
         if self.copies {
-            self.input.bind(&mut self.binding).map_err(RuntimeError::other)?;
-            if let Some(targets) = &self.targets {
-                self.binding.bind_input(TARGETS, targets).map_err(RuntimeError::other)?;
-            }
+            input.bind(binding).map_err(RuntimeError::other)?;
+            bind_targets(binding, self.targets.as_ref())?;
         }
-        self.session.run_binding(&self.binding).map_err(RuntimeError::run)?;
-        self.outputs.iter_mut().for_each(Output::convert);
+        self.session.run_binding(binding).map_err(RuntimeError::run)?;
+        outputs.iter_mut().for_each(Output::convert);
         Ok(())
     }
 
@@ -166,7 +189,7 @@ impl Session {
 
     /// Names and shapes of the outputs that can be read, in the model's order.
     pub fn outputs(&self) -> impl Iterator<Item = (&str, &[usize])> {
-        self.outputs.iter().map(|output| (output.name(), output.shape()))
+        self.readable().iter().map(|output| (output.name(), output.shape()))
     }
 
     /// The model's nodes and where each one runs.
@@ -179,13 +202,38 @@ impl Session {
         Placement::count(self.nodes.iter().map(|node| node.provider.as_str()))
     }
 
+    fn readable(&self) -> &[Output] {
+        &self.buffers[self.used].outputs
+    }
+
     fn find(&self, name: &str) -> Option<&Output> {
-        self.outputs.iter().find(|output| output.name() == name)
+        self.readable().iter().find(|output| output.name() == name)
     }
 
     fn no_output(&self, name: &str, wanted: &'static str) -> RuntimeError {
-        let found = self.outputs.iter().map(Output::describe).collect();
+        let found = self.readable().iter().map(Output::describe).collect();
         RuntimeError::NoOutput { name: name.to_owned(), wanted, found }
+    }
+}
+
+/// The input and the outputs of one size of batch, bound to their session.
+struct Buffers {
+    binding: IoBinding,
+    input: Input,
+    outputs: Vec<Output>,
+}
+
+impl Buffers {
+    fn bind(
+        session: &mut ort::session::Session,
+        input: Input,
+        targets: Option<&Tensor<i64>>,
+    ) -> Result<Buffers, RuntimeError> {
+        let mut binding = session.create_binding().map_err(RuntimeError::other)?;
+        input.bind(&mut binding).map_err(RuntimeError::other)?;
+        bind_targets(&mut binding, targets)?;
+        let outputs = Output::bind_all(session, &mut binding)?;
+        Ok(Buffers { binding, input, outputs })
     }
 }
 
@@ -199,11 +247,12 @@ fn configure(builder: SessionBuilder, options: &Options) -> ort::Result<SessionB
         .with_config_entry(nodes::RECORD, "1")?)
 }
 
-/// Binds the input `camloc.targets`, where the model has one, to its default of -1: classes by rank.
-fn bind_targets(
-    session: &ort::session::Session,
-    binding: &mut IoBinding,
-) -> Result<Option<Tensor<i64>>, RuntimeError> {
+fn bind_targets(binding: &mut IoBinding, targets: Option<&Tensor<i64>>) -> Result<(), RuntimeError> {
+    targets.map_or(Ok(()), |targets| binding.bind_input(TARGETS, targets)).map_err(RuntimeError::other)
+}
+
+/// The input `camloc.targets`, where the model has one, at its default of -1: classes by rank.
+fn targets(session: &ort::session::Session) -> Result<Option<Tensor<i64>>, RuntimeError> {
     let initializers = session.overridable_initializers();
     let Some(targets) = initializers.iter().find(|initializer| initializer.name() == TARGETS) else {
         return Ok(None);
@@ -215,7 +264,6 @@ fn bind_targets(
         .unwrap_or_default();
     let mut tensor = zeros::<i64>(&ort::memory::Allocator::default(), &shape)?;
     tensor.extract_tensor_mut().1.fill(-1);
-    binding.bind_input(TARGETS, &tensor).map_err(RuntimeError::other)?;
     Ok(Some(tensor))
 }
 

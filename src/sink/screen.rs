@@ -1,4 +1,4 @@
-//! From a picture to the pixels of a window: [`Screen`].
+//! From pictures to the pixels of a window: [`Screen`].
 
 use fast_image_resize::images::{TypedCroppedImageMut, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
@@ -12,9 +12,13 @@ const GROUND: u8 = 0x14;
 /// The longer side of a new window, in pixels: no less and no more.
 const SIDES: (f64, f64) = (640.0, 1280.0);
 
-/// The size of a new window for pictures of this size: of their aspect, neither tiny nor larger than most screens.
-pub(super) fn initial_size(width: u32, height: u32) -> (u32, u32) {
-    let (width, height) = (f64::from(width.max(1)), f64::from(height.max(1)));
+/// The size of a new window for `count` pictures of this size, side by side: of their aspect, neither tiny nor larger than
+/// most screens.
+pub(super) fn initial_size((width, height): (u32, u32), count: usize) -> (u32, u32) {
+    // A square of pictures has a picture's aspect, and what is wider than high suits screens.
+    let columns = (1..=count).find(|columns| columns * columns >= count).unwrap_or(1);
+    let rows = count.div_ceil(columns);
+    let (width, height) = (columns as f64 * f64::from(width.max(1)), rows as f64 * f64::from(height.max(1)));
     let longer = width.max(height);
     let scale = longer.clamp(SIDES.0, SIDES.1) / longer;
     // Even a picture of one line gets a window that can be seen.
@@ -22,7 +26,7 @@ pub(super) fn initial_size(width: u32, height: u32) -> (u32, u32) {
     (side(width), side(height))
 }
 
-/// Where a picture is enlarged or reduced, drawn upon, and packed for the window system.
+/// Where pictures are enlarged or reduced, drawn upon, and packed for the window system.
 ///
 /// Allocates nothing while sizes stay.
 #[derive(Debug)]
@@ -45,15 +49,23 @@ impl Screen {
         self.canvas.size()
     }
 
-    /// Puts the picture in the middle of a canvas of this size, as large as fits, and returns the canvas.
-    pub(super) fn place(&mut self, picture: Option<&Picture>, size: (u32, u32)) -> &mut Picture {
+    /// Puts each picture in the middle of its tile of a canvas of this size, as large as fits, and returns the canvas. One
+    /// picture has all of it.
+    pub(super) fn place(&mut self, pictures: &[Option<Picture>], size: (u32, u32)) -> &mut Picture {
         if self.canvas.size() != size {
             self.canvas = Picture::black(size.0, size.1);
         }
         // Panels may have been drawn on the ground, so it is painted every time; it is small or quick.
-        self.paint_ground(picture.map(Picture::size));
-        if let Some(picture) = picture {
-            self.fit(picture);
+        let is_whole = |picture: &Picture| fitted(picture.size(), size) == size;
+        if !matches!(pictures, [Some(picture)] if is_whole(picture)) {
+            self.canvas.rgb_mut().fill(GROUND);
+        }
+        let sizes = pictures.iter().flatten().map(Picture::size);
+        let tiles = Tiles::of(sizes.max().unwrap_or(size), pictures.len(), size);
+        for (place, picture) in pictures.iter().enumerate() {
+            if let Some(picture) = picture {
+                self.fit(picture, tiles.tile(place));
+            }
         }
         &mut self.canvas
     }
@@ -76,21 +88,15 @@ impl Screen {
         &self.pixels
     }
 
-    fn paint_ground(&mut self, picture: Option<(u32, u32)>) {
-        let whole = picture.is_some_and(|picture| fitted(picture, self.canvas.size()) == self.canvas.size());
-        if !whole {
-            self.canvas.rgb_mut().fill(GROUND);
-        }
-    }
-
-    fn fit(&mut self, picture: &Picture) {
+    fn fit(&mut self, picture: &Picture, tile: Tile) {
         let (width, height) = self.canvas.size();
-        if picture.size() == (width, height) {
+        if picture.size() == (width, height) && (tile.width, tile.height) == (width, height) {
             self.canvas.rgb_mut().copy_from_slice(picture.rgb());
             return;
         }
-        let (fit_width, fit_height) = fitted(picture.size(), (width, height));
-        let (left, top) = ((width - fit_width) / 2, (height - fit_height) / 2);
+        let (fit_width, fit_height) = fitted(picture.size(), (tile.width, tile.height));
+        let (left, top) =
+            (tile.left + (tile.width - fit_width) / 2, tile.top + (tile.height - fit_height) / 2);
         // Linear between the nearest pixels; only a reduction to less than half would skip some, so it weighs them
         // all, which takes half as long again.
         let algorithm = if picture.width() > 2 * fit_width || picture.height() > 2 * fit_height {
@@ -109,6 +115,42 @@ impl Screen {
         {
             let _ = self.resizer.resize_typed(&source, &mut place, &options);
         }
+    }
+}
+
+/// A canvas divided among pictures, in rows from the left.
+struct Tiles {
+    canvas: (u32, u32),
+    columns: u32,
+    rows: u32,
+}
+
+/// A part of the canvas, in pixels.
+struct Tile {
+    left: u32,
+    top: u32,
+    width: u32,
+    height: u32,
+}
+
+impl Tiles {
+    /// As many columns as make `count` pictures of this size largest.
+    fn of(picture: (u32, u32), count: usize, canvas: (u32, u32)) -> Tiles {
+        let count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        let tiles = |columns: u32| Tiles { canvas, columns, rows: count.div_ceil(columns) };
+        let shown = |tiles: &Tiles| fitted(picture, (canvas.0 / tiles.columns, canvas.1 / tiles.rows)).0;
+        // Of equals the first: fewer columns have fewer tiles that stay empty.
+        (2..=count).map(tiles).fold(tiles(1), |best, other| match shown(&other) > shown(&best) {
+            true => other,
+            false => best,
+        })
+    }
+
+    fn tile(&self, place: usize) -> Tile {
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        let (column, row) = (place % self.columns, place / self.columns);
+        let (width, height) = (self.canvas.0 / self.columns, self.canvas.1 / self.rows);
+        Tile { left: column * width, top: row * height, width, height }
     }
 }
 
@@ -139,8 +181,30 @@ mod tests {
         let pixels = [255, 128, 0].repeat((picture.0 * picture.1) as usize);
         let picture = Picture::from_rgb(picture.0, picture.1, pixels).unwrap();
         let mut screen = Screen::default();
-        screen.place(Some(&picture), size);
+        screen.place(&[Some(picture)], size);
         screen.pixels().to_vec()
+    }
+
+    #[test]
+    fn several_pictures_share_the_window_and_keep_their_places() {
+        let plain = |size: (u32, u32), level: u8| {
+            Picture::from_rgb(size.0, size.1, vec![level; 3 * (size.0 * size.1) as usize])
+        };
+        let mut screen = Screen::default();
+        let at = |screen: &mut Screen, size: (u32, u32), x: u32, y: u32| {
+            screen.pixels()[(y * size.0 + x) as usize] & 0xff
+        };
+        // Side by side where that is larger, above each other where this is.
+        let two = [plain((8, 4), 100), plain((8, 4), 200)];
+        screen.place(&two, (16, 4));
+        assert_eq!((at(&mut screen, (16, 4), 0, 0), at(&mut screen, (16, 4), 15, 3)), (100, 200));
+        screen.place(&two, (8, 8));
+        assert_eq!((at(&mut screen, (8, 8), 0, 0), at(&mut screen, (8, 8), 7, 7)), (100, 200));
+        // A picture that has not come yet leaves its tile empty, and so does a fourth of three.
+        let three = [plain((8, 4), 100), None, plain((8, 4), 200)];
+        screen.place(&three, (16, 8));
+        let corners = [(0, 0), (15, 0), (0, 7), (15, 7)];
+        assert_eq!(corners.map(|(x, y)| at(&mut screen, (16, 8), x, y)), [100, 0x14, 200, 0x14]);
     }
 
     #[test]
@@ -161,9 +225,9 @@ mod tests {
         shown((3000, 1), (1, 1));
         shown((7, 7), (1, 900));
         let mut screen = Screen::default();
-        screen.place(Some(&Picture::black(0, 0)), (3, 2));
+        screen.place(&[Some(Picture::black(0, 0))], (3, 2));
         assert_eq!(screen.pixels(), [GREY; 6]);
-        screen.place(None, (2, 2));
+        screen.place(&[None], (2, 2));
         assert_eq!(screen.pixels(), [GREY; 4]);
     }
 
@@ -180,10 +244,12 @@ mod tests {
 
     #[test]
     fn a_new_window_suits_the_picture_and_the_screen() {
-        assert_eq!(initial_size(1280, 720), (1280, 720));
-        assert_eq!(initial_size(3840, 2160), (1280, 720));
-        assert_eq!(initial_size(224, 224), (640, 640));
-        assert_eq!(initial_size(1080, 1920), (720, 1280));
-        assert_eq!(initial_size(10_000, 1), (1280, 64));
+        assert_eq!(initial_size((1280, 720), 1), (1280, 720));
+        assert_eq!(initial_size((3840, 2160), 1), (1280, 720));
+        assert_eq!(initial_size((224, 224), 1), (640, 640));
+        assert_eq!(initial_size((1080, 1920), 1), (720, 1280));
+        assert_eq!(initial_size((10_000, 1), 1), (1280, 64));
+        assert_eq!(initial_size((640, 480), 2), (1280, 480));
+        assert_eq!(initial_size((640, 480), 4), (1280, 960));
     }
 }

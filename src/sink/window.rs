@@ -44,14 +44,15 @@ pub struct Pointer {
 
 /// A window that shows pictures, hears keys, which mean `C`, and follows the mouse. Lives on the main thread.
 ///
-/// It keeps the latest picture, so that it can be drawn again at any time: after a change of size, or of a panel while
+/// It keeps the latest pictures, so that they can be drawn again at any time: after a change of size, or of a panel while
 /// no new picture comes.
 pub struct Window<C = Command> {
     window: minifb::Window,
     keyboard: Rc<RefCell<Keyboard<C>>>,
     text: TextRenderer,
     screen: Screen,
-    picture: Option<Picture>,
+    /// One for each tile.
+    pictures: Vec<Option<Picture>>,
     panels: Panels,
     notice: Option<(String, Instant)>,
     /// Whether the panels have changed since they were drawn.
@@ -62,15 +63,21 @@ pub struct Window<C = Command> {
 }
 
 impl<C: Keymap> Window<C> {
-    /// Opens a window for pictures of `width` x `height` pixels; its text is written with `text`.
+    /// Opens a window for pictures of `size`, width and height in pixels; its text is written with `text`.
     ///
     /// The window has the picture's aspect, its longer side 640 to 1280 pixels, and can be resized.
-    pub fn open(
+    pub fn open(title: &str, size: (u32, u32), text: TextRenderer) -> Result<Window<C>, SinkError> {
+        Window::tiled(title, size, 1, text)
+    }
+
+    /// As [`Window::open`], for `count` pictures beside and below each other, of the same or other sizes.
+    pub fn tiled(
         title: &str,
-        (width, height): (u32, u32),
+        size: (u32, u32),
+        count: usize,
         text: TextRenderer,
     ) -> Result<Window<C>, SinkError> {
-        let (width, height) = initial_size(width, height);
+        let (width, height) = initial_size(size, count);
         // The window's title ends at a NUL for the window system, and minifb refuses one.
         let title = title.replace('\0', " ");
         let options = WindowOptions { resize: true, scale_mode: ScaleMode::UpperLeft, ..Default::default() };
@@ -85,7 +92,7 @@ impl<C: Keymap> Window<C> {
             keyboard,
             text,
             screen: Screen::default(),
-            picture: None,
+            pictures: (0..count).map(|_| None).collect(),
             panels: Panels::default(),
             notice: None,
             stale: true,
@@ -94,9 +101,16 @@ impl<C: Keymap> Window<C> {
         })
     }
 
-    /// Shows a picture, which replaces the one before.
+    /// Shows a picture, which replaces the one before, in the first tile.
     pub fn show(&mut self, picture: Picture) -> Result<(), SinkError> {
-        self.picture = Some(picture);
+        self.show_in(0, picture)
+    }
+
+    /// Shows a picture in this tile, from 0; a tile that there is not shows nothing.
+    pub fn show_in(&mut self, tile: usize, picture: Picture) -> Result<(), SinkError> {
+        if let Some(shown) = self.pictures.get_mut(tile) {
+            *shown = Some(picture);
+        }
         self.draw()
     }
 
@@ -148,19 +162,19 @@ impl<C: Keymap> Window<C> {
         self.keyboard.borrow().is_held(command)
     }
 
-    /// Where the mouse is on the picture that is shown; `None` before the first picture. What it did between two calls
+    /// Where the mouse is on the picture that is shown; `None` before the first picture, and in a tiled window. What it did between two calls
     /// of [`Window::pump`] is not seen.
     pub fn pointer(&self) -> Option<Pointer> {
-        let picture = self.picture.as_ref()?.size();
+        let [Some(picture)] = self.pictures.as_slice() else { return None };
         let (x, y) = self.window.get_mouse_pos(MouseMode::Pass)?;
-        let at = on_picture((f64::from(x), f64::from(y)), picture, self.screen.size());
+        let at = on_picture((f64::from(x), f64::from(y)), picture.size(), self.screen.size());
         Some(Pointer { at, pressed: self.window.get_mouse_down(MouseButton::Left) })
     }
 
-    /// Saves the picture that is shown, without panels and at its own resolution, as the next free
-    /// `camloc-0001.png` in `folder`; `None` before the first picture.
-    pub fn snapshot(&self, folder: &Path) -> Result<Option<PathBuf>, SinkError> {
-        self.picture.as_ref().map(|picture| snapshot(picture, folder)).transpose()
+    /// Saves each picture that is shown, without panels and at its own resolution, as the next free
+    /// `camloc-0001.png` in `folder`. Before the first picture nothing is saved.
+    pub fn snapshot(&self, folder: &Path) -> Result<Vec<PathBuf>, SinkError> {
+        self.pictures.iter().flatten().map(|picture| snapshot(picture, folder)).collect()
     }
 
     fn size(&self) -> (u32, u32) {
@@ -174,7 +188,7 @@ impl<C: Keymap> Window<C> {
         if size.0 == 0 || size.1 == 0 {
             return Ok(());
         }
-        let canvas = self.screen.place(self.picture.as_ref(), size);
+        let canvas = self.screen.place(&self.pictures, size);
         let notice = self.notice.as_ref().map(|(notice, _)| notice.as_str());
         self.panels.draw(notice, &mut Hud::new(canvas, &mut self.text), C::KEYS);
         let pixels = self.screen.pixels();

@@ -68,7 +68,7 @@ impl Backbone {
     /// The backbone, ready to be run on `threads` threads.
     pub(super) fn eye(&self, threads: usize) -> Result<Eye, TrainError> {
         let shape = Some(self.classifier.preprocessing.input_shape(1));
-        let options = Options { threads, shape, provider: self.provider };
+        let options = Options { threads, shape, provider: self.provider, ..Options::default() };
         let session = Session::load(&encode(&self.classifier.model)?, &options)?;
         Ok(Eye { session, preprocessor: Preprocessor::new(&self.classifier.preprocessing) })
     }

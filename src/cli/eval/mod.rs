@@ -150,7 +150,7 @@ impl Evaluation<'_> {
         }
         masks.check(args.output.as_deref(), false)?;
         settings.model.top_k = 1;
-        let localize = assemble::localizer(&settings)?.settings;
+        let localize = assemble::localize(&settings)?;
         let earlier = args.against.as_deref().map(Earlier::read).transpose()?.unwrap_or_default();
         for path in &args.datasets {
             if !path.exists() {

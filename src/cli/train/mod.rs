@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
+use camloc::localize::Localizer;
 use camloc::onnx::load::save;
 use camloc::train::{self, Backbone, Dataset, Epoch, HeadKind, Plan, Progress, Trained, gather};
 
@@ -61,7 +62,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let report = &context.report;
     let settings = settings(&args)?;
-    let localizer = assemble::localizer(&context.settings)?;
+    let localizer = Localizer::new(assemble::localize(&context.settings)?);
     let dataset = gather(&args.folder, args.negatives.as_deref())?;
     writable(&args.output)?;
     tell(&dataset, context);

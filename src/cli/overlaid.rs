@@ -1,0 +1,56 @@
+//! Where `live` and `video` write overlaid videos: one file, or for several streams one each in a folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+use camloc::assets::Store;
+use camloc::sink::{Sink, VideoOptions, VideoSink};
+
+use super::{Context, assemble, usage};
+
+/// The file of each stream, `None` where none is written. Of `several` streams, `output` is a folder, and each file has
+/// its stream's name.
+pub(super) fn targets(
+    output: Option<&Path>,
+    several: bool,
+    names: &[String],
+) -> Result<Vec<Option<PathBuf>>> {
+    let Some(output) = output else { return Ok(vec![None; names.len()]) };
+    if !several {
+        return Ok(vec![Some(output.to_owned())]);
+    }
+    if output.extension().is_some() && !output.is_dir() {
+        return Err(usage(anyhow!(
+            "{} is one file, and there are {} videos: give -o DIR",
+            output.display(),
+            names.len()
+        )));
+    }
+    std::fs::create_dir_all(output).map_err(|error| anyhow!("{}: {error}", output.display()))?;
+    Ok(names.iter().map(|name| Some(output.join(self::name(name)))).collect())
+}
+
+/// `clip` becomes `clip.cam.mp4`.
+pub(super) fn name(stem: &str) -> String {
+    format!("{stem}.cam.mp4")
+}
+
+/// The files that are written.
+pub(super) fn paths(targets: &[Option<PathBuf>]) -> Vec<&Path> {
+    targets.iter().flatten().map(PathBuf::as_path).collect()
+}
+
+/// Opens them, for each stream none or one; `sound` says where a stream's sound is.
+pub(super) fn videos(
+    targets: &[Option<PathBuf>],
+    sound: impl Fn(usize) -> Option<PathBuf>,
+    store: &Store,
+    context: &Context,
+) -> Result<Vec<Vec<Box<dyn Sink>>>> {
+    let open = |(stream, path): (usize, &PathBuf)| -> Result<Box<dyn Sink>> {
+        let ffmpeg = assemble::ffmpeg(store, &context.report)?;
+        Ok(Box::new(VideoSink::create(path, VideoOptions { ffmpeg, sound: sound(stream) })?))
+    };
+    let streams = targets.iter().enumerate();
+    streams.map(|(stream, path)| path.iter().map(|path| open((stream, path))).collect()).collect()
+}
