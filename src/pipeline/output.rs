@@ -101,6 +101,7 @@ impl Output<'_> {
     ) -> Result<Summary, PipelineError> {
         let mut summary = Summary::default();
         let mut figures_due = Instant::now();
+        let mut rows_due = figures_due;
         // When a frame of each stream came last.
         let mut last = vec![figures_due; around.sources.len()];
         // What is wrong with each stream.
@@ -116,11 +117,10 @@ impl Output<'_> {
             match drawn.recv_timeout(TICK) {
                 Ok(frame) => {
                     let (stream, arrived, again) = (frame.stream, frame.frame.arrived, frame.again);
-                    if again {
-                        figures_due = Instant::now();
-                    }
-                    if self.window.is_some() && figures_due <= Instant::now() {
+                    if self.window.is_some() && (again || rows_due <= Instant::now()) {
                         rows = figures(&frame, around);
+                        figures_due = Instant::now();
+                        rows_due = figures_due + FIGURES;
                     }
                     let photo = around.sources[stream].photo(&frame).map(Path::to_owned);
                     let asked = frame.progress.zip(photo);

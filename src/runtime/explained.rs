@@ -120,7 +120,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::onnx::build::{Dim, f32_tensor, graph, i64_tensor, model, node, value_info};
+    use crate::onnx::build::{Dim, f32_tensor, graph, i64_tensor, int, model, node, value_info};
     use crate::onnx::proto::DataType;
     use crate::runtime::init_for_tests;
 
@@ -159,6 +159,58 @@ mod tests {
         assert_eq!(second.values, [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
         assert_eq!((maps[0].len(), maps[0][0].class_id), (2, 282));
         assert_eq!(second.values.as_ptr(), buffer);
+    }
+
+    #[test]
+    fn a_model_takes_as_many_pictures_as_it_can_and_no_more() {
+        init_for_tests();
+        let options = Options { batch: 3, shape: Some(vec![1, 2, 2, 3]), ..Options::default() };
+        let fixed = ExplainedSession::load(&explained(&[282, 7]), &options).unwrap();
+        assert_eq!(fixed.batch(), 1, "its batch is fixed");
+        let session = ExplainedSession::load(&open(), &options).unwrap();
+        assert_eq!(session.batch(), 3);
+        let one = ExplainedSession::load(&open(), &Options { batch: 0, ..options }).unwrap();
+        assert_eq!(one.batch(), 1, "one is enough");
+    }
+
+    #[test]
+    fn pictures_of_a_pass_keep_their_own_answers() {
+        init_for_tests();
+        let options = Options { batch: 2, shape: Some(vec![1, 2, 2, 3]), ..Options::default() };
+        let mut session = ExplainedSession::load(&open(), &options).unwrap();
+        for count in [2, 1, 2] {
+            session.set_batch(count).unwrap();
+            for (value, at) in session.input_mut().iter_mut().zip(0_u8..) {
+                *value = f32::from(at);
+            }
+            let mut maps = vec![Vec::new(); count];
+            session.explain(&mut maps).unwrap();
+            for (picture, maps) in maps.iter().enumerate() {
+                let first = (12 * picture) as f32;
+                assert_eq!((maps.len(), maps[0].values[0], maps[1].values[0]), (2, first, first + 6.0));
+                // The lowest value and its place.
+                assert_eq!((maps[0].class_id, maps[0].score), (0, first), "{maps:?}");
+            }
+        }
+        assert!(session.explain(&mut [Vec::new()]).is_err(), "two pictures, room for one answer");
+    }
+
+    /// As [`explained`], for any number of pictures: the classes are the places of the lowest values.
+    fn open() -> Vec<u8> {
+        let dims = [Dim::Symbol("N"), Dim::Fixed(2), Dim::Fixed(2), Dim::Fixed(3)];
+        let outputs = vec![
+            value_info(CLASSES, DataType::Int64, &[Dim::Symbol("N"), Dim::Fixed(2)]),
+            value_info(SCORES, DataType::Float, &[Dim::Symbol("N"), Dim::Fixed(2)]),
+            value_info(MAPS, DataType::Float, &dims),
+        ];
+        let fixed = vec![i64_tensor("k", &[1], &[2])];
+        let nodes = vec![
+            node("Flatten", "f", &["x"], &["values"], vec![]),
+            node("TopK", "t", &["values", "k"], &[SCORES, CLASSES], vec![int("largest", 0)]),
+            node("Identity", "m", &["x"], &[MAPS], vec![]),
+        ];
+        let x = value_info("x", DataType::Float, &dims);
+        model(graph("g", vec![x], outputs, fixed, nodes)).encode_to_vec()
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! `camloc video`.
 
-use super::support::{cat, cat_clip, ffmpeg, folder, json_lines, make, run, stdout, text, try_make};
+use super::support::{
+    assert_refused, cat, cat_clip, ffmpeg, folder, json_lines, make, names_in, run, sample_photos, stdout,
+    text, try_make,
+};
 
 /// What ffmpeg says of a file.
 fn describe(path: &std::path::Path) -> String {
@@ -97,4 +100,71 @@ fn boxes_of_a_video_are_followed_and_those_of_photos_are_not() {
     assert!(alone.len() > 20 && alone.iter().all(Option::is_none), "{alone:?}");
     let photo = tracks(&["image", text(&cat()), "--json", "-"]);
     assert!(!photo.is_empty() && photo.iter().all(Option::is_none), "{photo:?}");
+}
+
+/// A second of a cup at 240x200, without sound.
+fn cup_clip(folder: &std::path::Path) -> std::path::PathBuf {
+    let path = folder.join("cup.mp4");
+    let cup = sample_photos().join("coffee.png");
+    let filter = "scale=400:-2,crop=240:200:'20+10*t':20,format=yuv420p";
+    let photo = ["-loop", "1", "-framerate", "25", "-t", "1", "-i", text(&cup)];
+    make(&[&photo[..], &["-vf", filter, "-c:v", "libx264", "-preset", "ultrafast", text(&path)]].concat());
+    path
+}
+
+#[test]
+fn videos_that_run_together_give_what_each_gives_alone() {
+    let folder = folder();
+    let clips = [cat_clip(folder.path(), 2), cup_clip(folder.path())];
+    let out = folder.path().join("out");
+    let both = run(["video", text(&clips[0]), text(&clips[1]), "--json", "-", "-o", text(&out)]);
+    let both = json_lines(&stdout(&both));
+    assert_eq!(names_in(&out), ["cat.cam.mp4", "cup.cam.mp4"]);
+    assert!(describe(&out.join("cat.cam.mp4")).contains("Audio: aac"));
+    assert!(describe(&out.join("cup.cam.mp4")).contains("240x200"));
+    for (clip, frames) in clips.iter().zip([50, 25]) {
+        let alone = json_lines(&stdout(&run(["video", text(clip), "--json", "-"])));
+        let here: Vec<_> = both.iter().filter(|line| line["source"] == text(clip)).collect();
+        assert_eq!((alone.len(), here.len()), (frames, frames));
+        for (alone, here) in alone.iter().zip(here) {
+            assert_eq!((&alone["frame"], &alone["time_s"]), (&here["frame"], &here["time_s"]));
+            let found = |line: &serde_json::Value| line["detections"].as_array().unwrap().clone();
+            let (alone, here) = (found(alone), found(here));
+            assert_eq!(alone.len(), here.len());
+            for (alone, here) in alone.iter().zip(&here) {
+                assert_eq!((&alone["label"], &alone["track"]), (&here["label"], &here["track"]));
+                let near = |a: &serde_json::Value, b: &serde_json::Value, by: f64| {
+                    (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() <= by
+                };
+                // A pass over two pictures adds its numbers up in another order.
+                assert!(near(&alone["score"], &here["score"], 1e-3), "{alone} {here}");
+                assert!((0..4).all(|side| near(&alone["box"][side], &here["box"][side], 1.0)));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_video_that_is_cut_short_leaves_the_others_running() {
+    let folder = folder();
+    let (clip, cut) = (cup_clip(folder.path()), folder.path().join("cut.mkv"));
+    let whole = folder.path().join("whole.mkv");
+    make(&["-i", text(&cat_clip(folder.path(), 4)), "-c", "copy", text(&whole)]);
+    let bytes = std::fs::read(&whole).unwrap();
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let out = folder.path().join("out");
+    let output = run(["video", text(&cut), text(&clip), "-o", text(&out)]);
+    assert_refused(&output, 1, &["cut.mkv"]);
+    assert_eq!(names_in(&out), ["cup.cam.mp4", "cut.cam.mp4"]);
+    let written = run(["video", text(&out.join("cup.cam.mp4")), "--json", "-"]);
+    assert_eq!(json_lines(&stdout(&written)).len(), 25);
+}
+
+#[test]
+fn what_several_videos_can_not_have_is_refused_before_anything_is_opened() {
+    let refused = |more: &[&str], words: &[&str]| {
+        assert_refused(&run([&["video", "a.mp4", "b.mp4"], more].concat()), 2, words);
+    };
+    refused(&["--masks", "png", "-o", "out"], &["--masks", "one video"]);
+    refused(&["--teach", "things", "--teach-class", "a,b"], &["--teach", "one video"]);
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::support::{camloc, cat_clip, folder, names_in, note_skip, text};
+use super::support::{camloc, cat_clip, folder, make, names_in, note_skip, text};
 
 /// A display of its own for a test.
 pub(crate) struct Display {
@@ -134,4 +134,33 @@ fn a_video_can_be_watched_and_closed() {
     assert!(ground * 2 < picture.as_raw().len() / 3, "the picture fills the window");
     display.xdotool(&["key", "Escape"]);
     assert!(wait(child).success());
+}
+
+#[test]
+fn videos_are_watched_side_by_side() {
+    let Some(display) = Display::start("videos_are_watched_side_by_side") else { return };
+    let folder = folder();
+    let clip = cat_clip(folder.path(), 30);
+    let dark = folder.path().join("dark.mp4");
+    make(&["-f", "lavfi", "-i", "color=0x303030:s=320x240:r=25:d=30", "-pix_fmt", "yuv420p", text(&dark)]);
+    let mut command = camloc();
+    command.args(["video", text(&clip), text(&dark), "--show"]).current_dir(folder.path());
+    let child = command.env("DISPLAY", &display.name).stderr(Stdio::null()).spawn().unwrap();
+    let window = display.focus();
+    std::thread::sleep(Duration::from_secs(3));
+    let picture = display.screenshot(&window, folder.path());
+    // The upper half, as figures stand below.
+    let half = |left: u32| {
+        let (width, height) = (picture.width() / 2, picture.height() / 2);
+        let levels = image::imageops::crop_imm(&picture, left, 0, width, height).to_image();
+        levels.as_raw().iter().map(|&level| f64::from(level)).sum::<f64>() / levels.as_raw().len() as f64
+    };
+    let (left, right) = (half(0), half(picture.width() / 2));
+    assert!(picture.width() > 2 * picture.height() && left > right + 30.0, "{left} beside {right}");
+    display.xdotool(&["key", "s"]);
+    std::thread::sleep(Duration::from_millis(700));
+    display.xdotool(&["key", "q"]);
+    assert!(wait(child).success());
+    let saved = names_in(folder.path()).into_iter().filter(|name| name.starts_with("camloc-")).count();
+    assert_eq!(saved, 2, "one snapshot of each");
 }
