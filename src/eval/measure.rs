@@ -148,7 +148,7 @@ impl<'a> Measurer<'a> {
     ) {
         let (maps, found) = (&mut self.maps, &mut self.found);
         if let Some((tracking, time)) = &mut followed {
-            tracking.smooth(maps, *time);
+            tracking.smooth(picture, maps, *time);
         }
         self.localizer.locate(maps, view, picture.size(), found);
         if with_masks {

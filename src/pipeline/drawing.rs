@@ -117,7 +117,7 @@ impl Draw<'_> {
             // The same frame in another look has the same time, which is no new moment.
             let tracking = self.tracking.as_mut().filter(|_| !item.refined);
             if let Some(tracking) = tracking {
-                tracking.smooth(all, time);
+                tracking.smooth(&item.frame.picture, all, time);
             }
             let maps: &[ClassMap] = match look.rank {
                 Some(rank) => all.get(rank..=rank).unwrap_or_default(),

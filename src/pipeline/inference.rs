@@ -18,18 +18,27 @@ const REFRESH: Duration = Duration::from_millis(200);
 
 /// The model, and what it needs to know of the run around it.
 pub(super) struct Inference<'a> {
-    pub(super) explainer: Explainer,
-    pub(super) controls: &'a Controls,
-    pub(super) stop: &'a Stop,
-    pub(super) stats: &'a Stats,
+    explainer: Explainer,
+    controls: &'a Controls,
+    stop: &'a Stop,
+    stats: &'a Stats,
     /// The frame asked about last: its stream, its number, and the part of it that the model saw.
-    pub(super) last: Option<(usize, u64, View)>,
+    last: Option<(usize, u64, View)>,
     /// Whether what speaks against the classes is shown.
-    pub(super) against: bool,
-    pub(super) eraser: Eraser,
+    against: bool,
+    eraser: Eraser,
 }
 
-impl Inference<'_> {
+impl<'a> Inference<'a> {
+    pub(super) fn new(
+        explainer: Explainer,
+        controls: &'a Controls,
+        stop: &'a Stop,
+        stats: &'a Stats,
+    ) -> Inference<'a> {
+        Inference { explainer, controls, stop, stats, last: None, against: false, eraser: Eraser::default() }
+    }
+
     /// Explains frames until there are no more, and goes on asking about those that are wanted better. `to_draw` has a
     /// channel for each stream.
     pub(super) fn run(

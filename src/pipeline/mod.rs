@@ -136,21 +136,11 @@ impl Pipeline {
         let around = Around { sources, controls, stop, stats };
         // A window says among its figures what is said without the region.
         let captioned = output.window.is_none();
-        let failure_of = &failure;
-        let (last, eraser) = (None, Eraser::default());
-        let inference = Inference { explainer, controls, stop, stats, last, against: false, eraser };
+        let inference = Inference::new(explainer, controls, stop, stats);
+        let failed = &failure;
         let mut summary = std::thread::scope(|scope| {
-            let shared = Shared {
-                controls,
-                stop,
-                stats,
-                failure: failure_of,
-                top_k,
-                captioned,
-                to_refine,
-                to_show,
-                to_tell,
-            };
+            #[rustfmt::skip]
+            let shared = Shared { controls, stop, stats, failed, top_k, captioned, to_refine, to_show, to_tell };
             let (mut frames, mut to_draw, mut threads) = (Vec::new(), Vec::new(), Vec::new());
             for (place, stream) in streams.into_iter().enumerate() {
                 let running = stream.start(place, shared.clone(), scope);
@@ -163,11 +153,11 @@ impl Pipeline {
             let incoming = Incoming::new(frames, wanted);
             let infer = move || {
                 let ended = inference.run(incoming, &to_draw);
-                ended.unwrap_or_else(|error| failure_of.note(error));
+                ended.unwrap_or_else(|error| failed.note(error));
             };
             threads.push(("inference", scope.spawn(infer)));
             let summary = output.run(&drawn, &notices, &around, observe).unwrap_or_else(|error| {
-                failure.note(error);
+                failed.note(error);
                 Summary::default()
             });
             let interrupted = stop.is_stopped();
@@ -176,7 +166,7 @@ impl Pipeline {
             drop((drawn, notices));
             for (name, thread) in threads {
                 if thread.join().is_err() {
-                    failure.note(PipelineError::StageDied(name));
+                    failed.note(PipelineError::StageDied(name));
                 }
             }
             Summary { interrupted, ..summary }

@@ -34,7 +34,7 @@ pub(super) struct Shared<'a> {
     pub(super) controls: &'a Controls,
     pub(super) stop: &'a Stop,
     pub(super) stats: &'a Stats,
-    pub(super) failure: &'a Failure,
+    pub(super) failed: &'a Failure,
     pub(super) top_k: usize,
     /// Whether what is said without the region stands in the picture.
     pub(super) captioned: bool,
@@ -61,7 +61,7 @@ impl Stream {
         scope: &'scope Scope<'scope, '_>,
     ) -> Running<'scope> {
         let Stream { source, localizer, segmenter, tracking, renderer } = self;
-        let Shared { controls, stop, stats, failure, top_k, captioned, to_refine, to_show, to_tell } = shared;
+        let Shared { controls, stop, stats, failed, top_k, captioned, to_refine, to_show, to_tell } = shared;
         let (to_infer, frames) = bounded(WAITING);
         let (to_draw, explained) = bounded(WAITING);
         let draw = Draw {
@@ -84,7 +84,7 @@ impl Stream {
             // Nobody listens any more only when the run is over.
             let tell = |notice| drop(to_tell.send((place, notice)));
             if let Err(error) = stages::capture(source, to_infer, waiting, tell, stop, stats) {
-                failure.note(error);
+                failed.note(error);
                 // Who watches a camera wants to know at once; of files, the others are worth having.
                 if live {
                     stop.stop();

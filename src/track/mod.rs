@@ -6,6 +6,7 @@
 //! other and pass neither.
 
 mod assignment;
+mod cut;
 mod geometry;
 mod map_smoother;
 mod motion;
@@ -18,12 +19,13 @@ pub use map_smoother::{Continuity, MapSmoother};
 pub use tracker::Tracker;
 pub use votes::Votes;
 
+use crate::frame::Picture;
 use crate::localize::Detection;
 use crate::maps::ClassMap;
 
 /// Both halves, which a cut resets together.
-#[derive(Debug)]
 pub struct Tracking {
+    cuts: cut::CutDetector,
     smoother: MapSmoother,
     tracker: Tracker,
 }
@@ -31,11 +33,19 @@ pub struct Tracking {
 impl Tracking {
     /// Nothing seen yet; `look_alikes` as in [`Tracker::new`].
     pub fn new(look_alikes: bool) -> Tracking {
-        Tracking { smoother: MapSmoother::default(), tracker: Tracker::new(look_alikes) }
+        Tracking {
+            cuts: cut::CutDetector::default(),
+            smoother: MapSmoother::default(),
+            tracker: Tracker::new(look_alikes),
+        }
     }
 
-    /// Smooths the maps of the frame at `time`, as [`MapSmoother::smooth`] says; boxes end with their scene.
-    pub fn smooth(&mut self, maps: &mut [ClassMap], time: Duration) {
+    /// Smooths the maps of a frame at `time`, as [`MapSmoother::smooth`] says. Maps and boxes end with their scene, be it
+    /// that the `picture` or that the maps have nothing in common with those before.
+    pub fn smooth(&mut self, picture: &Picture, maps: &mut [ClassMap], time: Duration) {
+        if self.cuts.is_cut(picture) {
+            self.forget();
+        }
         if self.smoother.smooth(maps, time) == Continuity::Cut {
             self.tracker.forget();
         }
@@ -76,7 +86,7 @@ mod tests {
     /// The one box in the maps of a frame.
     fn found(tracking: &mut Tracking, maps: &mut [ClassMap], seconds: f64) -> Detection {
         let (time, mut detections) = (Duration::from_secs_f64(seconds), Vec::new());
-        tracking.smooth(maps, time);
+        tracking.smooth(&Picture::black(8, 8), maps, time);
         Localizer::default().locate(maps, View::whole(FRAME.0, FRAME.1), FRAME, &mut detections);
         tracking.follow(&mut detections, FRAME, time);
         detections.swap_remove(0)
@@ -90,6 +100,23 @@ mod tests {
         let after = found(&mut tracking, &mut hot(1, 3, 3, 2), 0.08);
         let alone = found(&mut Tracking::new(true), &mut hot(1, 3, 3, 2), 0.0);
         assert_eq!((after.track, after.bbox), (Some(2), alone.bbox));
+    }
+
+    #[test]
+    fn a_cut_to_a_picture_with_the_same_map_ends_tracks_too() {
+        let grey = |level: u8| Picture::from_rgb(8, 8, vec![level; 3 * 64]).unwrap();
+        let mut tracking = Tracking::new(true);
+        let mut track = |level: u8, class: usize, seconds: f64| {
+            let (time, mut found) = (Duration::from_secs_f64(seconds), Vec::new());
+            let maps = &mut hot(class, 1, 1, 4);
+            tracking.smooth(&grey(level), maps, time);
+            Localizer::default().locate(maps, View::whole(FRAME.0, FRAME.1), FRAME, &mut found);
+            tracking.follow(&mut found, FRAME, time);
+            (found[0].class_id, found[0].track)
+        };
+        assert_eq!(track(40, 1, 0.0), (1, Some(1)));
+        assert_eq!(track(45, 2, 0.04), (1, Some(1)), "look-alikes are one object");
+        assert_eq!(track(200, 2, 0.08), (2, Some(2)), "of another scene it is another");
     }
 
     #[test]

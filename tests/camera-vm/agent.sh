@@ -55,6 +55,8 @@ live() {
 # clean: nothing of a test is left for the next one.
 clean() {
     local left
+    # A program that outlives its shell would take the next test's camera for the one that was pulled out.
+    pkill -KILL -x camloc
     left=$(jobs -p)
     [ -z "$left" ] || kill $left 2>/dev/null
     wait

@@ -111,11 +111,12 @@ fn write(
         node("Gemm", "linear", &["flat", "weights"], &["logits"], vec![int("transB", 1)]),
     ]);
     tensors.push(f32_tensor("weights", &[classes, features], weights));
-    let input = [1, 3, INPUT.0 as i64, INPUT.1 as i64].map(Dim::Fixed);
+    let [channels, height, width] = [3, INPUT.0 as i64, INPUT.1 as i64].map(Dim::Fixed);
+    let batch = Dim::Symbol("N");
     let graph = graph(
         "reader",
-        vec![value_info("image", DataType::Float, &input)],
-        vec![value_info("logits", DataType::Float, &[1, classes].map(Dim::Fixed))],
+        vec![value_info("image", DataType::Float, &[batch, channels, height, width])],
+        vec![value_info("logits", DataType::Float, &[batch, Dim::Fixed(classes)])],
         tensors,
         nodes,
     );

@@ -9,6 +9,8 @@ pub(crate) struct Seen {
     /// The number that camloc gave the frame.
     pub(crate) seq: u64,
     pub(crate) size: (u64, u64),
+    /// The camera, where there are several.
+    pub(crate) camera: String,
     /// The most probable class.
     pub(crate) label: String,
 }
@@ -21,7 +23,8 @@ impl Run {
                 serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
             let number = |key: &str| line[key].as_u64().expect("a number");
             let label = line["detections"][0]["label"].as_str().unwrap_or("nothing").to_owned();
-            Seen { seq: number("frame"), size: (number("width"), number("height")), label }
+            let camera = line["source"].as_str().unwrap_or_default().to_owned();
+            Seen { seq: number("frame"), size: (number("width"), number("height")), camera, label }
         };
         self.text(file).lines().map(read).collect()
     }
