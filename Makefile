@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine with Rust, python3 with pip, and make:
 #   make demo   build camloc, fetch what it needs, and show it at work
 #   make test   build and run every test
-# make test-camera tries cameras in a virtual machine, beside them.
+# make test-camera tries cameras in a virtual machine, beside them: four minutes more.
 # Set-up is remembered in .setup/ (build needs) and in camloc's cache (assets), so a second run needs no network.
 
 CARGO ?= cargo

@@ -164,6 +164,9 @@ pub(super) struct LocalizeArgs {
     /// Drop classes less probable than this
     #[arg(long, env = "CAMLOC_MIN_SCORE", value_name = "0..1")]
     min_score: Option<f32>,
+    /// Look at what was found again, closer: boxes fit better, for one more pass each (docs/quality.md)
+    #[arg(long)]
+    closer: bool,
 }
 
 impl LocalizeArgs {
@@ -175,6 +178,7 @@ impl LocalizeArgs {
         set(&mut localize.min_area, self.min_area);
         set(&mut localize.min_peak, self.min_peak);
         set(&mut localize.min_score, self.min_score);
+        localize.closer |= self.closer;
     }
 }
 

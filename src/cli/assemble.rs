@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use camloc::assets::{self, Asset, Progress, Step, Store};
-use camloc::explain::{Request, black_box};
+use camloc::explain::{Method, Request, black_box};
 use camloc::frame::Picture;
 use camloc::localize;
 use camloc::model::{Classifier, Fit, Labels};
@@ -215,9 +215,22 @@ pub(super) fn request(settings: &Settings, labels: &Labels, classes: usize) -> R
         name => Some(name.parse().map_err(usage)?),
     };
     let fusion = model.fusion.parse().map_err(|error: String| usage(anyhow!(error)))?;
-    let layers = model.layers.clone();
+    if settings.localize.closer
+        && let Some(method) = method.filter(|method: &Method| method.is_black_box())
+    {
+        return Err(usage(anyhow!(
+            "--closer goes with methods of one pass, and {method} takes many: leave one out"
+        )));
+    }
+    // Only what is shown.
+    let closer = match (settings.localize.closer, targets.len()) {
+        (false, _) => 0,
+        (true, 0) => model.top_k,
+        (true, locked) => locked,
+    };
+    let (refine, layers) = (model.refine, model.layers.clone());
     let black_box = black_box(&settings.black_box)?;
-    Ok(Request { top_k, targets, output, index, method, layers, fusion, refine: model.refine, black_box })
+    Ok(Request { top_k, targets, output, index, method, layers, fusion, refine, closer, black_box })
 }
 
 /// Reads `OUTPUT:INDEX`, the index behind the last colon, as names have colons too.
@@ -238,7 +251,8 @@ fn targets(classes: &[String], labels: &Labels) -> Result<Vec<usize>> {
 
 /// How maps become boxes. A class that the user locked on is boxed whatever its score, and next to others.
 pub(super) fn localize(settings: &Settings) -> Result<localize::Settings> {
-    let Localize { preset, threshold, components, min_area, min_peak, min_score } = &settings.localize;
+    let Localize { preset, threshold, components, min_area, min_peak, min_score, closer: _ } =
+        &settings.localize;
     let locked = !settings.model.classes.is_empty();
     Ok(localize::Settings {
         preset: parse("preset", preset)?,

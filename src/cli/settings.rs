@@ -60,6 +60,7 @@ pub(super) struct Localize {
     pub(super) min_area: f32,
     pub(super) min_peak: f32,
     pub(super) min_score: f32,
+    pub(super) closer: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

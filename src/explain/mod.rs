@@ -103,6 +103,9 @@ pub struct Request {
     /// Whether the maps are refined where a finer grid is known: each place of it takes the evidence of the coarse
     /// cells that the network describes like it. Without, they are as the method's paper has them.
     pub refine: bool,
+    /// Of how many of the best maps what they mark is looked at again, closer: each takes a pass more. That is the
+    /// [explainer](crate::pipeline::Explainer)'s, and no part of the graph.
+    pub closer: usize,
     /// How a method asks that [is a black box](Method::is_black_box).
     pub black_box: black_box::Settings,
 }

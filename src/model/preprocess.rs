@@ -2,7 +2,7 @@
 
 use fast_image_resize::images::{TypedCroppedImageMut, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ImageView, ResizeAlg, ResizeError, ResizeOptions, Resizer};
 
 use super::preprocessing::{Channels, Filter, Fit, Inner, Layout, Preprocessing};
 use crate::frame::Picture;
@@ -40,13 +40,42 @@ impl Preprocessor {
     ///
     /// If `input` is not as long as [`Preprocessing::input_shape`] of one picture says.
     pub fn run(&mut self, picture: &Picture, input: &mut [f32]) -> View {
-        let expected: usize = self.preprocessing.input_shape(1).iter().product();
-        assert_eq!(input.len(), expected, "the input does not belong to this preprocessor");
+        self.expect(input);
         let (width, height) = picture.size();
         let view = self.preprocessing.view(width, height);
         self.resize(picture, &view);
         self.normalise(input);
         view
+    }
+
+    /// As [`Preprocessor::run`] for a part of the picture, which fills the input whatever the resize rule.
+    ///
+    /// # Panics
+    ///
+    /// As [`Preprocessor::run`].
+    pub fn run_part(&mut self, picture: &Picture, part: View, input: &mut [f32]) {
+        self.expect(input);
+        let (width, height) = picture.size();
+        if let Ok(source) = TypedImageRef::<U8x3>::from_buffer(width, height, picture.rgb()) {
+            let cut = self.cut(&source, &part);
+            debug_assert!(cut.is_ok(), "{cut:?}: {part:?} of {width}x{height}");
+        }
+        self.normalise(input);
+    }
+
+    fn expect(&self, input: &[f32]) {
+        let expected: usize = self.preprocessing.input_shape(1).iter().product();
+        assert_eq!(input.len(), expected, "the input does not belong to this preprocessor");
+    }
+
+    /// Resizes what lies in `part` to the whole input.
+    fn cut(&mut self, source: &TypedImageRef<'_, U8x3>, part: &View) -> Result<(), ResizeError> {
+        let (x, y) = (part.x.max(0.0), part.y.max(0.0));
+        // Rounding may carry the far edges beyond the picture by a trifle, which is refused.
+        let width = part.width.min(f64::from(source.width()) - x);
+        let height = part.height.min(f64::from(source.height()) - y);
+        let options = ResizeOptions::new().resize_alg(algorithm(self.preprocessing.filter));
+        self.resizer.resize_typed(source, &mut self.resized, &options.crop(x, y, width, height))
     }
 
     fn resize(&mut self, picture: &Picture, view: &View) {
@@ -58,14 +87,7 @@ impl Preprocessor {
         let options = ResizeOptions::new().resize_alg(algorithm(self.preprocessing.filter));
         let resized = match self.preprocessing.fit {
             Fit::Squash => self.resizer.resize_typed(&source, &mut self.resized, &options),
-            Fit::Crop(_) => {
-                let (x, y) = (view.x.max(0.0), view.y.max(0.0));
-                // Rounding may carry the far edges beyond the picture by a trifle, which is refused.
-                let (width, height) =
-                    (view.width.min(f64::from(width) - x), view.height.min(f64::from(height) - y));
-                let options = options.crop(x, y, width, height);
-                self.resizer.resize_typed(&source, &mut self.resized, &options)
-            }
+            Fit::Crop(_) => self.cut(&source, view),
             Fit::Letterbox(colour) => {
                 self.resized.pixels_mut().fill(U8x3::new(colour));
                 let Inner { x, y, width, height } = self.preprocessing.letterbox(width, height);

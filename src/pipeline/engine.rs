@@ -121,6 +121,22 @@ impl Engine {
         }
     }
 
+    /// The classes that a graph explains, by rank where they are -1; `None` for a black box, or where there is no choice.
+    pub(super) fn targets(&self) -> Option<&[i64]> {
+        match self {
+            Engine::Graph(session) => session.session().targets(),
+            Engine::BlackBox(_) => None,
+        }
+    }
+
+    /// Explains these [targets](Engine::targets) again.
+    pub(super) fn set_targets(&mut self, targets: &[i64]) -> Result<(), RuntimeError> {
+        match self {
+            Engine::Graph(session) => session.set_targets(targets),
+            Engine::BlackBox(_) => Ok(()),
+        }
+    }
+
     /// Fills `maps` for each of the pictures. A black box, which takes one, tells `go_on` after each batch how many
     /// variants it has asked about and how many there are, and ends where that says no.
     pub(super) fn explain(

@@ -13,6 +13,7 @@ use crate::origin::Origin;
 use crate::runtime::{Options, RuntimeError};
 use crate::view::View;
 
+use super::closer::Closer;
 use super::engine::{Engine, Run};
 use super::stats::{Stage, Stats};
 
@@ -62,6 +63,11 @@ pub struct Explainer {
     base: Option<Box<Base>>,
     /// What was shown before the counterfactual.
     aside: Option<(Explanation, Engine)>,
+    /// Of how many maps what they mark is looked at again.
+    closer: usize,
+    second_look: Closer,
+    /// The class scores of the whole picture, where parts of it were looked at since.
+    at_first: Option<Vec<f32>>,
 }
 
 /// A model before it was explained, and what was asked.
@@ -133,6 +139,9 @@ impl Explainer {
             background,
             base,
             aside: None,
+            closer: request.closer,
+            second_look: Closer::default(),
+            at_first: None,
         })
     }
 
@@ -183,6 +192,7 @@ impl Explainer {
     pub fn explain(&mut self, picture: &Picture, maps: &mut Vec<ClassMap>) -> Result<View, RuntimeError> {
         let view = self.preprocessor.run(picture, self.engine.inputs_mut(1)?);
         self.answer(std::slice::from_mut(maps), &mut |_| true)?;
+        self.look_closer(picture, view, maps)?;
         Ok(view)
     }
 
@@ -228,7 +238,7 @@ impl Explainer {
             Engine::Graph(_) => {
                 self.preprocessor.run(picture, self.engine.inputs_mut(1)?);
                 self.engine.explain(&mut [Vec::new()], &mut |_| true)?;
-                Ok(self.class_scores().unwrap_or_default().to_vec())
+                Ok(self.scores_of_pass().unwrap_or_default().to_vec())
             }
             Engine::BlackBox(network) => {
                 self.preprocessor.run(picture, network.input_mut());
@@ -240,6 +250,11 @@ impl Explainer {
     /// A score for each class, as the model gives them for the picture explained last: logits or probabilities. `None`
     /// where the model has no output of them, or where several pictures were explained together.
     pub fn class_scores(&self) -> Option<&[f32]> {
+        self.at_first.as_deref().or_else(|| self.scores_of_pass())
+    }
+
+    /// The class scores of the last pass.
+    fn scores_of_pass(&self) -> Option<&[f32]> {
         let session = match &self.engine {
             Engine::Graph(session) => session.session(),
             Engine::BlackBox(network) => return network.class_scores(),
@@ -268,11 +283,41 @@ impl Explainer {
         let inputs = self.engine.inputs_mut(pictures.len())?;
         let each = inputs.len() / pictures.len().max(1);
         let inputs = pictures.iter().zip(inputs.chunks_mut(each.max(1)));
-        let views = inputs
+        let views: Vec<View> = inputs
             .map(|(picture, input)| stats.time(Stage::Preprocess, || self.preprocessor.run(picture, input)))
             .collect();
-        stats.time(Stage::Forward, || self.answer(maps, go_on))?;
+        stats.time(Stage::Forward, || {
+            self.answer(maps, go_on)?;
+            let seen = pictures.iter().zip(&views).zip(maps);
+            seen.into_iter().try_for_each(|((picture, &view), maps)| self.look_closer(picture, view, maps))
+        })?;
         Ok(views)
+    }
+
+    /// Looks again at what the best maps mark, and puts what it sees in their place. Nothing happens where that was not
+    /// [asked](Request::closer), the method is a black box, or the model has no choice of classes.
+    fn look_closer(
+        &mut self,
+        picture: &Picture,
+        view: View,
+        maps: &mut [ClassMap],
+    ) -> Result<(), RuntimeError> {
+        self.at_first = None;
+        let Some(asked) = self.engine.targets().filter(|_| self.closer > 0).map(<[i64]>::to_vec) else {
+            return Ok(());
+        };
+        self.at_first = self.scores_of_pass().map(<[f32]>::to_vec);
+        let mut again = [Vec::new()];
+        for map in maps.iter_mut().take(self.closer) {
+            let Some(part) = self.second_look.part(map, view, picture.size()) else { continue };
+            self.engine.set_class(Some(map.class_id), asked.len())?;
+            self.preprocessor.run_part(picture, part.within(view), self.engine.inputs_mut(1)?);
+            self.engine.explain(&mut again, &mut |_| true)?;
+            if let [closer, ..] = again[0].as_slice() {
+                self.second_look.lay(closer, part, map);
+            }
+        }
+        self.engine.set_targets(&asked)
     }
 
     /// Fills `maps` for each of the pictures that are prepared.
@@ -305,9 +350,10 @@ impl Explainer {
     /// Model, method and where the model's nodes run.
     pub fn origin(&self) -> Origin {
         let refined = if self.explanation.guides.is_empty() { "" } else { " refined" };
+        let closer = if self.closer > 0 && self.engine.targets().is_some() { " closer" } else { "" };
         Origin {
             model: self.title.clone(),
-            method: format!("{}{refined}", self.explanation.method),
+            method: format!("{}{refined}{closer}", self.explanation.method),
             placement: self.engine.placement(),
         }
     }

@@ -12,6 +12,7 @@
 //! frames are never lost and keep their order. When the sources end, are stopped, or a stage fails, the
 //! channels close one after the other, and what is in flight is still written.
 
+mod closer;
 pub mod controls;
 mod drawing;
 mod engine;

@@ -160,6 +160,11 @@ impl Session {
         Ok(())
     }
 
+    /// The classes that runs explain, as [`Session::set_targets`] has them; `None` where the model has no choice of them.
+    pub fn targets(&self) -> Option<&[i64]> {
+        self.targets.as_ref().map(|targets| targets.extract_tensor().1)
+    }
+
     /// Runs the model on the input.
     pub fn run(&mut self) -> Result<(), RuntimeError> {
         let Buffers { binding, input, outputs } = &mut self.buffers[self.used];

@@ -99,3 +99,42 @@ fn coco_output_opens_as_coco() {
         assert!(annotation["bbox"][2].as_f64().unwrap() > 0.0);
     }
 }
+
+/// Intersection over union of the one box found and `truth`.
+fn overlap(line: &serde_json::Value, truth: [f64; 4]) -> f64 {
+    let side = |i: usize| line["detections"][0]["box"][i].as_f64().unwrap();
+    let found = [side(0), side(1), side(2), side(3)];
+    let area = |b: [f64; 4]| (b[2] - b[0]).max(0.0) * (b[3] - b[1]).max(0.0);
+    let common = area([
+        found[0].max(truth[0]),
+        found[1].max(truth[1]),
+        found[2].min(truth[2]),
+        found[3].min(truth[3]),
+    ]);
+    common / (area(found) + area(truth) - common)
+}
+
+#[test]
+fn a_small_object_is_boxed_better_by_a_closer_look() {
+    let folder = folder();
+    let mut scene = image::RgbImage::from_fn(800, 600, |_, y| image::Rgb([140 - (y / 12) as u8; 3]));
+    let small = image::open(cat()).unwrap().resize(220, 220, image::imageops::FilterType::Triangle).to_rgb8();
+    image::imageops::replace(&mut scene, &small, 480, 380);
+    let photo = folder.path().join("far away.png");
+    scene.save(&photo).unwrap();
+    let truth = [480.0, 380.0, 480.0 + f64::from(small.width()), 380.0 + f64::from(small.height())];
+    let seen = |more: &[&str]| {
+        let arguments = ["image", text(&photo), "--class", "tabby", "--json", "-"];
+        json_lines(&stdout(&run([&arguments[..], more].concat()))).swap_remove(0)
+    };
+    let (far, near) = (seen(&[]), seen(&["--closer"]));
+    assert_eq!(near["made_by"]["method"], "cam refined closer");
+    assert!(overlap(&near, truth) > 0.55, "{near}");
+    assert!(overlap(&near, truth) > overlap(&far, truth) + 0.1, "{far} {near}");
+    assert_eq!(near["detections"][0]["score"], far["detections"][0]["score"], "sure by the whole picture");
+    // What is said without the region starts from the whole picture, too.
+    let (far, near) = (seen(&["--what-if"]), seen(&["--what-if", "--closer"]));
+    let before = |line: &serde_json::Value| line["without"]["changes"][0]["before"].as_f64();
+    assert!(before(&far).is_some() && before(&far) == before(&near), "{far} {near}");
+    assert_refused(&run(["image", text(&photo), "--closer", "--method", "rise"]), 2, &["--closer", "rise"]);
+}
