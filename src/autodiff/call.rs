@@ -96,7 +96,7 @@ impl<'c, 'm> Call<'c, 'm> {
     // Gradients.
 
     /// The gradient of the first output, if that is still a choice of classes: rows of what multiplies it
-    /// can be picked. The tensor of classes, i64 `[N]` or `[K, N]`.
+    /// can be picked. The tensor of the classes, i32 `[N]` or `[K, N]`.
     pub(super) fn one_hot(&self) -> Option<&'c str> {
         match self.outputs.first()? {
             Some(Gradient::OneHot(classes)) => Some(classes),
@@ -178,17 +178,13 @@ impl<'c, 'm> Call<'c, 'm> {
 
     /// A gradient of a tensor `[N, C]` (or with axes of 1 behind) that is one for the classes.
     fn ones_at(&mut self, classes: &str, tensor: &str) -> Result<String, Missing> {
-        let shape = self.shape(tensor)?;
-        let depth = shape.get(1).copied().flatten().ok_or_else(|| Missing::shape(tensor))?;
-        let depth = self.graph.add_ints("camloc.depth", &[depth]);
-        let values = self.graph.add_initializer(build::f32_tensor("camloc.off_on", &[2], &[0.0, 1.0]));
-        let mut ones = self.op("OneHot", &[classes, &depth, &values], vec![build::int("axis", -1)]);
-        ones = self.cast_like(&ones, tensor);
-        if shape.len() > 2 {
-            let axes: Vec<_> = (2..shape.len()).collect();
-            ones = self.unsqueeze(&ones, &axes);
-        }
-        Ok(ones)
+        let behind: Vec<usize> = (1..self.rank(tensor)?).collect();
+        let column = self.unsqueeze(classes, &behind);
+        let one = self.op("Equal", &[&column, &column], vec![]);
+        let one = self.cast_like(&one, tensor);
+        let zeros = self.zeros(tensor, tensor)?;
+        let axis = build::int("axis", self.shifted(1));
+        Ok(self.op("ScatterElements", &[&zeros, &column, &one], vec![axis]))
     }
 
     /// Spreads a gradient of `tensor` out over the axes along which it was the same.
@@ -200,8 +196,31 @@ impl<'c, 'm> Call<'c, 'm> {
         if spread.iter().all(|&axis| shape.get(axis) == Some(&Some(1))) {
             return Ok(gradient.to_owned());
         }
-        let shape = self.gradient_shape(tensor)?;
+        // A size that is there already is broadcast to itself, so 1 will do.
+        let size = |axis: usize| if spread.contains(&axis) { shape[axis] } else { Some(1) };
+        let sizes: Option<Vec<i64>> =
+            self.lead.map(|_| Some(1)).into_iter().chain((0..shape.len()).map(size)).collect();
+        let shape = match sizes {
+            Some(sizes) => self.graph.add_ints("camloc.shape", &sizes),
+            None => self.gradient_shape(tensor)?,
+        };
         Ok(self.op("Expand", &[gradient, &shape], vec![]))
+    }
+
+    /// The values of a gradient of `tensor` in the gradient's shape.
+    pub(super) fn shaped(&mut self, values: &str, tensor: &str) -> Result<String, Missing> {
+        let lead = self.lead.map(|lead| lead as i64);
+        let own = self.graph.shape(tensor).unwrap_or_default();
+        let shape = match own.iter().filter(|size| size.is_none()).count() {
+            // One open size, as the batch, follows from the others.
+            1 => {
+                let sizes = lead.into_iter().chain(own.iter().map(|size| size.unwrap_or(-1)));
+                let sizes: Vec<i64> = sizes.collect();
+                self.graph.add_ints("camloc.shape", &sizes)
+            }
+            _ => self.gradient_shape(tensor)?,
+        };
+        Ok(self.op("Reshape", &[values, &shape], vec![]))
     }
 
     /// The shape of a tensor's gradient, as a tensor: after K the tensor's own sizes.
@@ -246,8 +265,7 @@ impl<'c, 'm> Call<'c, 'm> {
         if self.lead.is_none() {
             return Ok(gradient.to_owned());
         }
-        let shape = self.gradient_shape(tensor)?;
-        Ok(self.op("Reshape", &[gradient, &shape], vec![]))
+        self.shaped(gradient, tensor)
     }
 
     /// From the gradient of a node's output, which broadcasting made of an operand, that operand's: the sum
@@ -359,11 +377,40 @@ impl<'c, 'm> Call<'c, 'm> {
         self.lead.map(|lead| Size::Known(lead as i64))
     }
 
+    /// Zeros of the shape of a tensor's gradient, in the element type of `like`.
+    pub(super) fn zeros(&mut self, tensor: &str, like: &str) -> Result<String, Missing> {
+        if let Some(zeros) = self.zeros_of_pictures(tensor, like) {
+            return Ok(zeros);
+        }
+        let shape = self.gradient_shape(tensor)?;
+        Ok(self.zeros_of(&shape, like))
+    }
+
     /// Zeros of a shape, in the element type of `like`.
-    pub(super) fn zeros(&mut self, shape: &str, like: &str) -> String {
+    pub(super) fn zeros_of(&mut self, shape: &str, like: &str) -> String {
         let zero = build::scalar("", self.element(like), 0.0);
         let zero = TensorProto { dims: vec![1], ..zero };
         self.op("ConstantOfShape", &[shape], vec![build::tensor("value", zero)])
+    }
+
+    /// [`Call::zeros`] of a tensor of which only the batch is open, without asking for its shape, which not every
+    /// execution provider computes itself: one value of each picture, which is not less than itself, repeated.
+    fn zeros_of_pictures(&mut self, tensor: &str, like: &str) -> Option<String> {
+        let [None, own @ ..] = self.graph.shape(tensor)? else { return None };
+        let own: Vec<i64> = own.iter().map(|size| size.filter(|&size| size > 0)).collect::<Option<_>>()?;
+        let is_float = self.graph.element_type(tensor) == Some(self.element(tensor));
+        if !is_float || own.is_empty() {
+            return None;
+        }
+        let axes: Vec<i64> = (1..=own.len() as i64).collect();
+        let words = [vec![0; own.len()], vec![1; own.len()], axes];
+        let [starts, ends, axes] = words.map(|values| self.graph.add_ints("camloc.first", &values));
+        let first = self.op("Slice", &[tensor, &starts, &ends, &axes], vec![]);
+        let less = self.op("Less", &[&first, &first], vec![]);
+        let zero = self.cast_like(&less, like);
+        let sizes: Vec<i64> = self.lead.map(|lead| lead as i64).into_iter().chain([1]).chain(own).collect();
+        let sizes = self.graph.add_ints("camloc.shape", &sizes);
+        Some(self.op("Expand", &[&zero, &sizes], vec![]))
     }
 
     // Nodes.
@@ -409,6 +456,13 @@ impl<'c, 'm> Call<'c, 'm> {
     pub(super) fn mask(&mut self, comparison: &str, a: &str, b: &str) -> String {
         let holds = self.op(comparison, &[a, b], vec![]);
         self.cast_like(&holds, a)
+    }
+
+    /// 1 where a tensor is positive, -1 where it is negative, else zero.
+    pub(super) fn sign(&mut self, tensor: &str) -> String {
+        let zero = self.constant(0.0, tensor);
+        let [over, under] = ["Greater", "Less"].map(|comparison| self.mask(comparison, tensor, &zero));
+        self.op("Sub", &[&over, &under], vec![])
     }
 
     /// `factor * gradient of the first output`, for an operator that works on each value alone.

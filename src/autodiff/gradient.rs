@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gradient {
     /// One for a class, zero for the others: not computed yet, because what multiplies it with a matrix
-    /// had better pick a row. Holds the classes' tensor: i64 `[N]`, or `[K, N]` for K > 1.
+    /// had better pick a row. Holds the classes' tensor: i32 `[N]`, or `[K, N]` for K > 1.
     OneHot(String),
     /// A tensor of the graph.
     Tensor {

@@ -13,7 +13,7 @@ use crate::onnx::proto::{DataType, NodeProto};
 #[derive(Clone, Debug)]
 pub enum Seed {
     /// One value of each picture's: the target is `[N, C]`, perhaps with further axes of size 1, and
-    /// `classes` is a tensor i64 `[N, K]` of indices into C.
+    /// `classes` is a tensor i32 `[N, K]` of indices into C: with 64 bits not every execution provider computes.
     Classes {
         /// The tensor of classes.
         classes: String,

@@ -46,8 +46,16 @@ pub(super) fn finish(
     let like = largest.folded(graph, "camloc.largest");
     let size = graph.op("Shape", "camloc.size", &[&like], vec![]);
     let scaled: Vec<String> = maps.iter().map(|maps| scaled(graph, maps, &size)).collect();
-    let scaled: Vec<&str> = scaled.iter().map(String::as_str).collect();
-    graph.op(if fusion == Fusion::Max { "Max" } else { "Mean" }, name, &scaled, vec![]);
+    match fusion {
+        Fusion::Max => {
+            let scaled: Vec<&str> = scaled.iter().map(String::as_str).collect();
+            graph.op("Max", name, &scaled, vec![]);
+        }
+        Fusion::Mean => {
+            let sum = graph.sum("camloc.sum", &scaled);
+            graph.with("Div", name, &sum, scaled.len() as f64);
+        }
+    }
     largest.grid.size
 }
 

@@ -198,7 +198,7 @@ fn append(
         false => outputs::choose_value(&mut graph, &mut scores, request)?,
     };
     let (method, layer, map_size) = match (&scores.head, closed) {
-        (Some(head), true) => append_closed(&mut graph, head, &choice.classes, name),
+        (Some(head), true) => append_closed(&mut graph, head, &choice, name),
         _ => append_method(&mut graph, request, &scores, &choice, name)?,
     };
     let (map_size, guides) = match request.refine {
@@ -221,22 +221,22 @@ fn append(
 type Appended = (&'static str, String, Option<(usize, usize)>);
 
 /// Appends the maps under a name, in the closed form of the head.
-fn append_closed(graph: &mut Graph<'_>, head: &Head, classes: &str, name: &str) -> Appended {
+fn append_closed(graph: &mut Graph<'_>, head: &Head, choice: &Choice, name: &str) -> Appended {
     let method = match &head.form {
         Form::Pooled(linear) => {
-            cam::append(graph, head, linear, classes, name);
+            cam::append(graph, head, linear, name);
             cam::METHOD
         }
         Form::ClassMaps => {
-            class_maps::append(graph, head, classes, name);
+            class_maps::append(graph, head, &choice.numbers, name);
             class_maps::METHOD
         }
         Form::Acol => {
-            acol::append(graph, head, classes, name);
+            acol::append(graph, head, &choice.numbers, name);
             acol::METHOD
         }
         Form::Flattened(linear) => {
-            flatten_linear::append(graph, head, linear, classes, name);
+            flatten_linear::append(graph, head, linear, name);
             flatten_linear::METHOD
         }
     };

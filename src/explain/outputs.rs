@@ -16,10 +16,10 @@ pub(super) const SCORES: &str = "camloc.scores";
 /// Their maps.
 pub(super) const MAPS: &str = "camloc.maps";
 
-/// The classes that the branch explains.
+/// The classes that the branch explains: [`CLASSES`].
 pub(super) struct Choice {
-    /// Tensor of classes, i64 `[N, K]`.
-    pub classes: String,
+    /// The same classes as i32 `[N, K]`, for all further work: with 64 bits not every execution provider computes.
+    pub numbers: String,
     /// How many, K.
     pub count: usize,
 }
@@ -55,14 +55,17 @@ pub(super) fn choose(graph: &mut Graph<'_>, scores: &Scores, request: &Request) 
     let mut ranks = graph.fresh_name("camloc.ranks");
     let name = graph.fresh_name("camloc.topk");
     graph.push(build::node("TopK", &name, &[&logits, &k], &[&best, &ranks], vec![]));
+    ranks = match graph.numbers(scores.classes) {
+        Some(numbers) => graph.op("Gather", "camloc.ranked", &[&numbers, &ranks], vec![]),
+        None => graph.cast("camloc.ranked", &ranks, DataType::Int32),
+    };
     if ranked < count {
         let slots: Vec<i64> = (0..count).map(|slot| slot.min(ranked - 1) as i64).collect();
         let slots = graph.add_ints("camloc.slots", &slots);
         ranks = graph.op("Gather", "camloc.ranks", &[&ranks, &slots], vec![build::int("axis", 1)]);
     }
-    let zero = graph.add_ints("camloc.zero", &[0]);
-    let by_rank = graph.op("Less", "camloc.by_rank", &[TARGETS, &zero], vec![]);
-    let classes = graph.op("Where", CLASSES, &[&by_rank, &ranks, TARGETS], vec![]);
+    let numbers = targets_or(graph, &ranks);
+    graph.cast(CLASSES, &numbers, DataType::Int64);
 
     let probabilities = match &scores.probabilities {
         Some(own) => rows(graph, own, scores.classes),
@@ -70,8 +73,16 @@ pub(super) fn choose(graph: &mut Graph<'_>, scores: &Scores, request: &Request) 
         None if scores.classes == 1 => graph.op("Sigmoid", "camloc.probabilities", &[&logits], vec![]),
         None => graph.op("Softmax", "camloc.probabilities", &[&logits], vec![build::int("axis", 1)]),
     };
-    graph.op("GatherElements", SCORES, &[&probabilities, &classes], vec![build::int("axis", 1)]);
-    Choice { classes, count }
+    graph.op("GatherElements", SCORES, &[&probabilities, CLASSES], vec![build::int("axis", 1)]);
+    Choice { numbers, count }
+}
+
+/// The targets, and where one is below zero the class that stands in its place; i32.
+fn targets_or(graph: &mut Graph<'_>, classes: &str) -> String {
+    let targets = graph.cast("camloc.target_numbers", TARGETS, DataType::Int32);
+    let zero = graph.add_number("camloc.zero", 0);
+    let by_rank = graph.op("Less", "camloc.by_rank", &[&targets, &zero], vec![]);
+    graph.op("Where", "camloc.chosen", &[&by_rank, classes, &targets], vec![])
 }
 
 /// Appends the choice of one value of an output that holds no class scores. The scores become all of its values,
@@ -90,13 +101,13 @@ pub(super) fn choose_value(
     let column = graph.slice("camloc.column", &values, 1, 0, 1);
     let shape = graph.op("Shape", "camloc.column", &[&column], vec![]);
     // There is no rank among values: -1 stands for the place asked for.
-    let (zero, place) =
-        (graph.add_ints("camloc.zero", &[0]), graph.add_ints("camloc.place", &[place as i64]));
-    let by_rank = graph.op("Less", "camloc.by_rank", &[TARGETS, &zero], vec![]);
-    let chosen = graph.op("Where", "camloc.chosen", &[&by_rank, &place, TARGETS], vec![]);
-    let classes = graph.op("Expand", CLASSES, &[&chosen, &shape], vec![]);
-    graph.op("GatherElements", SCORES, &[&values, &classes], vec![build::int("axis", 1)]);
-    Ok(Choice { classes, count: 1 })
+    // It is below the number of values, which i32 counts.
+    let place = graph.add_number("camloc.place", place as i32);
+    let chosen = targets_or(graph, &place);
+    let numbers = graph.op("Expand", "camloc.chosen", &[&chosen, &shape], vec![]);
+    graph.cast(CLASSES, &numbers, DataType::Int64);
+    graph.op("GatherElements", SCORES, &[&values, CLASSES], vec![build::int("axis", 1)]);
+    Ok(Choice { numbers, count: 1 })
 }
 
 /// Where a value lies among all of an output's values for one picture.
@@ -135,7 +146,7 @@ pub(super) fn rows(graph: &mut Graph<'_>, tensor: &str, classes: usize) -> Strin
 pub(super) fn as_f32(graph: &mut Graph<'_>, tensor: &str) -> String {
     match graph.element_type(tensor) {
         Some(DataType::Float) => tensor.into(),
-        _ => graph.op("Cast", "camloc.f32", &[tensor], vec![build::int("to", DataType::Float as i64)]),
+        _ => graph.cast("camloc.f32", tensor, DataType::Float),
     }
 }
 

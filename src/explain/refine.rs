@@ -108,13 +108,12 @@ fn resemblance(
             false => resized(graph, &found.products, &shape),
         })
         .collect();
-    let products: Vec<&str> = products.iter().map(String::as_str).collect();
-    let lengths: Vec<&str> = described.iter().map(|found| found.lengths.as_str()).collect();
+    let lengths: Vec<String> = described.iter().map(|found| found.lengths.clone()).collect();
 
-    let product = graph.op("Sum", "camloc.product", &products, vec![]);
+    let product = graph.sum("camloc.product", &products);
     let product = graph.reshape("camloc.product", &product, &[0, 0, -1]);
     let product = graph.op("Relu", "camloc.product", &[&product], vec![]);
-    let length = graph.op("Sum", "camloc.length", &lengths, vec![]);
+    let length = graph.sum("camloc.length", &lengths);
     let length = graph.op("Sqrt", "camloc.length", &[&length], vec![]);
     let length = graph.with("Add", "camloc.length", &length, TINY);
     Some(graph.op("Div", "camloc.alike", &[&product, &length], vec![]))

@@ -15,7 +15,7 @@ pub struct Scores {
     pub logits: String,
     /// The model's own probabilities, shaped as the logits, if it has them.
     pub probabilities: Option<String>,
-    /// How many classes, C.
+    /// How many classes, C: no more than i32 counts, which tells them apart.
     pub classes: usize,
     /// How the scores come from a feature map, where that has a closed form.
     pub head: Option<Head>,
@@ -72,7 +72,8 @@ fn behind(graph: &Graph<'_>, output: &str) -> Result<Scores, ExplainError> {
         [_, rest @ ..] => rest.iter().try_fold(1_i64, |product, dim| product.checked_mul((*dim)?)),
         [] => None,
     };
-    let classes = classes.or_else(from_output).and_then(|classes| usize::try_from(classes).ok());
+    let classes = classes.or_else(from_output).filter(|&classes| classes <= i64::from(i32::MAX));
+    let classes = classes.and_then(|classes| usize::try_from(classes).ok());
     let unknown = || ExplainError::UnknownClasses { output: output.into() };
     Ok(Scores {
         output: output.into(),

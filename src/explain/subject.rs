@@ -25,7 +25,7 @@ impl Subject<'_, '_> {
 
     /// The seed of the chosen classes' logits.
     pub(super) fn logits(&self) -> Seed {
-        Seed::Classes { classes: self.choice.classes.clone(), count: self.choice.count }
+        Seed::Classes { classes: self.choice.numbers.clone(), count: self.choice.count }
     }
 
     /// The gradient of the scores by a layer, from a seed.

@@ -458,6 +458,27 @@ fn a_single_logit_is_scored_by_its_sigmoid() {
 }
 
 #[test]
+fn one_of_more_classes_than_a_file_lists_is_chosen_as_well() {
+    const SIDE: usize = 513;
+    // Every place is a class of its own.
+    let flat = vec![op("Flatten", &["features"], "logits", vec![])];
+    let mut classifier = Classifier::new(vec![], flat).output("logits", &[(SIDE * SIDE) as i64]);
+    classifier.dims[1..].copy_from_slice(&[1, SIDE as i64, SIDE as i64].map(Dim::Fixed));
+    let mut model = classifier.model();
+    explain(&mut model, &Request { top_k: 2, method: Some(Method::Gradient), ..Default::default() }).unwrap();
+    let session = run(&model, None, &[1, 1, SIDE, SIDE]);
+    let picture = noise(SIDE * SIDE, 3);
+    let mut ranks: Vec<usize> = (0..SIDE * SIDE).collect();
+    ranks.sort_by(|&a, &b| picture[b].total_cmp(&picture[a]));
+    let best = [ranks[0] as i64, ranks[1] as i64];
+    assert_eq!(session.integers("camloc.classes").unwrap().1, best);
+    let maps = session.floats("camloc.maps").unwrap().1;
+    for (map, &place) in maps.chunks(SIDE * SIDE).zip(&ranks) {
+        assert_eq!((map[place], map.iter().sum()), (1.0, 1.0));
+    }
+}
+
+#[test]
 fn a_head_without_a_closed_form_has_its_maps_from_gradients() {
     let mut classifier = pooled_gemm();
     classifier.nodes.insert(2, op("LayerNormalization", &["flat", "scale"], "normal", vec![]));

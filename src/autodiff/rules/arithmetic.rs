@@ -216,25 +216,27 @@ pub(super) fn reciprocal(call: &mut Call<'_, '_>, _: usize) -> Answer {
 
 /// `|x|`; zero at zero.
 pub(super) fn abs(call: &mut Call<'_, '_>, _: usize) -> Answer {
-    let sign = call.op("Sign", &[call.input(0)?], vec![]);
+    let sign = call.sign(call.input(0)?);
     call.times(&sign)
 }
 
 /// `1 / x`, but zero where x is zero.
 pub(super) fn inverse(call: &mut Call<'_, '_>, x: &str) -> String {
     let size = call.op("Abs", &[x], vec![]);
-    over(call, x, &size)
+    let sign = call.sign(x);
+    over(call, &sign, &size)
 }
 
 /// As [`inverse`], of a tensor that is nowhere negative.
 pub(super) fn inverse_of_positive(call: &mut Call<'_, '_>, x: &str) -> String {
-    over(call, x, x)
+    let zero = call.constant(0.0, x);
+    let sign = call.mask("Greater", x, &zero);
+    over(call, &sign, x)
 }
 
-fn over(call: &mut Call<'_, '_>, x: &str, size: &str) -> String {
-    let sign = call.op("Sign", &[x], vec![]);
-    let size = call.with("Max", size, smallest(call, x));
-    call.op("Div", &[&sign, &size], vec![])
+fn over(call: &mut Call<'_, '_>, sign: &str, size: &str) -> String {
+    let size = call.with("Max", size, smallest(call, size));
+    call.op("Div", &[sign, &size], vec![])
 }
 
 /// A number of which the inverse is finite in a tensor's element type, and nearly the smallest such.

@@ -92,8 +92,7 @@ fn inverse(indices: &[i64], size: &Size) -> Option<Vec<i64>> {
 
 /// Values added to zeros of the shape of `input`'s gradient, at indices of the values' own shape.
 fn scattered(call: &mut Call<'_, '_>, input: &str, indices: &str, values: &str, axis: usize) -> Answer {
-    let shape = call.gradient_shape(input)?;
-    let zeros = call.zeros(&shape, input);
+    let zeros = call.zeros(input, input)?;
     let attributes = vec![int("axis", call.shifted(axis)), string("reduction", "add")];
     Ok(Some(Gradient::dense(call.op("ScatterElements", &[&zeros, indices, values], attributes))))
 }
@@ -129,8 +128,7 @@ pub(super) fn scatter_elements(call: &mut Call<'_, '_>, position: usize) -> Answ
         0 if adds => super::pass::identity(call, 0),
         0 => {
             let gradient = call.dense()?;
-            let shape = call.gradient_shape(indices)?;
-            let zeros = call.zeros(&shape, data);
+            let zeros = call.zeros(indices, data)?;
             let indices = for_each_gradient(call, indices)?;
             Ok(Some(Gradient::dense(call.op("ScatterElements", &[&gradient, &indices, &zeros], at))))
         }
@@ -163,8 +161,7 @@ pub(super) fn gather_nd(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let (input, indices, output) = (call.input(0)?, call.input(1)?, call.output()?);
     let gradient = call.dense()?;
     let gradient = lead_last(call, &gradient, output)?;
-    let shape = call.gradient_shape(input)?;
-    let zeros = call.zeros(&shape, input);
+    let zeros = call.zeros(input, input)?;
     let zeros = lead_last(call, &zeros, input)?;
     let add = vec![string("reduction", "add")];
     let scattered = call.op("ScatterND", &[&zeros, indices, &gradient], add);
@@ -181,8 +178,7 @@ pub(super) fn scatter_nd(call: &mut Call<'_, '_>, position: usize) -> Answer {
             let gradient = call.dense()?;
             let gradient = lead_last(call, &gradient, data)?;
             let updates = call.input(2)?;
-            let shape = call.gradient_shape(updates)?;
-            let zeros = call.zeros(&shape, data);
+            let zeros = call.zeros(updates, data)?;
             let zeros = lead_last(call, &zeros, updates)?;
             let cleared = call.op("ScatterND", &[&gradient, indices, &zeros], vec![]);
             Ok(Some(Gradient::dense(lead_first(call, &cleared, data)?)))

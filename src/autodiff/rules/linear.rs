@@ -75,8 +75,7 @@ pub(super) fn matmul(call: &mut Call<'_, '_>, position: usize) -> Answer {
         if stack > 0 {
             sum = call.sum(&sum, &(0..stack).collect::<Vec<_>>(), false);
         }
-        let shape = call.gradient_shape(operand)?;
-        return Ok(Some(Gradient::dense(call.op("Reshape", &[&sum, &shape], vec![]))));
+        return Ok(Some(Gradient::dense(call.shaped(&sum, operand)?)));
     }
     if rank_a.min(rank_b) == 1 {
         return Ok(Some(Gradient::dense(product)));

@@ -111,8 +111,7 @@ pub(super) fn group(call: &mut Call<'_, '_>, position: usize) -> Answer {
         gradient = call.op("Mul", &[&gradient, &scale], vec![]);
     }
     let gradient = standard.pull(call, &gradient)?;
-    let shape = call.gradient_shape(input)?;
-    let gradient = call.op("Reshape", &[&gradient, &shape], vec![]);
+    let gradient = call.shaped(&gradient, input)?;
     Ok(Some(Gradient::dense(call.cast_like(&gradient, input))))
 }
 

@@ -24,20 +24,29 @@ pub(super) fn global_max(call: &mut Call<'_, '_>, _: usize) -> Answer {
     let flat = call.graph.add_ints("camloc.flat", &[0, 0, -1]);
     let flat = call.op("Reshape", &[input, &flat], vec![]);
     let first = call.op("ArgMax", &[&flat], vec![int("axis", 2)]);
-    let places = call.op("Shape", &[&flat], vec![int("start", 2)]);
-    let none = call.graph.add_ints("camloc.none", &[]);
-    let places = call.op("Reshape", &[&places, &none], vec![]);
-    let [zero, one] = [0, 1].map(|value| build::i64_tensor("camloc.number", &[], &[value]));
-    let [zero, one] = [zero, one].map(|number| call.graph.add_initializer(number));
-    let places = call.op("Range", &[&zero, &places, &one], vec![]);
-    let chosen = call.op("Equal", &[&first, &places], vec![]);
+    let known = call.shape(input)?.get(2..).and_then(|sizes| sizes.iter().copied().product::<Option<i64>>());
+    let known = known.and_then(|places| usize::try_from(places).ok());
+    let chosen = match known.and_then(|places| call.graph.numbers(places)) {
+        Some(numbers) => {
+            let first = call.op("Gather", &[&numbers, &first], vec![]);
+            call.op("Equal", &[&first, &numbers], vec![])
+        }
+        None => {
+            let places = call.op("Shape", &[&flat], vec![int("start", 2)]);
+            let none = call.graph.add_ints("camloc.none", &[]);
+            let places = call.op("Reshape", &[&places, &none], vec![]);
+            let [zero, one] = [0, 1].map(|value| build::i64_tensor("camloc.number", &[], &[value]));
+            let [zero, one] = [zero, one].map(|number| call.graph.add_initializer(number));
+            let places = call.op("Range", &[&zero, &places, &one], vec![]);
+            call.op("Equal", &[&first, &places], vec![])
+        }
+    };
     let chosen = call.cast_like(&chosen, output);
     let column = [call.size(output, 0), call.size(output, 1), Size::Known(1)];
     let column: Vec<Size> = call.lead_size().into_iter().chain(column).collect();
     let gradient = call.reshape(&gradient, &column);
     let product = call.op("Mul", &[&gradient, &chosen], vec![]);
-    let shape = call.gradient_shape(input)?;
-    Ok(Some(Gradient::dense(call.op("Reshape", &[&product, &shape], vec![]))))
+    Ok(Some(Gradient::dense(call.shaped(&product, input)?)))
 }
 
 /// The largest of each window: the first of them, where several are, as behind a rectifier.
@@ -47,23 +56,23 @@ pub(super) fn global_max(call: &mut Call<'_, '_>, _: usize) -> Answer {
 pub(super) fn max(call: &mut Call<'_, '_>, _: usize) -> Answer {
     let input = call.input(0)?;
     let gradient = call.dense()?;
-    let [largest, places] = ["camloc.largest", "camloc.places"].map(|name| call.graph.fresh_name(name));
+    let [largest, places] =
+        ["camloc.pool_largest", "camloc.pool_places"].map(|name| call.graph.fresh_name(name));
     let mut pool = call.node.clone();
     pool.attribute.retain(|attribute| attribute.name() != "storage_order");
     call.graph.push(build::node("MaxPool", &largest, &[input], &[&largest, &places], pool.attribute));
     let row: Vec<Size> = call.lead_size().into_iter().chain([Size::Known(-1)]).collect();
-    let mut places = call.reshape(&places, &[Size::Known(-1)]);
+    let mut places = call.graph.reshape("camloc.pool_places", &places, &[-1]);
     if let Some(lead) = call.lead() {
         let rows = call.graph.add_ints("camloc.rows", &[lead as i64, 1]);
-        places = call.op("Expand", &[&places, &rows], vec![]);
+        places = call.graph.op("Expand", "camloc.pool_places", &[&places, &rows], vec![]);
     }
     let updates = call.reshape(&gradient, &row);
-    let shape = call.gradient_shape(input)?;
-    let zeros = call.zeros(&shape, input);
+    let zeros = call.zeros(input, input)?;
     let zeros = call.reshape(&zeros, &row);
     let attributes = vec![int("axis", call.shifted(0)), build::string("reduction", "add")];
     let scattered = call.op("ScatterElements", &[&zeros, &places, &updates], attributes);
-    Ok(Some(Gradient::dense(call.op("Reshape", &[&scattered, &shape], vec![]))))
+    Ok(Some(Gradient::dense(call.shaped(&scattered, input)?)))
 }
 
 /// The mean of each window.
@@ -240,8 +249,7 @@ fn overlapping(call: &mut Call<'_, '_>, window: &Window, gradient: &str) -> Resu
     });
     let fits: Vec<Fit> = fits.collect();
     let planes = fit(call, &reached, axes + 2, &fits);
-    let shape = call.gradient_shape(input)?;
-    Ok(call.op("Reshape", &[&planes, &shape], vec![]))
+    call.shaped(&planes, input)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) fn extreme(call: &mut Call<'_, '_>, position: usize) -> Answer {
 /// `Σ |x|`; nothing passes at zero.
 pub(super) fn l1(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let Some(reduced) = Reduction::of_some(call, position)? else { return Ok(None) };
-    let sign = call.op("Sign", &[call.input(0)?], vec![]);
+    let sign = call.sign(call.input(0)?);
     Ok(Some(Gradient::dense(call.op("Mul", &[&reduced.gradient, &sign], vec![]))))
 }
 

@@ -172,7 +172,7 @@ fn identity(call: &mut Call<'_, '_>, axis: usize) -> Result<String, Missing> {
     let input = call.input(0)?;
     let size = call.size(input, axis);
     let shape = call.sizes(&[size.clone(), size]);
-    let zeros = call.zeros(&shape, input);
+    let zeros = call.zeros_of(&shape, input);
     Ok(call.op("EyeLike", &[&zeros], vec![]))
 }
 

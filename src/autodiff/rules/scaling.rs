@@ -16,7 +16,7 @@ pub(super) fn lp(call: &mut Call<'_, '_>, _: usize) -> Answer {
     let (norm, slope) = match call.node.int_or("p", 2) {
         1 => {
             let sizes = call.op("Abs", &[input], vec![]);
-            (call.total(&sizes, &[axis]), call.op("Sign", &[input], vec![]))
+            (call.total(&sizes, &[axis]), call.sign(input))
         }
         _ => {
             let squares = call.op("Mul", &[input, input], vec![]);
@@ -72,8 +72,7 @@ pub(super) fn local_response(call: &mut Call<'_, '_>, _: usize) -> Answer {
     let shares = call.op("MatMul", &[&seen_by, &shares], vec![]);
     let shares = call.op("Mul", &[&shares, &x], vec![]);
     let whole = call.op("Sub", &[&own, &shares], vec![]);
-    let shape = call.gradient_shape(input)?;
-    Ok(Some(Gradient::dense(call.op("Reshape", &[&whole, &shape], vec![]))))
+    Ok(Some(Gradient::dense(call.shaped(&whole, input)?)))
 }
 
 /// A matrix `[size, size]` that is `value` from `before` left of its diagonal to `after` right of it.

@@ -25,8 +25,7 @@ pub(super) fn reshape(call: &mut Call<'_, '_>, position: usize) -> Answer {
         return Ok(Some(Gradient::spread(call.reshape(&gradient, &sizes), kept)));
     }
     let gradient = call.fill(&gradient, &spread, output)?;
-    let shape = call.gradient_shape(input)?;
-    Ok(Some(Gradient::dense(call.op("Reshape", &[&gradient, &shape], vec![]))))
+    Ok(Some(Gradient::dense(call.shaped(&gradient, input)?)))
 }
 
 /// The axes of the input along which the gradient is the same, if it is along these of the output: where

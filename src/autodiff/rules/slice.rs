@@ -51,10 +51,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, position: usize) -> Answer {
     for (index, output) in node.output.iter().enumerate() {
         parts.push(match call.dense_of(index)? {
             Some(gradient) => gradient,
-            None => {
-                let shape = call.gradient_shape(output)?;
-                call.zeros(&shape, input)
-            }
+            None => call.zeros(output, input)?,
         });
     }
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();

@@ -18,10 +18,10 @@ pub const FIRST_MAPS: &str = "camloc.maps_a";
 /// of the predicted class.
 pub const ERASED_MAPS: &str = "camloc.maps_b";
 
-/// Appends the maps under a name, f32 `[N, K, h, w]`, for classes `[N, K]`.
-pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, classes: &str, name: &str) {
+/// Appends the maps under a name, f32 `[N, K, h, w]`, for the numbers of classes `[N, K]`.
+pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, numbers: &str, name: &str) {
     let second = Head { features: ERASED_MAPS.into(), ..head.clone() };
     let [first, second] =
-        [head, &second].map(|branch| class_maps::append(graph, branch, classes, "camloc.branch"));
+        [head, &second].map(|branch| class_maps::append(graph, branch, numbers, "camloc.branch"));
     graph.op("Max", name, &[&first, &second], vec![]);
 }

@@ -2,21 +2,15 @@
 //! layer that follows their global average pooling, `map = sum_f W[class, f] * A[f]`, without ReLU.
 
 use super::super::head::{Head, Layout, Linear};
-use super::super::outputs::as_f32;
+use super::super::outputs::{CLASSES, as_f32};
 use crate::onnx::build;
 use crate::onnx::graph::Graph;
 
 pub(in super::super) const METHOD: &str = "cam";
 
-/// Appends the maps under a name, f32 `[N, K, h, w]`, for classes `[N, K]`.
-pub(in super::super) fn append(
-    graph: &mut Graph<'_>,
-    head: &Head,
-    linear: &Linear,
-    classes: &str,
-    name: &str,
-) {
-    let weights = class_weights(graph, linear, classes);
+/// Appends the maps of the chosen classes under a name, f32 `[N, K, h, w]`.
+pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Linear, name: &str) {
+    let weights = class_weights(graph, linear);
     let mut features = as_f32(graph, &head.features);
     if head.layout == Layout::Nhwc {
         let perm = build::ints("perm", &[0, 3, 1, 2]);
@@ -30,9 +24,9 @@ pub(in super::super) fn append(
 }
 
 /// The weights of the chosen classes, f32 `[N, K, F]`, gathered from the model's own tensor.
-pub(super) fn class_weights(graph: &mut Graph<'_>, linear: &Linear, classes: &str) -> String {
+pub(super) fn class_weights(graph: &mut Graph<'_>, linear: &Linear) -> String {
     let axis = build::int("axis", linear.class_axis as i64);
-    let gathered = graph.op("Gather", "camloc.gathered", &[&linear.weight, classes], vec![axis]);
+    let gathered = graph.op("Gather", "camloc.gathered", &[&linear.weight, CLASSES], vec![axis]);
     let mut weights = as_f32(graph, &gathered);
     if linear.class_axis == 1 {
         let perm = build::ints("perm", &[1, 2, 0]);

@@ -9,8 +9,8 @@ use crate::onnx::graph::Graph;
 
 pub(in super::super) const METHOD: &str = "class-maps";
 
-/// Appends the maps under a name, which is returned, f32 `[N, K, h, w]`, for classes `[N, K]`.
-pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, classes: &str, name: &str) -> String {
+/// Appends the maps under a name, which is returned, f32 `[N, K, h, w]`, for the numbers of classes `[N, K]`.
+pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, numbers: &str, name: &str) -> String {
     let mut features = head.features.clone();
     if head.layout == Layout::Nhwc {
         let perm = build::ints("perm", &[0, 3, 1, 2]);
@@ -21,7 +21,7 @@ pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, classes: &str
 
     // Each picture has classes of its own, so the channel is named anew for every place.
     let column = graph.add_ints("camloc.column_shape", &[0, 0, 1]);
-    let column = graph.op("Reshape", "camloc.column", &[classes, &column], vec![]);
+    let column = graph.op("Reshape", "camloc.column", &[numbers, &column], vec![]);
     let across = places_shape(graph, head, &places);
     let channels = graph.op("Expand", "camloc.channels", &[&column, &across], vec![]);
     let axis = build::int("axis", 1);

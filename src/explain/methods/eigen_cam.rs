@@ -10,6 +10,7 @@ use super::super::layers::Layer;
 use super::super::subject::Subject;
 use crate::onnx::build::{self, int};
 use crate::onnx::graph::Graph;
+use crate::onnx::proto::DataType;
 
 /// How often the Gram matrix is squared.
 const SQUARINGS: usize = 9;
@@ -81,14 +82,14 @@ fn principal(graph: &mut Graph<'_>, gram: &str) -> String {
     }
     // By now every column is a multiple of the eigenvector; the longest one is furthest from zero.
     let squares = graph.op("Mul", "camloc.squares", &[&power, &power], vec![]);
-    let lengths = graph.reduce("ReduceSum", "camloc.lengths", &squares, &[2], true);
+    // The matrix is symmetric: it has the same rows.
+    let lengths = graph.reduce("ReduceSum", "camloc.lengths", &squares, &[3], false);
     let one = graph.add_ints("camloc.k", &[1]);
     let (value, longest) = (graph.fresh_name("camloc.longest"), graph.fresh_name("camloc.longest_at"));
-    graph.push(build::node("TopK", &longest, &[&lengths, &one], &[&value, &longest], vec![int("axis", 3)]));
-    let rows = graph.slice("camloc.rows", &power, 3, 0, 1);
-    let rows = graph.op("Shape", "camloc.rows", &[&rows], vec![]);
-    let column = graph.op("Expand", "camloc.column", &[&longest, &rows], vec![]);
-    let mut vector = graph.op("GatherElements", "camloc.vector", &[&power, &column], vec![int("axis", 3)]);
+    graph.push(build::node("TopK", &longest, &[&lengths, &one], &[&value, &longest], vec![]));
+    let row = graph.op("GatherND", "camloc.row", &[&power, &longest], vec![int("batch_dims", 2)]);
+    let axis = graph.add_ints("camloc.axes", &[3]);
+    let mut vector = graph.op("Unsqueeze", "camloc.vector", &[&row, &axis], vec![]);
     for _ in 0..STEPS {
         vector = graph.op("MatMul", "camloc.vector", &[gram, &vector], vec![]);
         vector = unit(graph, &vector);
@@ -127,9 +128,11 @@ fn length(graph: &mut Graph<'_>, tensor: &str) -> String {
 fn signed(graph: &mut Graph<'_>, map: &str, centred: &str) -> String {
     let total = graph.reduce("ReduceSum", "camloc.total", centred, &[2], true);
     let along = graph.op("MatMul", "camloc.along", &[&total, map], vec![]);
-    let sign = graph.op("Sign", "camloc.sign", &[&along], vec![]);
     // Where they are not related at all, any sign is right, but not zero.
-    let sign = graph.with("Add", "camloc.sign", &sign, 0.5);
-    let sign = graph.op("Sign", "camloc.sign", &[&sign], vec![]);
+    let zero = graph.add_float("camloc.zero", 0.0);
+    let against = graph.op("Less", "camloc.against", &[&along, &zero], vec![]);
+    let against = graph.cast("camloc.against", &against, DataType::Float);
+    let sign = graph.with("Mul", "camloc.sign", &against, -2.0);
+    let sign = graph.with("Add", "camloc.sign", &sign, 1.0);
     graph.op("Mul", "camloc.signed", &[map, &sign], vec![])
 }

@@ -7,12 +7,13 @@
 use super::super::ExplainError;
 use super::super::features::Maps;
 use super::super::layers::Layer;
-use super::super::outputs::rows;
+use super::super::outputs::{CLASSES, rows};
 use super::super::subject::Subject;
 use super::grad_cam;
 use crate::autodiff::Seed;
 use crate::onnx::build::{self, int};
 use crate::onnx::graph::Graph;
+use crate::onnx::proto::DataType;
 
 /// How many classes are compared with.
 const COMPARED: usize = 3;
@@ -26,20 +27,20 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
 /// The gradient of `y_t - ȳ` by the logits, for each chosen class t.
 fn seed(subject: &mut Subject<'_, '_>) -> Seed {
     let (classes, count) = (subject.scores.classes, subject.count());
-    let chosen = &subject.choice.classes;
     let graph = &mut *subject.graph;
     let logits = rows(graph, &subject.scores.logits, classes);
 
     // [N, K, C]: how far each class is from the chosen one, which itself comes first, at no distance.
-    let own = graph.op("GatherElements", "camloc.own", &[&logits, chosen], vec![int("axis", 1)]);
+    let own = graph.op("GatherElements", "camloc.own", &[&logits, CLASSES], vec![int("axis", 1)]);
     let [one, two] = [1, 2].map(|axis| graph.add_ints("camloc.axes", &[axis]));
     let own = graph.op("Unsqueeze", "camloc.own", &[&own, &two], vec![]);
     let all = graph.op("Unsqueeze", "camloc.all", &[&logits, &one], vec![]);
     let distance = graph.op("Sub", "camloc.distance", &[&all, &own], vec![]);
     let distance = graph.op("Abs", "camloc.distance", &[&distance], vec![]);
-    let column = graph.op("Unsqueeze", "camloc.column", &[chosen, &two], vec![]);
+    let column = graph.op("Unsqueeze", "camloc.column", &[&subject.choice.numbers, &two], vec![]);
     // A class of the same score must not take its place.
-    let first = filled_like(graph, -1.0, &column);
+    let own = compared_with_itself(graph, "Equal", &column);
+    let first = graph.op("Neg", "camloc.first", &[&own], vec![]);
     let axis = || vec![int("axis", 2)];
     let order = graph.op("ScatterElements", "camloc.order", &[&distance, &column, &first], axis());
     let near = (COMPARED + 1).min(classes) as i64;
@@ -48,33 +49,30 @@ fn seed(subject: &mut Subject<'_, '_>) -> Seed {
     let attributes = vec![int("axis", 2), int("largest", 0)];
     graph.push(build::node("TopK", &nearest, &[&order, &k], &[&values, &nearest], attributes));
 
-    let shape = graph.op("Shape", "camloc.shape", &[&distance], vec![]);
-    let each = graph.op("Expand", "camloc.each", &[&all, &shape], vec![]);
-    let own = filled_like(graph, 1.0, &column);
-    let against = against(graph, &each, &nearest);
+    let times = graph.add_ints("camloc.each", &[1, count as i64, 1]);
+    let each = graph.op("Expand", "camloc.each", &[&all, &times], vec![]);
+    let scores = graph.op("GatherElements", "camloc.compared", &[&each, &nearest], axis());
+    let scores = graph.slice("camloc.compared", &scores, 2, 1, i64::MAX);
+    let against = against(graph, &scores);
     let values = graph.op("Concat", "camloc.seed_values", &[&own, &against], axis());
-    let nothing = filled_like(graph, 0.0, &distance);
+    let nothing = compared_with_itself(graph, "Less", &distance);
     let seed = graph.op("ScatterElements", "camloc.seed", &[&nothing, &nearest, &values], axis());
     Seed::Given { tensor: as_seed(subject, &seed), count }
 }
 
-/// A tensor of the shape of another, filled with one value.
-fn filled_like(graph: &mut Graph<'_>, value: f32, like: &str) -> String {
-    let value = graph.add_float("camloc.value", value);
-    let shape = graph.op("Shape", "camloc.shape", &[like], vec![]);
-    graph.op("Expand", "camloc.filled", &[&value, &shape], vec![])
+/// A tensor of the shape of another, f32: ones for `Equal` of integers, zeros for `Less`. It asks for no shape, which not
+/// every execution provider computes itself.
+fn compared_with_itself(graph: &mut Graph<'_>, comparison: &str, tensor: &str) -> String {
+    let holds = graph.op(comparison, "camloc.compared", &[tensor, tensor], vec![]);
+    graph.cast("camloc.filled", &holds, DataType::Float)
 }
 
-/// The gradient of `-ȳ` by the compared classes' scores: `scores` are all classes' `[N, K, C]`, `nearest`
-/// `[N, K, 4]` begins with the chosen class itself.
-fn against(graph: &mut Graph<'_>, scores: &str, nearest: &str) -> String {
-    let axis = || vec![int("axis", 2)];
-    let others = graph.slice("camloc.others", nearest, 2, 1, i64::MAX);
-    let scores = graph.op("GatherElements", "camloc.compared", &[scores, &others], axis());
-    let shares = graph.op("Softmax", "camloc.shares", &[&scores], axis());
-    let weighted = graph.op("Mul", "camloc.weighted", &[&shares, &scores], vec![]);
+/// The gradient of `-ȳ` by the compared classes' scores `[N, K, 3]`.
+fn against(graph: &mut Graph<'_>, scores: &str) -> String {
+    let shares = graph.op("Softmax", "camloc.shares", &[scores], vec![int("axis", 2)]);
+    let weighted = graph.op("Mul", "camloc.weighted", &[&shares, scores], vec![]);
     let mean = graph.reduce("ReduceSum", "camloc.mean", &weighted, &[2], true);
-    let offset = graph.op("Sub", "camloc.offset", &[&scores, &mean], vec![]);
+    let offset = graph.op("Sub", "camloc.offset", &[scores, &mean], vec![]);
     let offset = graph.with("Add", "camloc.offset", &offset, 1.0);
     let against = graph.op("Mul", "camloc.against", &[&shares, &offset], vec![]);
     graph.op("Neg", "camloc.against", &[&against], vec![])
@@ -99,7 +97,7 @@ fn as_seed(subject: &mut Subject<'_, '_>, seed: &str) -> String {
         }
     };
     match graph.element_type(logits) {
-        None | Some(crate::onnx::proto::DataType::Float) => seed,
-        Some(element) => graph.op("Cast", "camloc.seed", &[&seed], vec![int("to", element as i64)]),
+        None | Some(DataType::Float) => seed,
+        Some(element) => graph.cast("camloc.seed", &seed, element),
     }
 }

@@ -10,16 +10,10 @@ use crate::onnx::graph::Graph;
 
 pub(in super::super) const METHOD: &str = "flatten-linear";
 
-/// Appends the maps under a name, f32 `[N, K, h, w]`, for classes `[N, K]`.
-pub(in super::super) fn append(
-    graph: &mut Graph<'_>,
-    head: &Head,
-    linear: &Linear,
-    classes: &str,
-    name: &str,
-) {
+/// Appends the maps of the chosen classes under a name, f32 `[N, K, h, w]`.
+pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Linear, name: &str) {
     let features = as_f32(graph, &head.features);
-    let weights = class_weights(graph, linear, classes);
+    let weights = class_weights(graph, linear);
     let (per_class, one_class) = shapes(graph, &features);
     let weights = graph.op("Reshape", "camloc.weights", &[&weights, &per_class], vec![]);
     let features = graph.op("Reshape", "camloc.features", &[&features, &one_class], vec![]);

@@ -7,7 +7,9 @@
 use super::super::ExplainError;
 use super::super::features::{Grid, Maps, sum, weighted};
 use super::super::layers::Layer;
+use super::super::outputs::as_f32;
 use super::super::subject::Subject;
+use crate::onnx::build::int;
 
 /// Appends the maps of the chosen classes.
 pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Maps, ExplainError> {
@@ -27,16 +29,14 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
     let weights = graph.op("Mul", "camloc.weights", &[&positive, &shares], vec![]);
     let weights = match slopes.even {
         // One value stands for all places.
-        true => {
-            let ones = graph.op(
-                "Shape",
-                "camloc.places",
-                &[&activations],
-                vec![crate::onnx::build::int("start", 2)],
-            );
-            let places = graph.op("Cast", "camloc.places", &[&ones], vec![crate::onnx::build::int("to", 1)]);
-            graph.op("Mul", "camloc.weights", &[&weights, &places], vec![])
-        }
+        true => match layer.size {
+            Some((height, width)) => graph.with("Mul", "camloc.weights", &weights, (height * width) as f64),
+            None => {
+                let places = graph.op("Shape", "camloc.places", &[&activations], vec![int("start", 2)]);
+                let places = as_f32(graph, &places);
+                graph.op("Mul", "camloc.weights", &[&weights, &places], vec![])
+            }
+        },
         false => sum(graph, &weights),
     };
     let tensor = weighted(graph, &weights, &activations);

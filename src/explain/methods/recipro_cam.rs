@@ -46,7 +46,7 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
     let scores = graph.op("Softmax", "camloc.alone", &[&scores], vec![int("axis", 1)]);
     let scores = graph.reshape("camloc.alone", &scores, &[-1, places as i64, classes]);
     let axis = graph.add_ints("camloc.axes", &[1]);
-    let chosen = graph.op("Unsqueeze", "camloc.chosen", &[&subject.choice.classes, &axis], vec![]);
+    let chosen = graph.op("Unsqueeze", "camloc.chosen", &[&subject.choice.numbers, &axis], vec![]);
     let each = graph.add_ints("camloc.each", &[1, places as i64, count]);
     let chosen = graph.op("Expand", "camloc.chosen", &[&chosen, &each], vec![]);
     let picked = graph.op("GatherElements", "camloc.picked", &[&scores, &chosen], vec![int("axis", 2)]);
@@ -80,15 +80,22 @@ fn copies(graph: &mut Graph<'_>, layer: &Layer, places: usize) -> String {
     let mask = graph.add_initializer(build::f32_tensor("camloc.one_place", shape, &kept));
     let mask = match graph.element_type(&layer.tensor) {
         None | Some(crate::onnx::proto::DataType::Float) => mask,
-        Some(element) => graph.op("Cast", "camloc.one_place", &[&mask], vec![int("to", element as i64)]),
+        Some(element) => graph.cast("camloc.one_place", &mask, element),
     };
     let axis = graph.add_ints("camloc.axes", &[1]);
     let lone = graph.op("Unsqueeze", "camloc.lone", &[&layer.tensor, &axis], vec![]);
     let each = graph.op("Mul", "camloc.copies", &[&lone, &mask], vec![]);
     // The first two axes, pictures and places, become one batch.
-    let rest = graph.op("Shape", "camloc.rest", &[&layer.tensor], vec![int("start", 1)]);
-    let hole = graph.add_ints("camloc.hole", &[-1]);
-    let shape = graph.op("Concat", "camloc.shape", &[&hole, &rest], vec![int("axis", 0)]);
+    let rest: Option<Vec<i64>> =
+        graph.shape(&layer.tensor).and_then(|shape| shape.get(1..)?.iter().copied().collect());
+    let shape = match rest {
+        Some(rest) => graph.add_ints("camloc.shape", &[&[-1], &rest[..]].concat()),
+        None => {
+            let rest = graph.op("Shape", "camloc.rest", &[&layer.tensor], vec![int("start", 1)]);
+            let hole = graph.add_ints("camloc.hole", &[-1]);
+            graph.op("Concat", "camloc.shape", &[&hole, &rest], vec![int("axis", 0)])
+        }
+    };
     graph.op("Reshape", "camloc.copies", &[&each, &shape], vec![])
 }
 

@@ -17,7 +17,9 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
     let activations = activations(subject.graph, layer);
     let mut maps = Vec::new();
     for slot in 0..subject.count() as i64 {
-        let classes = subject.graph.slice("camloc.class", &subject.choice.classes, 1, slot, slot + 1);
+        let slot = subject.graph.add_ints("camloc.slot", &[slot]);
+        let classes = [subject.choice.numbers.as_str(), &slot];
+        let classes = subject.graph.op("Gather", "camloc.class", &classes, vec![int("axis", 1)]);
         let slopes = slopes(subject, layer, &classes)?;
         let weights = grad_cam::weights(subject, &slopes);
         maps.push(weighted(subject.graph, &weights, &activations));
