@@ -77,6 +77,7 @@ fn request(model: &ModelProto, choices: &mut Choices<'_>) -> Request {
         layers,
         refine: choices.below(2) == 0,
         fusion: if choices.below(2) == 0 { Fusion::Mean } else { Fusion::Max },
+        closer: choices.below(2),
         black_box: Settings::default(),
     }
 }
