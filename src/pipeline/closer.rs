@@ -22,10 +22,6 @@ const FINER: usize = 4;
 /// No finer than boxes are made.
 const MOST: usize = 224;
 
-/// The new map's shares of its peak are raised to this power: it brings their best threshold, 0.3, to 0.4, where that of other
-/// maps is, so that one threshold serves both.
-const POWER: f32 = 0.761;
-
 /// Says what to look at again, and lays what was seen there into the map; keeps its buffers.
 #[derive(Default)]
 pub(super) struct Closer {
@@ -85,10 +81,10 @@ impl Closer {
         if before <= 0.0 || now <= 0.0 {
             return;
         }
-        let shares = closer.values.iter().map(|value| before * (value / now).clamp(0.0, 1.0).powf(POWER));
-        // NaN, which is nowhere clamped, marks nothing.
+        // What is not finite marks nothing.
+        let marked = |value: f32| if value.is_finite() { value.max(0.0) } else { 0.0 };
         let shares: Vec<F32> =
-            shares.map(|share| F32::new(if share.is_finite() { share } else { 0.0 })).collect();
+            closer.values.iter().map(|&value| F32::new(marked(value) * before / now)).collect();
         let (columns, rows) = part.grid;
         let mut laid = TypedImage::<F32>::new(columns, rows);
         let seen = u32::try_from(closer.width).ok().zip(u32::try_from(closer.height).ok());

@@ -1,5 +1,6 @@
 //! Execution providers: their names, which of them are at hand, and how a session is put on one.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,7 +12,7 @@ use prost::Message;
 
 use super::RuntimeError;
 use super::library::built_in;
-use crate::onnx::proto::ModelProto;
+use crate::onnx::proto::{ModelProto, NodeProto};
 
 /// What of ONNX Runtime runs a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,7 +125,7 @@ impl Provider {
         let option = |name: &str, value: String| (format!("{}.{name}", self.id()), value);
         match self {
             Provider::OpenVino => vec![option("load_config", OPENVINO_PRECISION.into())],
-            Provider::WebGpu => vec![option("forceCpuNodeNames", pools_with_places(model).join("\n"))],
+            Provider::WebGpu => vec![option("forceCpuNodeNames", beyond_webgpu(model).join("\n"))],
             _ => vec![],
         }
     }
@@ -148,13 +149,26 @@ impl Provider {
     }
 }
 
-/// The names of a model's poolings that also tell where the largest values were, as the gradient of one does: WebGPU
-/// takes them and then fails.
-fn pools_with_places(model: &[u8]) -> Vec<String> {
+/// The names of a model's nodes that WebGPU takes and then does wrong.
+fn beyond_webgpu(model: &[u8]) -> Vec<String> {
     // What can't be read here is refused by ONNX Runtime, in its own words.
-    let nodes = ModelProto::decode(model).unwrap_or_default().graph.unwrap_or_default().node;
-    let pools = nodes.into_iter().filter(|node| node.op_type() == "MaxPool" && node.output.len() > 1);
-    pools.map(|node| node.name().to_owned()).collect()
+    let graph = ModelProto::decode(model).unwrap_or_default().graph.unwrap_or_default();
+    let kernels: HashMap<&str, &[i64]> =
+        graph.initializer.iter().map(|weights| (weights.name(), weights.dims.as_slice())).collect();
+    let is_wrong = |node: &&NodeProto| match node.op_type() {
+        // One that also tells where the largest values were, as the gradient of a pooling does, fails when it runs.
+        "MaxPool" => node.output.len() > 1,
+        // The plugin 0.4.0 reads channels by threes where they are no multiple of four, and gives other numbers.
+        "Conv" => match node.input.get(1).and_then(|weights| kernels.get(weights.as_str())) {
+            Some([out, channels, sizes @ ..]) => {
+                let by_threes = channels % 3 == 0 && channels % 4 != 0 && *channels > 3;
+                by_threes && out % 4 == 0 && sizes.iter().any(|&size| size > 1)
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    graph.node.iter().filter(is_wrong).map(|node| node.name().to_owned()).collect()
 }
 
 /// As users know it: `CUDA`.
