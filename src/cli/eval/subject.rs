@@ -7,6 +7,7 @@ use camloc::assets::Store;
 use camloc::eval::dataset::Dataset;
 use camloc::eval::results::Subject;
 use camloc::explain::{Method, black_box};
+use camloc::model::Classifier;
 use camloc::onnx::load::encode;
 use camloc::pipeline::Explainer;
 use serde_json::json;
@@ -31,8 +32,9 @@ pub(in crate::cli) fn explainer(
         // How others would ask changes nothing here.
         asked.black_box = black_box::Settings::default();
     }
-    hash.update(format!("{asked:?} {:?} {:?}", classifier.preprocessing, classifier.labels));
     let options = assemble::options(settings)?;
+    let Classifier { preprocessing, labels, .. } = &classifier;
+    hash.update(format!("{asked:?} {preprocessing:?} {labels:?} {:?}", options.provider));
     Ok((Explainer::new(classifier, &request, &options)?, hex(&hash.finalize())))
 }
 
@@ -56,6 +58,7 @@ pub(super) fn subject(evaluation: &Evaluation<'_>, dataset: &Dataset) -> Result<
         ("components", json!(settings.localize.components)),
         ("min_area", json!(decimal(settings.localize.min_area))),
         ("min_peak", json!(decimal(settings.localize.min_peak))),
+        ("closer", json!(settings.localize.closer)),
         ("edges", json!(settings.masks.edges)),
         ("fit", json!(settings.model.fit)),
         ("input_size", json!(settings.model.input_size)),

@@ -182,6 +182,11 @@ impl Report {
     pub fn html(&self) -> Result<String, ReportError> {
         page::render(self)
     }
+
+    /// What made it, by its command: `camloc eval`.
+    fn program(&self) -> String {
+        self.command.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    }
 }
 
 #[cfg(test)]
@@ -238,8 +243,8 @@ mod tests {
         let page = hostile().html().unwrap();
         assert!(!page.contains("<script"), "a label got through as it is");
         assert!(!page.contains("&amp;lt;"), "a label was escaped twice");
-        // 24 texts, the title and the pictures' names twice, and 30 rows.
-        assert_eq!(page.matches("alert(").count(), 24 + 3 + 30, "a text is missing");
+        // 24 texts, the title and the pictures' names twice, the command's first words in the title and above it, 30 rows.
+        assert_eq!(page.matches("alert(").count(), 24 + 3 + 2 + 30, "a text is missing");
     }
 
     #[test]
