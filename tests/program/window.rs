@@ -17,7 +17,7 @@ impl Display {
     /// `None`, with the skip noted, where Xvfb or xdotool is not installed.
     pub(crate) fn start(test: &str) -> Option<Display> {
         let started = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", "1400x900x24", "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();
