@@ -74,7 +74,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let called: Vec<String> = sources.iter().map(|source| collect::camera_name(source)).collect();
     let targets = overlaid::targets(args.output.as_deref(), several, &called)?;
     let sinks = args.results.open(several, &overlaid::paths(&targets), &[])?;
-    let of_stream = overlaid::videos(&targets, |_| None, &store, context)?;
+    let ffmpeg = || assemble::ffmpeg(&store, &context.report);
+    let of_stream = overlaid::videos(&targets, |_| None, ffmpeg)?;
     let size = sources.first().and_then(|source| source.info().size).unwrap_or((1280, 720));
     let names = teaching.as_ref().map(Teaching::names).unwrap_or_default();
     let text = assemble::writer(&names, &store, &context.report);

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
-use camloc::assets::Store;
 use camloc::sink::{Sink, VideoOptions, VideoSink};
 
-use super::{Context, assemble, usage};
+use super::usage;
 
 /// The file of each stream, `None` where none is written. Of `several` streams, `output` is a folder, and each file has
 /// its stream's name.
@@ -40,16 +39,15 @@ pub(super) fn paths(targets: &[Option<PathBuf>]) -> Vec<&Path> {
     targets.iter().flatten().map(PathBuf::as_path).collect()
 }
 
-/// Opens them, for each stream none or one; `sound` says where a stream's sound is.
+/// Opens them, for each stream none or one; `sound` says where a stream's sound is, `ffmpeg` is asked for only if there are any.
 pub(super) fn videos(
     targets: &[Option<PathBuf>],
     sound: impl Fn(usize) -> Option<PathBuf>,
-    store: &Store,
-    context: &Context,
+    ffmpeg: impl Fn() -> Result<PathBuf>,
 ) -> Result<Vec<Vec<Box<dyn Sink>>>> {
     let open = |(stream, path): (usize, &PathBuf)| -> Result<Box<dyn Sink>> {
-        let ffmpeg = assemble::ffmpeg(store, &context.report)?;
-        Ok(Box::new(VideoSink::create(path, VideoOptions { ffmpeg, sound: sound(stream) })?))
+        let options = VideoOptions { ffmpeg: ffmpeg()?, sound: sound(stream) };
+        Ok(Box::new(VideoSink::create(path, options)?))
     };
     let streams = targets.iter().enumerate();
     streams.map(|(stream, path)| path.iter().map(|path| open((stream, path))).collect()).collect()

@@ -78,7 +78,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         let path = Path::new(&args.videos[stream]);
         (sources[stream].info().has_audio && path.is_file()).then(|| path.to_owned())
     };
-    let of_stream = overlaid::videos(&targets, sound, &store, context)?;
+    let of_stream = overlaid::videos(&targets, sound, || Ok(ffmpeg.clone()))?;
 
     let infos = || sources.iter().map(VideoSource::info);
     let size = infos().find_map(|info| info.size).unwrap_or((1280, 720));
