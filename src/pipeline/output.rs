@@ -69,6 +69,12 @@ impl Named {
         Named { photos: info.photos.clone(), source: PathBuf::from(&info.name) }
     }
 
+    /// A file without its folders, a camera as it is called.
+    fn short(&self) -> String {
+        let name = self.source.file_name().filter(|_| self.source.is_file());
+        name.map_or_else(|| self.source.display().to_string(), |name| name.display().to_string())
+    }
+
     /// The photo that a frame is, if it is one.
     fn photo(&self, drawn: &Drawn) -> Option<&Path> {
         let place = usize::try_from(drawn.frame.seq).ok()?;
@@ -108,6 +114,9 @@ impl Output<'_> {
         let mut troubles = vec![None; around.sources.len()];
         // Those of the latest frame; a frame that stands still has no new ones.
         let mut rows = Vec::new();
+        if let (Some(window), [_, _, ..]) = (&mut self.window, &*around.sources) {
+            window.name_tiles(around.sources.iter().map(Named::short).collect());
+        }
         loop {
             self.hear(notices, &mut troubles, &mut summary, observe);
             let (done, of) = around.stats.asked();

@@ -80,6 +80,16 @@ impl<'a> Hud<'a> {
         self.text.stamp(self.canvas, (x, y), word, style);
     }
 
+    /// What a part of the canvas shows, in the part's lower right corner.
+    pub fn name(&mut self, part: Rect, name: &str) {
+        let style = TextStyle::new(self.size, TEXT).at_most(part.width() / 2);
+        let (width, height) = self.text.size_of(name, style);
+        let edge = (self.size as i32, self.size as i32 / 2);
+        let (x, y) = (part.right() - width as i32 - edge.0, part.bottom() - height as i32 - edge.1);
+        self.panel(x, y, width, height, self.size);
+        self.text.stamp(self.canvas, (x, y), name, style);
+    }
+
     /// The upper left corner of a box in the middle of the canvas.
     fn centred(&self, width: u32, height: u32) -> (i32, i32) {
         let (canvas_width, canvas_height) = self.canvas.size();
@@ -184,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_the_canvas_has_its_name_in_its_corner() {
+        let part = Rect::at(640, 0).of_size(640, 360);
+        for name in ["a.mp4", &"a long name ".repeat(20)] {
+            let [x0, y0, x1, y1] = drawn(1280, 720, |hud| hud.name(part, name)).unwrap();
+            assert!(x0 > 900 && x1 < 1280 && y0 > 320 && y1 < 360, "{name}: {x0} {y0} {x1} {y1}");
+        }
+    }
+
+    #[test]
     fn no_figures_no_panel() {
         assert_eq!(drawn(640, 360, |hud| hud.figures(&[])), None);
     }
@@ -199,6 +218,7 @@ mod tests {
                 hud.message("waiting…");
                 hud.message("");
                 hud.badge("paused");
+                hud.name(Rect::at(0, 0).of_size(width.max(1), height.max(1)), "a.mp4");
             });
         }
     }

@@ -3,6 +3,7 @@
 use fast_image_resize::images::{TypedCroppedImageMut, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use imageproc::rect::Rect;
 
 use crate::frame::Picture;
 
@@ -49,9 +50,13 @@ impl Screen {
         self.canvas.size()
     }
 
-    /// Puts each picture in the middle of its tile of a canvas of this size, as large as fits, and returns the canvas. One
-    /// picture has all of it.
-    pub(super) fn place(&mut self, pictures: &[Option<Picture>], size: (u32, u32)) -> &mut Picture {
+    /// Puts each picture in the middle of its tile of a canvas of this size, as large as fits, and returns the canvas and
+    /// its tiles. One picture has all of it.
+    pub(super) fn place(
+        &mut self,
+        pictures: &[Option<Picture>],
+        size: (u32, u32),
+    ) -> (&mut Picture, Tiles) {
         if self.canvas.size() != size {
             self.canvas = Picture::black(size.0, size.1);
         }
@@ -67,7 +72,7 @@ impl Screen {
                 self.fit(picture, tiles.tile(place));
             }
         }
-        &mut self.canvas
+        (&mut self.canvas, tiles)
     }
 
     /// The canvas as minifb wants it: `0RGB`, a `u32` a pixel.
@@ -88,15 +93,16 @@ impl Screen {
         &self.pixels
     }
 
-    fn fit(&mut self, picture: &Picture, tile: Tile) {
+    fn fit(&mut self, picture: &Picture, tile: Rect) {
         let (width, height) = self.canvas.size();
-        if picture.size() == (width, height) && (tile.width, tile.height) == (width, height) {
+        let room = (tile.width(), tile.height());
+        if picture.size() == (width, height) && room == (width, height) {
             self.canvas.rgb_mut().copy_from_slice(picture.rgb());
             return;
         }
-        let (fit_width, fit_height) = fitted(picture.size(), (tile.width, tile.height));
-        let (left, top) =
-            (tile.left + (tile.width - fit_width) / 2, tile.top + (tile.height - fit_height) / 2);
+        let (fit_width, fit_height) = fitted(picture.size(), room);
+        let beside = ((room.0 - fit_width) / 2, (room.1 - fit_height) / 2);
+        let (left, top) = (tile.left() as u32 + beside.0, tile.top() as u32 + beside.1);
         // Linear between the nearest pixels; only a reduction to less than half would skip some, so it weighs them
         // all, which takes half as long again.
         let algorithm = if picture.width() > 2 * fit_width || picture.height() > 2 * fit_height {
@@ -119,18 +125,10 @@ impl Screen {
 }
 
 /// A canvas divided among pictures, in rows from the left.
-struct Tiles {
+pub(super) struct Tiles {
     canvas: (u32, u32),
     columns: u32,
     rows: u32,
-}
-
-/// A part of the canvas, in pixels.
-struct Tile {
-    left: u32,
-    top: u32,
-    width: u32,
-    height: u32,
 }
 
 impl Tiles {
@@ -146,11 +144,13 @@ impl Tiles {
         })
     }
 
-    fn tile(&self, place: usize) -> Tile {
+    /// Where on the canvas a picture has its place.
+    pub(super) fn tile(&self, place: usize) -> Rect {
         let place = u32::try_from(place).unwrap_or(u32::MAX);
         let (column, row) = (place % self.columns, place / self.columns);
-        let (width, height) = (self.canvas.0 / self.columns, self.canvas.1 / self.rows);
-        Tile { left: column * width, top: row * height, width, height }
+        // A canvas of fewer pixels than tiles has places outside of itself, where nothing is drawn.
+        let (width, height) = ((self.canvas.0 / self.columns).max(1), (self.canvas.1 / self.rows).max(1));
+        Rect::at((column * width) as i32, (row * height) as i32).of_size(width, height)
     }
 }
 

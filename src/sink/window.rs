@@ -53,6 +53,8 @@ pub struct Window<C = Command> {
     screen: Screen,
     /// One for each tile.
     pictures: Vec<Option<Picture>>,
+    /// What tiles are called; may be fewer than there are.
+    names: Vec<String>,
     panels: Panels,
     notice: Option<(String, Instant)>,
     /// Whether the panels have changed since they were drawn.
@@ -93,6 +95,7 @@ impl<C: Keymap> Window<C> {
             text,
             screen: Screen::default(),
             pictures: (0..count).map(|_| None).collect(),
+            names: Vec::new(),
             panels: Panels::default(),
             notice: None,
             stale: true,
@@ -112,6 +115,12 @@ impl<C: Keymap> Window<C> {
             *shown = Some(picture);
         }
         self.draw()
+    }
+
+    /// Writes a name into the lower right corner of each tile, from the first on.
+    pub fn name_tiles(&mut self, names: Vec<String>) {
+        self.names = names;
+        self.stale = true;
     }
 
     /// The panels, to be changed; what was changed is drawn with the next [`Window::show`] or [`Window::pump`].
@@ -162,8 +171,8 @@ impl<C: Keymap> Window<C> {
         self.keyboard.borrow().is_held(command)
     }
 
-    /// Where the mouse is on the picture that is shown; `None` before the first picture, and in a tiled window. What it did between two calls
-    /// of [`Window::pump`] is not seen.
+    /// Where the mouse is on the picture that is shown; `None` before the first picture, and in a tiled window. What it did
+    /// between two calls of [`Window::pump`] is not seen.
     pub fn pointer(&self) -> Option<Pointer> {
         let [Some(picture)] = self.pictures.as_slice() else { return None };
         let (x, y) = self.window.get_mouse_pos(MouseMode::Pass)?;
@@ -188,9 +197,13 @@ impl<C: Keymap> Window<C> {
         if size.0 == 0 || size.1 == 0 {
             return Ok(());
         }
-        let canvas = self.screen.place(&self.pictures, size);
+        let (canvas, tiles) = self.screen.place(&self.pictures, size);
+        let mut hud = Hud::new(canvas, &mut self.text);
+        for (place, name) in self.names.iter().enumerate().take(self.pictures.len()) {
+            hud.name(tiles.tile(place), name);
+        }
         let notice = self.notice.as_ref().map(|(notice, _)| notice.as_str());
-        self.panels.draw(notice, &mut Hud::new(canvas, &mut self.text), C::KEYS);
+        self.panels.draw(notice, &mut hud, C::KEYS);
         let pixels = self.screen.pixels();
         self.stale = false;
         self.drawn = Instant::now();
