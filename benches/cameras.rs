@@ -1,7 +1,7 @@
 //! What decoding a camera's frames costs, in CPU time of the thread that captures: `cargo bench --bench cameras`.
 //!
-//! The frames are recorded buffers: a second of a photo under a moving camera with a sensor's noise, 720p, packed by
-//! ffmpeg as webcams do. Two qualities of MJPEG stand for a dim and for a detailed scene.
+//! The frames are recorded buffers: a second of a photo under a moving camera with a sensor's noise, packed by ffmpeg as webcams
+//! do. Two qualities of MJPEG stand for a dim and for a detailed scene.
 #![allow(missing_docs)]
 
 use std::path::Path;
@@ -13,6 +13,8 @@ use camloc::source::{Encoding, Layout};
 use cpu_time::ThreadTime;
 
 const SIZE: (u32, u32) = (1280, 720);
+/// What is enough for a model where nobody looks at the picture.
+const SMALL: (u32, u32) = (640, 480);
 const ROUNDS: usize = 15;
 
 fn main() {
@@ -20,29 +22,32 @@ fn main() {
     let ffmpeg =
         assets::ffmpeg_on_path().unwrap_or_else(|| store.get(Asset::Ffmpeg, &mut |_| {}).expect("ffmpeg"));
     let photo = store.get(Asset::SamplePhotos, &mut |_| {}).expect("the sample photos").join("coffee.png");
-    println!("{:24} {:>9} {:>14} {:>12}", "720p, a frame", "KB", "CPU ms, median", "least");
-    let mjpeg = |quality: &str| {
-        split(&record(&ffmpeg, &photo, &["-pix_fmt", "yuvj422p", "-q:v", quality, "-f", "mjpeg"]))
+    println!("{:24} {:>9} {:>14} {:>12}", "a frame of 720p", "KB", "CPU ms, median", "least");
+    let mjpeg = |size: (u32, u32), quality: &str| {
+        let frames = record(&ffmpeg, &photo, size, &["-pix_fmt", "yuvj422p", "-q:v", quality, "-f", "mjpeg"]);
+        measure(&format!("MJPEG, -q:v {quality}, {}x{}", size.0, size.1), Encoding::Mjpeg, &split(&frames));
     };
-    measure("MJPEG, -q:v 8", Encoding::Mjpeg, &mjpeg("8"));
-    measure("MJPEG, -q:v 3", Encoding::Mjpeg, &mjpeg("3"));
+    mjpeg(SIZE, "8");
+    mjpeg(SIZE, "3");
+    mjpeg(SMALL, "3");
     for (name, encoding, pixels, bits) in [
         ("YUYV", Encoding::Yuyv, "yuyv422", 16),
         ("NV12", Encoding::Nv12, "nv12", 12),
         ("RGB", Encoding::Rgb, "rgb24", 24),
     ] {
-        let frames = record(&ffmpeg, &photo, &["-pix_fmt", pixels, "-f", "rawvideo"]);
+        let frames = record(&ffmpeg, &photo, SIZE, &["-pix_fmt", pixels, "-f", "rawvideo"]);
         let length = (SIZE.0 * SIZE.1) as usize * bits / 8;
         measure(name, encoding, &frames.chunks_exact(length).map(<[u8]>::to_vec).collect::<Vec<_>>());
     }
 }
 
-/// Twenty frames, packed as `output` says.
-fn record(ffmpeg: &Path, photo: &Path, output: &[&str]) -> Vec<u8> {
-    let scene = "scale=1600:-2,crop=1280:720:'10*n':'5*n',noise=alls=6:allf=t";
+/// Twenty frames of this size, packed as `output` says: the same scene at any size.
+fn record(ffmpeg: &Path, photo: &Path, (width, height): (u32, u32), output: &[&str]) -> Vec<u8> {
+    let (wide, step) = (5 * width / 4, width / 128);
+    let scene = format!("scale={wide}:-2,crop={width}:{height}:'{step}*n':'{step}*n/2',noise=alls=6:allf=t");
     let mut command = Command::new(ffmpeg);
     command.args(["-loglevel", "error", "-loop", "1", "-framerate", "20", "-t", "1", "-i"]).arg(photo);
-    command.args(["-vf", scene, "-huffman", "default"]).args(output).arg("-");
+    command.args(["-vf", &scene, "-huffman", "default"]).args(output).arg("-");
     command.output().expect("ffmpeg").stdout
 }
 

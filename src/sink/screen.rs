@@ -52,11 +52,7 @@ impl Screen {
 
     /// Puts each picture in the middle of its tile of a canvas of this size, as large as fits, and returns the canvas and
     /// its tiles. One picture has all of it.
-    pub(super) fn place(
-        &mut self,
-        pictures: &[Option<Picture>],
-        size: (u32, u32),
-    ) -> (&mut Picture, Tiles) {
+    pub(super) fn place(&mut self, pictures: &[Option<Picture>], size: (u32, u32)) -> (&mut Picture, Tiles) {
         if self.canvas.size() != size {
             self.canvas = Picture::black(size.0, size.1);
         }
