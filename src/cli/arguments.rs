@@ -48,9 +48,9 @@ pub(super) struct ModelArgs {
     /// How pictures are fitted to the model's input: model, crop, squash or letterbox
     #[arg(long, env = "CAMLOC_FIT", value_name = "RULE")]
     fit: Option<String>,
-    /// Prepare pictures to N x N pixels in place of the model's own size, if it takes any
-    #[arg(long, env = "CAMLOC_INPUT_SIZE", value_name = "N")]
-    input_size: Option<u32>,
+    /// Prepare pictures to N x N pixels, or to WIDTH x HEIGHT, in place of the model's own size, if it takes any
+    #[arg(long, env = "CAMLOC_INPUT_SIZE", value_name = "N|WxH")]
+    input_size: Option<String>,
     /// Threads of one forward pass [default: one for each physical core]
     #[arg(long, env = "CAMLOC_THREADS", value_name = "N")]
     threads: Option<usize>,

@@ -102,15 +102,25 @@ pub(super) fn classifier(settings: &Settings, store: &Store, report: &Report) ->
             return Err(usage(anyhow!("no resize rule \"{other}\": use model, crop, squash or letterbox")));
         }
     }
-    match model.input_size {
-        0 => {}
-        side @ 16..=4096 => classifier.set_size(side),
-        side => return Err(usage(anyhow!("a size of {side} makes no sense: use 16 to 4096 pixels"))),
+    if let Some((width, height)) = input_size(&model.input_size)? {
+        classifier.set_size(width, height);
     }
     if let Some(line) = classifier.assumptions() {
         report.note(line);
     }
     Ok(classifier)
+}
+
+/// Width and height of the model's input in pixels; `None` for its own.
+fn input_size(text: &str) -> Result<Option<(u32, u32)>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (width, height) = text.split_once(['x', 'X']).unwrap_or((text, text));
+    let size = width.trim().parse().ok().zip(height.trim().parse().ok());
+    let size = size.filter(|(width, height)| [width, height].iter().all(|side| (16..=4096).contains(*side)));
+    let wrong = || anyhow!("the input's size is N or WIDTHxHEIGHT, of 16 to 4096 pixels a side, not \"{text}\"");
+    size.map(Some).ok_or_else(|| usage(wrong()))
 }
 
 /// What a run needs of its explainer.

@@ -35,7 +35,7 @@ pub(super) struct Model {
     pub(super) target: String,
     pub(super) inputs: Vec<String>,
     pub(super) fit: String,
-    pub(super) input_size: u32,
+    pub(super) input_size: String,
     pub(super) threads: usize,
     pub(super) provider: String,
 }

@@ -78,11 +78,11 @@ impl Classifier {
         Classifier::open(&lite0::file(store, progress)?, None)
     }
 
-    /// Has pictures prepared to `side` x `side` pixels, whatever the model declares. Convolutions with a global pooling
-    /// behind them take any size; a larger one gives finer maps and costs with the square of the side. Whether the
+    /// Has pictures prepared to `width` x `height` pixels, whatever the model declares. Convolutions with a global pooling
+    /// behind them take any size; a larger one gives finer maps and costs with the number of pixels. Whether the
     /// model takes it shows when it is loaded.
-    pub fn set_size(&mut self, side: u32) {
-        (self.preprocessing.width, self.preprocessing.height) = (side, side);
+    pub fn set_size(&mut self, width: u32, height: u32) {
+        (self.preprocessing.width, self.preprocessing.height) = (width, height);
         // What is written down of tensors in between may hold sizes that follow from the old one.
         self.model.graph.iter_mut().for_each(|graph| graph.value_info.clear());
         self.declare_size(true);

@@ -93,6 +93,17 @@ fn one_value_of_an_output_is_explained_as_its_class_is() {
 }
 
 #[test]
+fn pictures_are_prepared_to_the_size_asked_for() {
+    let folder = folder();
+    let file = folder.path().join("wide.onnx");
+    // Refined maps have a cell for each 8 x 8 pixels.
+    for (size, maps) in [("288x160", "maps 20x36"), ("160", "maps 20x20")] {
+        let told = stdout(&run(["export", "--refine", "--input-size", size, "-o", text(&file)]));
+        assert!(told.contains(maps), "{size}: {told}");
+    }
+}
+
+#[test]
 fn what_a_model_offers_is_told() {
     let said = stdout(&run(["inspect", text(&golden("plain.onnx"))]));
     for words in

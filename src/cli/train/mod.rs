@@ -30,9 +30,9 @@ pub(super) struct Args {
     /// The layer of the backbone that the head sits on: a name, -1 (the last) or -2 [default: the last, or what it only expands]
     #[arg(long, value_name = "NAME|-N", allow_hyphen_values = true)]
     layer: Option<String>,
-    /// Prepare pictures to N x N pixels in place of the backbone's own size, if it takes any
-    #[arg(long, value_name = "N")]
-    input_size: Option<u32>,
+    /// Prepare pictures to N x N pixels, or to WIDTH x HEIGHT, in place of the backbone's own size, if it takes any
+    #[arg(long, value_name = "N|WxH")]
+    input_size: Option<String>,
     /// A folder of pictures that show none of the classes; they become the class `background`
     #[arg(long, value_name = "DIR")]
     negatives: Option<PathBuf>,
@@ -133,7 +133,7 @@ fn model_settings(args: &Args, settings: &Settings) -> Settings {
     if let Some(path) = &args.backbone {
         arguments::set_path(&mut settings.model, path);
     }
-    settings.model.input_size = args.input_size.unwrap_or(settings.model.input_size);
+    arguments::set(&mut settings.model.input_size, args.input_size.clone());
     settings
 }
 
