@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use camloc::maps::Change;
 use camloc::pipeline::Output;
 use camloc::render::HeatScale;
@@ -13,7 +13,7 @@ use camloc::source::{FrameSource, ImageSource};
 use super::arguments::ExplainArgs;
 use super::masks::MaskArgs;
 use super::run::{Job, ResultArgs};
-use super::{Context, assemble};
+use super::{Context, assemble, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -41,6 +41,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let inputs: Vec<&Path> =
         photos.iter().map(PathBuf::as_path).filter(|path| *path != Path::new("-")).collect();
     let is_file = args.output.as_deref().is_some_and(is_picture);
+    if let Some(path) = args.output.as_deref().filter(|_| is_file && photos.len() > 1) {
+        let photos = photos.len();
+        return Err(usage(anyhow!("{} is one file for {photos} photos: name a folder", path.display())));
+    }
     let masks = args.masks.open(args.output.as_deref(), is_file, &inputs)?;
     // Without any output named, the overlays are what was wanted.
     let here = (!args.results.any()).then(|| PathBuf::from("."));
@@ -75,9 +79,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Whether a path is named like a picture.
+/// Whether a path is named like a picture, also of a kind that is not written: no folder is meant by it.
 fn is_picture(path: &Path) -> bool {
-    let endings = ["png", "jpg", "jpeg"];
+    let endings = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"];
     path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 

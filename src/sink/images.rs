@@ -37,7 +37,7 @@ enum Place {
 }
 
 impl ImagesSink {
-    /// Writes to one file, `.png`, `.jpg` or `.jpeg`: for a single photo; of several the last one stays.
+    /// Writes to one file, `.png`, `.jpg` or `.jpeg`: for a single photo, as of several the last one would stay.
     pub fn to_file(path: &Path) -> Result<ImagesSink, SinkError> {
         Kind::of(path).ok_or_else(|| SinkError::UnknownFormat {
             path: path.to_owned(),
