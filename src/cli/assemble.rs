@@ -62,7 +62,9 @@ pub(super) fn options(settings: &Settings) -> Result<Options> {
     let threads = settings.model.threads;
     // ONNX Runtime starts them all, whatever the machine has; where they can't be had it waits for ever.
     if threads > MOST_THREADS {
-        return Err(usage(anyhow!("{threads} threads are more than any machine runs: use 1 to {MOST_THREADS}")));
+        return Err(usage(anyhow!(
+            "{threads} threads are more than any machine runs: use 1 to {MOST_THREADS}"
+        )));
     }
     Ok(Options { threads, provider, ..Options::default() })
 }
@@ -127,7 +129,8 @@ fn input_size(text: &str) -> Result<Option<(u32, u32)>> {
     let (width, height) = text.split_once(['x', 'X']).unwrap_or((text, text));
     let size = width.trim().parse().ok().zip(height.trim().parse().ok());
     let size = size.filter(|(width, height)| [width, height].iter().all(|side| (16..=4096).contains(*side)));
-    let wrong = || anyhow!("the input's size is N or WIDTHxHEIGHT, of 16 to 4096 pixels a side, not \"{text}\"");
+    let wrong =
+        || anyhow!("the input's size is N or WIDTHxHEIGHT, of 16 to 4096 pixels a side, not \"{text}\"");
     size.map(Some).ok_or_else(|| usage(wrong()))
 }
 

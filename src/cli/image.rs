@@ -115,7 +115,8 @@ impl Sink for Lines {
         }
         shown.detections.iter().try_for_each(|found| {
             let (label, score, at) = (shown.label(found.class_id), 100.0 * found.score, found.bbox);
-            say(format!("{label} {score:.0} % at {},{} to {},{}", at.x0, at.y0, at.x1, at.y1))
+            let against = if shown.made_by.speaks_against() { "against " } else { "" };
+            say(format!("{against}{label} {score:.0} % at {},{} to {},{}", at.x0, at.y0, at.x1, at.y1))
         })
     }
 

@@ -90,7 +90,8 @@ fn changes(explained: usize, before: &[f32], after: &[f32]) -> Vec<Change> {
     let gain = |&class: &usize| after[class] - before[class];
     let classes = (0..before.len().min(after.len())).filter(|&class| class != explained);
     let winner = classes.max_by(|a, b| gain(a).total_cmp(&gain(b)));
-    let winner = winner.filter(|class| gain(class) > 0.0);
+    // A gain that isn't shown is none.
+    let winner = winner.filter(|class| gain(class) >= 0.005);
     std::iter::once(explained).chain(winner).map(change).collect()
 }
 
