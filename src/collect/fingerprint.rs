@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::eval::dataset::{PICTURES, walk};
 use crate::frame::Picture;
-use crate::render::mosaic;
+use crate::picture::mosaic;
 use crate::source::read_photo;
 
 /// Rows and columns of a fingerprint.

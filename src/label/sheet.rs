@@ -8,7 +8,8 @@ use image::{ExtendedColorType, ImageEncoder, ImageError};
 
 use super::{Class, Object};
 use crate::frame::Picture;
-use crate::render::{Mark, Renderer, Scene, Style, shrunk};
+use crate::picture::shrunk;
+use crate::render::{Mark, Renderer, Scene, Style};
 use crate::view::View;
 
 /// Greatest side of a picture on a sheet.
