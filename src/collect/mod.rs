@@ -20,8 +20,9 @@ mod tally;
 pub use classes::{BadName, Class, Classes};
 pub use desk::collect;
 pub use error::CollectError;
-pub use fingerprint::{Fingerprint, Recent};
 pub use keys::{CollectCommand, DIGITS};
 pub use shutter::Shutter;
 pub use sweep::{Swept, sweep};
 pub use tally::Tally;
+
+use fingerprint::{Fingerprint, Recent};
