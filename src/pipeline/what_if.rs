@@ -1,6 +1,7 @@
 //! What the classifier says when the region that a map marks is gone: measured, by a second pass.
 
 use super::Explainer;
+use crate::explain;
 use crate::frame::Picture;
 use crate::localize::{Components, Localizer, Segmentation, Segmenter, Settings};
 use crate::maps::{Change, ClassMap, WhatIf};
@@ -99,16 +100,10 @@ fn changes(explained: usize, before: &[f32], after: &[f32]) -> Vec<Change> {
 fn probabilities(scores: &[f32]) -> Vec<f32> {
     let sum: f32 = scores.iter().sum();
     let are_shares = scores.iter().all(|score| (0.0..=1.0).contains(score)) && (sum - 1.0).abs() < 1e-2;
-    if are_shares {
-        return scores.to_vec();
+    match are_shares {
+        true => scores.to_vec(),
+        false => explain::probabilities(scores),
     }
-    if let [logit] = scores {
-        return vec![1.0 / (1.0 + (-logit).exp())];
-    }
-    let peak = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let shares: Vec<f32> = scores.iter().map(|score| (score - peak).exp()).collect();
-    let total: f32 = shares.iter().sum();
-    shares.iter().map(|share| share / total).collect()
 }
 
 #[cfg(test)]
