@@ -94,6 +94,13 @@ impl Teaching {
         let (mut teacher, explainer) = self.start(&job, source, context)?;
         let output = Output { attendant: Some(&mut teacher), ..job.output };
         let ended = Job { explainer: Some(explainer), output, ..job }.run(context);
+        // Who closes the window is done; a recording that ends leaves what was asked for half done.
+        if teacher.is_learning() && ended.as_ref().is_ok_and(|summary| !summary.interrupted) {
+            context.report.note("the recording is at its end; the training goes on, Ctrl-C gives it up");
+            if let Err(error) = teacher.wait() {
+                context.report.note(error);
+            }
+        }
         let saved = conclude(teacher.finish(), context);
         saved.and(ended)
     }

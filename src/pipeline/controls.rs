@@ -53,6 +53,19 @@ impl Look {
             Command::Quit | Command::Snapshot | Command::Example(_) | Command::Learn => {}
         }
     }
+
+    /// What to say of a key that was followed, where the picture doesn't.
+    pub fn told(&self, command: Command) -> Option<String> {
+        match command {
+            Command::ThresholdUp | Command::ThresholdDown => Some(format!("threshold {:.2}", self.threshold)),
+            Command::OpacityUp | Command::OpacityDown => Some(format!("opacity {:.2}", self.style.opacity)),
+            // It takes another pass.
+            Command::NextMethod | Command::Counterfactual if self.paused => {
+                Some("when the picture goes on".to_owned())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Goes around: all that was asked for, the best class, the second, … the last, and all again.
@@ -131,6 +144,16 @@ mod tests {
             paused: false,
             help: false,
         }
+    }
+
+    #[test]
+    fn what_the_picture_does_not_show_is_told() {
+        let mut look = look();
+        look.follow(Command::ThresholdUp);
+        assert_eq!(look.told(Command::ThresholdUp).as_deref(), Some("threshold 0.25"));
+        assert_eq!((look.told(Command::NextMethod), look.told(Command::Heatmap)), (None, None));
+        look.follow(Command::Pause);
+        assert!(look.told(Command::NextMethod).is_some());
     }
 
     #[test]

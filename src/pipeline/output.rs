@@ -232,7 +232,9 @@ impl Output<'_> {
                 }
                 command => {
                     around.controls.change(|look| look.follow(command));
-                    window.panels().help = around.controls.look().help;
+                    let look = around.controls.look();
+                    window.panels().help = look.help;
+                    look.told(command).into_iter().for_each(|word| window.notify(word));
                 }
             }
         }

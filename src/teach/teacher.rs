@@ -43,6 +43,23 @@ impl Teacher {
         Teacher { shutter, course: Arc::new(course), lesson: None, word, taught: false }
     }
 
+    /// Whether a lesson is under way.
+    pub fn is_learning(&self) -> bool {
+        self.lesson.is_some()
+    }
+
+    /// Waits for what comes of the present lesson.
+    ///
+    /// # Errors
+    /// If that is nothing.
+    pub fn wait(&mut self) -> Result<(), TeachError> {
+        if let Some(lesson) = self.lesson.take() {
+            lesson.end()?;
+            self.taught = true;
+        }
+        Ok(())
+    }
+
     /// Gives up the present lesson and waits until all is saved.
     pub fn finish(self) -> Taught {
         let given_up = self.lesson.is_some();

@@ -17,13 +17,13 @@ use super::window::{Display, wait};
 const TURN: u64 = 75;
 
 /// A video in which a cat and a cup take turns, both moving.
-fn turns(folder: &Path) -> PathBuf {
+fn turns(folder: &Path, seconds: &str) -> PathBuf {
     let path = folder.join("turns.mp4");
     let moving = "scale=240:-2,crop=160:120:'30+25*sin(2*t)':'12+10*cos(3*t)'";
     let filter =
         format!("[0]{moving}[a];[1]{moving}[b];[a][b]overlay=enable='gte(mod(n,150),75)',format=yuv420p");
     let [cat, cup] = ["chelsea.png", "coffee.png"].map(|name| sample_photos().join(name));
-    let photo = ["-loop", "1", "-framerate", "25", "-t", "120", "-i"];
+    let photo = ["-loop", "1", "-framerate", "25", "-t", seconds, "-i"];
     let encoding = ["-filter_complex", &filter, "-c:v", "libx264", "-preset", "ultrafast", text(&path)];
     make(&[&photo[..], &[text(&cat)], &photo[..], &[text(&cup)], &encoding[..]].concat());
     path
@@ -98,7 +98,7 @@ fn what_is_taught_at_the_window_is_shown_while_the_picture_goes_on() {
         return;
     };
     let folder = folder();
-    let (clip, things) = (turns(folder.path()), folder.path().join("things"));
+    let (clip, things) = (turns(folder.path(), "120"), folder.path().join("things"));
     let watched = Watched::start(&display, &clip, &things);
     display.focus();
     watched.hold(&display, "1", false, &things.join("cat"));
@@ -137,6 +137,31 @@ fn what_is_taught_at_the_window_is_shown_while_the_picture_goes_on() {
     let cup = things.join("큰 컵").join(&names_in(&things.join("큰 컵"))[0]);
     let found = stdout(&run(["image", text(&cup), "--model", text(&model), "--json", "-"]));
     assert_eq!(label(&json_lines(&found)[0]), Some("큰 컵"), "{found}");
+}
+
+#[test]
+fn a_recording_that_ends_leaves_the_training_its_time() {
+    let Some(display) = Display::start("a_recording_that_ends_leaves_the_training_its_time") else { return };
+    let folder = folder();
+    let (clip, things) = (turns(folder.path(), "3"), folder.path().join("things"));
+    // Examples of another day.
+    for (class, photo) in [("cat", "chelsea.png"), ("큰 컵", "coffee.png")] {
+        let class = things.join(class);
+        std::fs::create_dir_all(&class).unwrap();
+        (0..6).for_each(|i| {
+            drop(std::fs::copy(sample_photos().join(photo), class.join(format!("{i}.png"))).unwrap())
+        });
+    }
+    let watched = Watched::start(&display, &clip, &things);
+    display.focus();
+    watched.until("a frame", |lines| !lines.is_empty());
+    display.xdotool(&["key", "t"]);
+    let mut child = watched.child;
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert!(wait(child).success(), "{said}");
+    assert!(said.contains("the training goes on") && said.contains("taught.onnx"), "{said}");
+    assert!(things.join("taught.onnx").is_file());
 }
 
 #[test]
