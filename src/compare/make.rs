@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::small::small;
 use super::{Cell, Class, Column, SideBySide};
 use crate::eval::scorer::Scorer;
+use crate::explain::black_box::Progress;
 use crate::explain::{ExplainError, Method, Request};
 use crate::frame::Picture;
 use crate::localize::{self, Localizer};
@@ -157,12 +158,16 @@ impl Maker<'_> {
         }
         let fill = explainer.neutral_colour();
         let cells = self.cells(&mut explainer, all, column.is_fine());
+        let unfinished = explainer.progress().filter(|progress| !progress.is_complete());
         // The scorer and one explainer in memory are enough.
         drop(explainer);
         column.outcome = match cells {
             Ok(mut cells) => {
                 self.measure(&mut cells, &all.photo, fill)?;
-                column.note = note(&cells, &all.columns);
+                column.note = match unfinished {
+                    Some(progress) => so_far(progress),
+                    None => note(&cells, &all.columns),
+                };
                 Ok(cells)
             }
             Err(error) => Err(error.to_string()),
@@ -203,6 +208,12 @@ impl Maker<'_> {
         }
         Ok(())
     }
+}
+
+/// How far a method of many passes came, in the room of a column.
+fn so_far(Progress { done, of, error, .. }: Progress) -> String {
+    let error = error.map_or(String::new(), |error| format!(", error {:.0} %", 100.0 * error));
+    format!("{done} of {of} passes{error}")
 }
 
 /// What strikes one about the maps of a method.

@@ -30,6 +30,15 @@ struct Finding {
     vital: bool,
 }
 
+/// The folder that assets are kept in, which need not be there yet.
+fn cache(store: &Store) -> Result<String, String> {
+    let place = store.dir().display();
+    match store.dir().exists() && !store.dir().is_dir() {
+        true => Err(format!("{place} is a file: point CAMLOC_CACHE at a folder")),
+        false => Ok(place.to_string()),
+    }
+}
+
 pub(super) fn run(args: Args, _context: &Context) -> Result<()> {
     let wish = args.provider.as_deref().map_or(Ok(None), providers::wish)?;
     let store = Store::open();
@@ -37,7 +46,7 @@ pub(super) fn run(args: Args, _context: &Context) -> Result<()> {
         vec![finding("camloc", true, Ok(format!("{} on {}", env!("CARGO_PKG_VERSION"), platform())))];
     match &store {
         Ok(store) => {
-            findings.push(finding("cache", true, Ok(store.dir().display().to_string())));
+            findings.push(finding("cache", true, cache(store)));
             findings.extend(library(wish, store));
             findings.push(finding("default model", false, found(lite0::cached(store))));
             findings.push(finding("sample photos", false, found(store.cached(Asset::SamplePhotos))));

@@ -10,7 +10,7 @@ use camloc::assets::{Asset, Store};
 use camloc::explain::{self, Request};
 use camloc::model::{Classifier, Preprocessor, lite0};
 use camloc::onnx::load::encode;
-use camloc::runtime::{self, Options, Provider, Session};
+use camloc::runtime::{self, Options, Provider, RuntimeError, Session};
 use camloc::source::read_photo;
 
 use super::{Finding, finding};
@@ -73,7 +73,11 @@ fn trial(provider: Provider, store: &Store) -> Result<String> {
         let shape = Some(preprocessing.input_shape(1));
         let options = Options { shape, provider: Some(provider), ..Options::default() };
         let began = Instant::now();
-        let mut session = Session::load(&model, &options)?;
+        let mut session = Session::load(&model, &options).map_err(|error| match error {
+            // What to do is what the doctor is asked just now.
+            RuntimeError::NoProvider { provider, why } => anyhow!("{provider} can't be used: {why}"),
+            error => error.into(),
+        })?;
         let load = began.elapsed();
         Preprocessor::new(preprocessing).run(&read_photo(&photo)?, session.input_mut());
         let passes: Vec<Duration> = (0..PASSES).map(|_| pass(&mut session)).collect::<Result<_>>()?;
