@@ -93,10 +93,7 @@ pub struct Cell {
 impl Column {
     /// Whether its maps are made of pixels rather than regions: papers show those in grey.
     pub fn is_fine(&self) -> bool {
-        let fine = |method: Method| {
-            matches!(method, Method::Gradient | Method::GuidedBackprop | Method::GuidedGradCam)
-        };
-        self.asked.is_some_and(fine)
+        self.asked.is_some_and(Method::is_of_pixels)
     }
 }
 

@@ -143,6 +143,11 @@ impl Method {
         matches!(self, Method::Occlusion | Method::Rise | Method::ScoreCam | Method::AblationCam)
     }
 
+    /// Whether its maps are made of single pixels rather than regions: papers show those in grey, and no box fits them.
+    pub fn is_of_pixels(self) -> bool {
+        matches!(self, Method::Gradient | Method::GuidedBackprop | Method::GuidedGradCam)
+    }
+
     /// Appends the maps for a layer, or for the picture where the method has no layer.
     pub(super) fn append(self, subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Maps, ExplainError> {
         match self {
