@@ -155,7 +155,8 @@ pub(super) fn explainer(
     let explainer = explained(classifier(settings, store, report)?, settings, needs)?;
     let method = &explainer.explanation().method;
     if Method::all().any(|known| known.name() == method && known.is_of_pixels()) {
-        report.note(format_args!("{method} marks single pixels, no regions: `camloc compare` shows them best"));
+        report
+            .note(format_args!("{method} marks single pixels, no regions: `camloc compare` shows them best"));
     }
     if explainer.batch() < needs.streams {
         report.note(format_args!(

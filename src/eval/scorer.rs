@@ -2,14 +2,12 @@
 
 use super::metrics::faithfulness::{Perturbation, auc};
 use super::picture_grid;
-use crate::explain::probabilities;
+use crate::explain::Link;
 use crate::frame::Picture;
 use crate::localize::{Normalizer, Preset};
 use crate::maps::ClassMap;
 use crate::model::{Classifier, Preprocessor};
-use crate::onnx::graph::Graph;
 use crate::onnx::load::encode;
-use crate::onnx::proto::ModelProto;
 use crate::pipeline::ExplainerError;
 use crate::runtime::{Options, RuntimeError, Session};
 use crate::view::View;
@@ -20,17 +18,6 @@ pub struct Scorer {
     session: Session,
     output: String,
     link: Link,
-}
-
-/// How the model's output becomes probabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
-    /// It holds them already.
-    Identity,
-    /// It holds their logarithms.
-    Exponential,
-    /// It holds logits.
-    Softmax,
 }
 
 /// How well a map says what the classifier goes by (Petsiuk et al., RISE, BMVC 2018); each 0..1.
@@ -60,7 +47,7 @@ impl Scorer {
             preprocessor: Preprocessor::new(&classifier.preprocessing),
             session,
             output: classifier.output.clone(),
-            link: Link::of(&classifier.model, &classifier.output),
+            link: Link::of(&mut classifier.model.clone(), &classifier.output),
         })
     }
 
@@ -73,7 +60,7 @@ impl Scorer {
         self.preprocessor.run(picture, self.session.input_mut());
         self.session.run()?;
         let (_, values) = self.session.floats(&self.output)?;
-        Ok(self.link.apply(values))
+        Ok(self.link.probabilities(values))
     }
 
     /// Deletion and insertion of a class by a map over `view`, in `steps` steps each; `fill` is what a deleted pixel
@@ -107,72 +94,5 @@ impl Scorer {
             (Some(deletion), Some(insertion)) => Some(Areas { deletion, insertion }),
             _ => None,
         })
-    }
-}
-
-impl Link {
-    /// What stands before an output, past what only gives values another shape or type.
-    fn of(model: &ModelProto, output: &str) -> Link {
-        // The graph's index wants to write; weights are not looked at.
-        let mut model = model.clone();
-        let graph = Graph::new(&mut model);
-        let mut name = output.to_owned();
-        for _ in 0..graph.nodes().len() {
-            let Some(node) = graph.producer(&name) else { break };
-            match node.standard_op() {
-                "Softmax" | "Sigmoid" => return Link::Identity,
-                "LogSoftmax" => return Link::Exponential,
-                "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Cast" => {}
-                _ => break,
-            }
-            name = node.input_at(0).unwrap_or_default().to_owned();
-        }
-        Link::Softmax
-    }
-
-    fn apply(self, values: &[f32]) -> Vec<f32> {
-        match self {
-            Link::Identity => values.to_vec(),
-            Link::Exponential => values.iter().map(|value| value.exp()).collect(),
-            Link::Softmax => probabilities(values),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::onnx::build::{Dim, graph, model, node, value_info};
-    use crate::onnx::proto::DataType;
-
-    fn ends_in(ops: &[&str]) -> ModelProto {
-        let names: Vec<String> = (0..=ops.len()).map(|i| format!("t{i}")).collect();
-        let nodes = ops.iter().enumerate();
-        let nodes = nodes.map(|(i, op)| node(op, op, &[&names[i]], &[&names[i + 1]], vec![])).collect();
-        let sizes = [Dim::Fixed(1), Dim::Fixed(3)];
-        let input = value_info("t0", DataType::Float, &sizes);
-        model(graph(
-            "g",
-            vec![input],
-            vec![value_info(&names[ops.len()], DataType::Float, &sizes)],
-            vec![],
-            nodes,
-        ))
-    }
-
-    #[test]
-    fn what_is_a_probability_already_stays_as_it_is() {
-        assert_eq!(Link::of(&ends_in(&["Relu", "Softmax", "Identity"]), "t3"), Link::Identity);
-        assert_eq!(Link::of(&ends_in(&["Sigmoid"]), "t1"), Link::Identity);
-        assert_eq!(Link::of(&ends_in(&["LogSoftmax"]), "t1"), Link::Exponential);
-        assert_eq!(Link::of(&ends_in(&["Softmax", "Relu"]), "t2"), Link::Softmax);
-        assert_eq!(Link::of(&ends_in(&["Relu"]), "no such output"), Link::Softmax);
-    }
-
-    #[test]
-    fn each_kind_of_output_becomes_probabilities_in_its_own_way() {
-        assert_eq!(Link::Softmax.apply(&[7.0, 7.0]), [0.5, 0.5]);
-        assert_eq!(Link::Identity.apply(&[0.9, 0.8]), [0.9, 0.8]);
-        assert_eq!(Link::Exponential.apply(&[0.0, f32::NEG_INFINITY]), [1.0, 0.0]);
     }
 }

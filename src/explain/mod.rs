@@ -68,7 +68,7 @@ pub use inspect::{Inspection, inspect};
 pub use layers::{Layer, LayerError};
 pub use methods::acol::{ERASED_MAPS, FIRST_MAPS};
 pub use methods::{Method, UnknownMethod};
-pub use probabilities::probabilities;
+pub use probabilities::{Link, probabilities};
 pub use recognise::recognise;
 pub use scores::Scores;
 

@@ -1,4 +1,46 @@
-//! From logits to probabilities, as [`outputs`](super::outputs) does it within a graph.
+//! From what a model says of its classes to probabilities, as [`outputs`](super::outputs) does it within a graph.
+
+use crate::onnx::graph::Graph;
+use crate::onnx::proto::ModelProto;
+
+/// How a model's output of class scores becomes probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// It holds them already: shares of one, or each class's own.
+    Identity,
+    /// It holds their logarithms.
+    Exponential,
+    /// It holds logits.
+    Softmax,
+}
+
+impl Link {
+    /// By what stands before an output, past what only gives values another shape or type. The model stays as it is.
+    pub fn of(model: &mut ModelProto, output: &str) -> Link {
+        let graph = Graph::new(model);
+        let mut name = output.to_owned();
+        for _ in 0..graph.nodes().len() {
+            let Some(node) = graph.producer(&name) else { break };
+            match node.standard_op() {
+                "Softmax" | "Sigmoid" => return Link::Identity,
+                "LogSoftmax" => return Link::Exponential,
+                "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Cast" => {}
+                _ => break,
+            }
+            name = node.input_at(0).unwrap_or_default().to_owned();
+        }
+        Link::Softmax
+    }
+
+    /// The probability of each class, 0..1, of its scores.
+    pub fn probabilities(self, scores: &[f32]) -> Vec<f32> {
+        match self {
+            Link::Identity => scores.to_vec(),
+            Link::Exponential => scores.iter().map(|score| score.exp()).collect(),
+            Link::Softmax => probabilities(scores),
+        }
+    }
+}
 
 /// The probability of each class, 0..1: the share that softmax gives it. One logit is for or against: its probability is not
 /// shared out among classes.
@@ -15,6 +57,39 @@ pub fn probabilities(logits: &[f32]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::onnx::build::{Dim, graph, model, node, value_info};
+    use crate::onnx::proto::DataType;
+
+    fn ends_in(ops: &[&str]) -> ModelProto {
+        let names: Vec<String> = (0..=ops.len()).map(|i| format!("t{i}")).collect();
+        let nodes = ops.iter().enumerate();
+        let nodes = nodes.map(|(i, op)| node(op, op, &[&names[i]], &[&names[i + 1]], vec![])).collect();
+        let sizes = [Dim::Fixed(1), Dim::Fixed(3)];
+        let input = value_info("t0", DataType::Float, &sizes);
+        model(graph(
+            "g",
+            vec![input],
+            vec![value_info(&names[ops.len()], DataType::Float, &sizes)],
+            vec![],
+            nodes,
+        ))
+    }
+
+    #[test]
+    fn what_is_a_probability_already_stays_as_it_is() {
+        assert_eq!(Link::of(&mut ends_in(&["Relu", "Softmax", "Identity"]), "t3"), Link::Identity);
+        assert_eq!(Link::of(&mut ends_in(&["Sigmoid"]), "t1"), Link::Identity);
+        assert_eq!(Link::of(&mut ends_in(&["LogSoftmax"]), "t1"), Link::Exponential);
+        assert_eq!(Link::of(&mut ends_in(&["Softmax", "Relu"]), "t2"), Link::Softmax);
+        assert_eq!(Link::of(&mut ends_in(&["Relu"]), "no such output"), Link::Softmax);
+    }
+
+    #[test]
+    fn each_kind_of_output_becomes_probabilities_in_its_own_way() {
+        assert_eq!(Link::Softmax.probabilities(&[7.0, 7.0]), [0.5, 0.5]);
+        assert_eq!(Link::Identity.probabilities(&[0.9, 0.8]), [0.9, 0.8]);
+        assert_eq!(Link::Exponential.probabilities(&[0.0, f32::NEG_INFINITY]), [1.0, 0.0]);
+    }
 
     #[test]
     fn logits_become_shares_of_one_and_one_logit_its_own_probability() {

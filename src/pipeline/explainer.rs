@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::explain::black_box::Progress;
-use crate::explain::{self, ExplainError, Explanation, Method, Request};
+use crate::explain::{self, ExplainError, Explanation, Link, Method, Request};
 use crate::frame::Picture;
 use crate::maps::ClassMap;
 use crate::model::{BACKGROUND, Channels, Classifier, Labels, Preprocessing, Preprocessor};
@@ -55,6 +55,8 @@ pub struct Explainer {
     engine: Engine,
     /// The output that holds the class scores.
     scores: String,
+    /// What those scores are.
+    link: Link,
     /// What the model takes for nothing.
     neutral: [u8; 3],
     /// The class that says that none of the others is there. It lies nowhere, so it has no map unless it is asked for.
@@ -113,6 +115,7 @@ impl Explainer {
         }
         let Classifier { mut model, title, labels, preprocessing, output, .. } = classifier;
         let scores = request.output.clone().unwrap_or(output);
+        let link = Link::of(&mut model, &scores);
         let neutral = neutral(&preprocessing);
         let background = labels.names().iter().position(|name| name == BACKGROUND);
         let background = background.filter(|class| !request.targets.contains(class));
@@ -137,6 +140,7 @@ impl Explainer {
             preprocessor,
             engine,
             scores,
+            link,
             neutral,
             background,
             asked: None,
@@ -252,6 +256,15 @@ impl Explainer {
     /// where the model has no output of them, or where several pictures were explained together.
     pub fn class_scores(&self) -> Option<&[f32]> {
         self.at_first.as_deref().or_else(|| self.scores_of_pass())
+    }
+
+    /// Class scores, as [`Explainer::class_scores`] has them, as probabilities, 0..1.
+    pub fn probabilities(&self, scores: &[f32]) -> Vec<f32> {
+        match &self.engine {
+            Engine::Graph(_) => self.link.probabilities(scores),
+            // It asks for logits, whatever the model says.
+            Engine::BlackBox(_) => Link::Softmax.probabilities(scores),
+        }
     }
 
     /// The class scores of the last pass.

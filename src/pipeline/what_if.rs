@@ -1,7 +1,6 @@
 //! What the classifier says when the region that a map marks is gone: measured, by a second pass.
 
 use super::Explainer;
-use crate::explain;
 use crate::frame::Picture;
 use crate::localize::{Components, Localizer, Segmentation, Segmenter, Settings};
 use crate::maps::{Change, ClassMap, WhatIf};
@@ -31,11 +30,14 @@ impl Eraser {
         map: &ClassMap,
         threshold: f32,
     ) -> Result<Option<WhatIf>, RuntimeError> {
-        let Some(before) = explainer.class_scores().map(probabilities) else { return Ok(None) };
+        let Some(before) = explainer.class_scores().map(|scores| explainer.probabilities(scores)) else {
+            return Ok(None);
+        };
         let Some(without) = self.erase(picture, view, map, threshold, explainer.neutral_colour()) else {
             return Ok(None);
         };
-        let after = probabilities(explainer.scores(&without)?.as_slice());
+        let after = explainer.scores(&without)?;
+        let after = explainer.probabilities(&after);
         let share = self.marked() as f32 / self.segmentation.labels.len().max(1) as f32;
         Ok(Some(WhatIf { share, changes: changes(map.class_id, &before, &after) }))
     }
@@ -96,16 +98,6 @@ fn changes(explained: usize, before: &[f32], after: &[f32]) -> Vec<Change> {
     std::iter::once(explained).chain(winner).map(change).collect()
 }
 
-/// Class scores as probabilities: a model gives either those or logits.
-fn probabilities(scores: &[f32]) -> Vec<f32> {
-    let sum: f32 = scores.iter().sum();
-    let are_shares = scores.iter().all(|score| (0.0..=1.0).contains(score)) && (sum - 1.0).abs() < 1e-2;
-    match are_shares {
-        true => scores.to_vec(),
-        false => explain::probabilities(scores),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,14 +110,6 @@ mod tests {
         // The class that gains most is the one explained itself: the next one follows.
         assert_eq!(of(changes(1)), [1, 2]);
         assert_eq!(changes(0)[1], Change { class_id: 1, before: 0.08, after: 0.55 });
-    }
-
-    #[test]
-    fn logits_become_probabilities_and_probabilities_stay() {
-        assert_eq!(probabilities(&[0.25, 0.75]), [0.25, 0.75]);
-        let found = probabilities(&[1.0, 1.0 + 3.0_f32.ln()]);
-        assert!((found[0] - 0.25).abs() < 1e-6 && (found[1] - 0.75).abs() < 1e-6);
-        assert_eq!(probabilities(&[0.0]), [0.5]);
     }
 
     #[test]
