@@ -148,9 +148,9 @@ fn a_recording_that_ends_leaves_the_training_its_time() {
     for (class, photo) in [("cat", "chelsea.png"), ("큰 컵", "coffee.png")] {
         let class = things.join(class);
         std::fs::create_dir_all(&class).unwrap();
-        (0..6).for_each(|i| {
-            drop(std::fs::copy(sample_photos().join(photo), class.join(format!("{i}.png"))).unwrap())
-        });
+        for i in 0..6 {
+            std::fs::copy(sample_photos().join(photo), class.join(format!("{i}.png"))).unwrap();
+        }
     }
     let watched = Watched::start(&display, &clip, &things);
     display.focus();
