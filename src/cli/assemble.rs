@@ -86,7 +86,14 @@ pub(super) fn classifier(settings: &Settings, store: &Store, report: &Report) ->
                 model.manifest
             )));
         }
-        default_classifier(store, report)?
+        let classifier = default_classifier(store, report)?;
+        if !model.inputs.is_empty() {
+            return Err(usage(anyhow!(
+                "--input gives a further input its value, and the default model has only its image, '{}'",
+                classifier.input
+            )));
+        }
+        classifier
     } else {
         let manifest = (!model.manifest.is_empty()).then(|| Path::new(&model.manifest));
         let inputs =
@@ -119,7 +126,8 @@ fn input_size(text: &str) -> Result<Option<(u32, u32)>> {
     let (width, height) = text.split_once(['x', 'X']).unwrap_or((text, text));
     let size = width.trim().parse().ok().zip(height.trim().parse().ok());
     let size = size.filter(|(width, height)| [width, height].iter().all(|side| (16..=4096).contains(*side)));
-    let wrong = || anyhow!("the input's size is N or WIDTHxHEIGHT, of 16 to 4096 pixels a side, not \"{text}\"");
+    let wrong =
+        || anyhow!("the input's size is N or WIDTHxHEIGHT, of 16 to 4096 pixels a side, not \"{text}\"");
     size.map(Some).ok_or_else(|| usage(wrong()))
 }
 
@@ -214,6 +222,16 @@ fn black_box(settings: &settings::BlackBox) -> Result<black_box::Settings> {
 /// What to explain, and how, for at least `classes` classes.
 pub(super) fn request(settings: &Settings, labels: &Labels, classes: usize) -> Result<Request> {
     let model = &settings.model;
+    if model.top_k == 0 {
+        return Err(usage(anyhow!("--top-k (model.top_k) must be at least 1, not 0")));
+    }
+    if !(model.target.is_empty() || model.classes.is_empty()) {
+        return Err(usage(anyhow!(
+            "--target explains the value {}, --class the class {}: leave one out",
+            model.target,
+            model.classes.join(", ")
+        )));
+    }
     let targets = targets(&model.classes, labels)?;
     let top_k = if targets.is_empty() { model.top_k.max(classes) } else { targets.len() };
     let (output, index) = match model.target.is_empty() {

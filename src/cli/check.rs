@@ -46,7 +46,7 @@ struct Wish {
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
     /// Refine the maps, as the other commands do; here they are as the methods' papers have them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_refine")]
     refine: bool,
 }
 

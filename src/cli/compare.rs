@@ -36,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 16, value_name = "N")]
     steps: usize,
     /// Refine the maps, as the other commands do; here they are as the methods' papers have them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_refine")]
     refine: bool,
     #[command(flatten)]
     explain: ExplainArgs,

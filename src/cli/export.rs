@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(long)]
     with_preprocessing: bool,
     /// Refine the maps, as the other commands do; the input's size is then fixed
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_refine")]
     refine: bool,
     #[command(flatten)]
     model: ModelArgs,

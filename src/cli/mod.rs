@@ -31,6 +31,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use camloc::explain::ExplainError;
+use camloc::model::ModelError;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use settings::Settings;
@@ -121,7 +123,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) if error.downcast_ref::<Reported>().is_some() => ExitCode::FAILURE,
         Err(error) => {
             report::print_error(&error, verbose);
-            ExitCode::from(if error.downcast_ref::<UsageError>().is_some() { 2 } else { 1 })
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
 }
@@ -169,6 +171,16 @@ struct Reported;
 #[error("{message}")]
 struct UsageError {
     message: String,
+}
+
+/// Whether what was asked for makes no sense, rather than that the work failed.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let explain = cause.downcast_ref().or_else(|| cause.downcast_ref::<Box<_>>().map(AsRef::as_ref));
+        cause.is::<UsageError>()
+            || matches!(cause.downcast_ref(), Some(ModelError::NoSuchInput { .. }))
+            || matches!(explain, Some(ExplainError::PatchTooLarge { .. }))
+    })
 }
 
 /// Marks an error as wrong usage.

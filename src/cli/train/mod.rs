@@ -62,9 +62,9 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let report = &context.report;
     let settings = settings(&args)?;
+    writable(&args.output)?;
     let localizer = Localizer::new(assemble::localize(&context.settings)?);
     let dataset = gather(&args.folder, args.negatives.as_deref())?;
-    writable(&args.output)?;
     tell(&dataset, context);
 
     let stop = assemble::stop_on_ctrl_c()?;
@@ -142,6 +142,12 @@ fn writable(output: &Path) -> Result<()> {
     let folder = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if output.is_dir() {
         return Err(usage(anyhow!("{} is a folder: name a file, such as my.onnx", output.display())));
+    }
+    if !output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx")) {
+        return Err(usage(anyhow!(
+            "{} is not named like a model: give a name that ends in .onnx",
+            output.display()
+        )));
     }
     tempfile::tempfile_in(folder).map(drop).with_context(|| {
         format!("can't write {}: see that the folder is there and may be written to", output.display())
