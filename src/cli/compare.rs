@@ -134,20 +134,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 fn classes(name: &str, labels: &Labels) -> Result<Vec<usize>> {
     match labels.find(name) {
         Ok(id) => Ok(vec![id]),
-        Err(error @ LabelError::Ambiguous { .. }) => {
-            let word = name.trim().to_lowercase();
-            let has_word = |label: &str| {
-                label.to_lowercase().split(|letter: char| !letter.is_alphanumeric()).any(|part| part == word)
-            };
-            let found: Vec<usize> = labels
-                .names()
-                .iter()
-                .enumerate()
-                .filter(|(_, label)| has_word(label))
-                .map(|(id, _)| id)
-                .collect();
-            if found.is_empty() { Err(usage(error)) } else { Ok(found) }
-        }
+        Err(LabelError::Ambiguous { .. }) => Ok(labels.with_words(name)),
         Err(error) => Err(usage(error)),
     }
 }

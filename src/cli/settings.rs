@@ -141,6 +141,7 @@ fn overlay(defaults: &mut Table, user: Table, section: &str) -> Result<()> {
 pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a String>) -> String {
     known
         .map(|name| (strsim::jaro_winkler(wrong, name), name))
+        .filter(|(likeness, _)| *likeness >= 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| format!("; the nearest is \"{name}\""))
         .unwrap_or_default()
