@@ -174,6 +174,7 @@ impl Bench<'_> {
                 frame: &frame,
                 overlay: None,
                 detections: &[],
+                best: None,
                 segmentation: None,
                 what_if: None,
                 made_by: &Origin::default(),

@@ -16,6 +16,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
 use super::arguments::ExplainArgs;
+use super::report::count;
 use super::settings::Settings;
 use super::{Context, assemble, usage};
 
@@ -193,8 +194,10 @@ fn say(all: &SideBySide, path: &Path) -> std::io::Result<()> {
     let classes: Vec<&str> = all.classes.iter().map(|class| class.label.as_str()).collect();
     let refused = match all.columns.len() - shown {
         0 => String::new(),
+        1 => ", 1 more says why it can't be had".to_owned(),
         refused => format!(", {refused} more say why they can't be had"),
     };
-    let line = format!("{}: {shown} methods for {}{refused}", path.display(), classes.join(", "));
+    let shown = count(shown, "method");
+    let line = format!("{}: {shown} for {}{refused}", path.display(), classes.join(", "));
     writeln!(std::io::stdout(), "{line}")
 }

@@ -110,7 +110,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
             [one] => format!("; {one} holds them"),
             several => format!("; {} hold them", several.join(" and ")),
         };
-        bail!("stopped after {}{of} frames{kept}", summary.frames);
+        bail!("stopped after {}{of}{kept}", super::report::count(summary.frames, "frame"));
     }
     Ok(())
 }

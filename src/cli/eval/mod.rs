@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs, TrackArgs};
 use super::masks::MaskArgs;
+use super::report::count;
 use super::settings::Settings;
 use super::{Context, assemble, usage};
 
@@ -207,7 +208,8 @@ impl Evaluation<'_> {
         let mut before = None;
         let mut observe = |done: usize| {
             if done > 0 && before.is_none() {
-                report.note(format_args!("{}: {done} pictures were done before, going on", dataset.name));
+                let done = count(done, "picture");
+                report.note(format_args!("{}: {done} done before, going on", dataset.name));
             }
             before = Some(done);
             bar.set_position(done as u64);
@@ -223,7 +225,7 @@ impl Evaluation<'_> {
                 Some(_) => "run it again to go on",
                 None => "with --report DIR it could go on",
             };
-            bail!("stopped after {} of {total} pictures; {how}", total - outcome.left);
+            bail!("stopped after {} of {}; {how}", total - outcome.left, count(total, "picture"));
         }
         if outcome.records.is_empty() {
             bail!("not one picture of {} can be evaluated: {}", dataset.name, outcome.faults.summary());
