@@ -1,7 +1,10 @@
 //! Arguments that several commands share. Each group lays itself over the settings, so that a command
 //! sees one plain value: command line, then environment, then the settings file, then the defaults.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::settings::{self, Settings};
 
@@ -256,6 +259,19 @@ impl ExplainArgs {
         self.overlay.apply(&mut settings);
         settings
     }
+}
+
+/// Reads the name of a file of results, which is not that of a photo or video: those are not easily had again.
+pub(super) fn results_file() -> impl TypedValueParser<Value = PathBuf> {
+    const MEDIA: [&str; 13] =
+        ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "mp4", "m4v", "mov", "mkv", "webm"];
+    PathBufValueParser::new().try_map(|path| {
+        let is = |ending: &OsStr| MEDIA.iter().any(|known| ending.eq_ignore_ascii_case(known));
+        match path.extension().is_some_and(is) {
+            true => Err("JSON is written there, and it is named like a picture or video"),
+            false => Ok(path),
+        }
+    })
 }
 
 /// Lays an argument, if it was given, over its setting.

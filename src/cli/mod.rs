@@ -31,8 +31,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use camloc::explain::ExplainError;
+use camloc::explain::{ExplainError, LayerError};
 use camloc::model::ModelError;
+use camloc::sink::SinkError;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use settings::Settings;
@@ -179,7 +180,15 @@ fn is_usage(error: &anyhow::Error) -> bool {
         let explain = cause.downcast_ref().or_else(|| cause.downcast_ref::<Box<_>>().map(AsRef::as_ref));
         cause.is::<UsageError>()
             || matches!(cause.downcast_ref(), Some(ModelError::NoSuchInput { .. }))
-            || matches!(explain, Some(ExplainError::PatchTooLarge { .. }))
+            || matches!(cause.downcast_ref(), Some(SinkError::SameOutput { .. }))
+            || matches!(
+                explain,
+                Some(ExplainError::PatchTooLarge { .. } | ExplainError::NoSuchOutput { .. })
+                    | Some(ExplainError::NoSuchPlace { .. })
+                    | Some(ExplainError::Layer(
+                        LayerError::TooFarBack { .. } | LayerError::NoSuchLayer { .. }
+                    ))
+            )
     })
 }
 

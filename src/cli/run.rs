@@ -11,6 +11,7 @@ use camloc::render::HeatScale;
 use camloc::sink::{CocoSink, JsonSink, Sink, check_outputs};
 use camloc::source::{FrameSource, Notice, Stop};
 
+use super::arguments::results_file;
 use super::assemble::Needs;
 use super::report::count;
 use super::settings::Settings;
@@ -21,10 +22,10 @@ use super::{Context, assemble};
 #[command(next_help_heading = "Results")]
 pub(super) struct ResultArgs {
     /// Write one JSON object a frame; `-` is standard output (docs/json.md)
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long, value_name = "FILE|-", value_parser = results_file())]
     json: Option<PathBuf>,
     /// Write COCO annotations
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = results_file())]
     coco: Option<PathBuf>,
 }
 

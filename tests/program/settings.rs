@@ -64,6 +64,11 @@ fn what_makes_no_sense_is_refused_rather_than_left_out() {
     image(&["--input", "foo=3"], &["--input", "only its image", "'image'"]);
     image(&["--target", "logits:281", "--class", "3"], &["--target", "--class", "leave one out"]);
     image(&["--method", "occlusion", "--patch", "999"], &["999", "224x224", "--patch"]);
+    image(&["--layer=-300"], &["no layer -300"]);
+    image(&["--coco", "-"], &["given for two outputs"]);
+    image(&["--coco", "dog.jpg"], &["dog.jpg", "named like a picture"]);
+    let over = run(["image", text(&cat()), "--json", "clip.MP4"]);
+    assert_refused(&over, 2, &["clip.MP4", "named like a picture"]);
     let folder = folder();
     let (file, out) = (folder.path().join("camloc.toml"), folder.path().join("out.onnx"));
     std::fs::write(&file, "[model]\ntop_k = 0\n").unwrap();

@@ -128,7 +128,7 @@ fn what_cannot_be_learned_from_is_said_before_work_begins() {
     assert_refused(&train(root, &["--resume"]), 1, &["nothing to resume", "my.onnx.training"]);
     assert_refused(&train(root, &["--head", "tree"]), 2, &["acol, cam or linear"]);
     assert_refused(&train(root, &["--epochs", "0"]), 2, &["--epochs must be at least 1"]);
-    assert_refused(&train(root, &["--layer", "nowhere"]), 1, &["no layer \"nowhere\""]);
+    assert_refused(&train(root, &["--layer", "nowhere"]), 2, &["no layer \"nowhere\""]);
     let mut command = camloc();
     command.arg("train").arg(root.join("in")).args(["-o", "no/such/folder/my.onnx"]);
     assert_refused(&command.output().unwrap(), 1, &["can't write no/such/folder/my.onnx"]);

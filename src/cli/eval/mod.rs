@@ -24,7 +24,7 @@ use camloc::pipeline::Explainer;
 use camloc::source::Stop;
 use serde_json::{Value, json};
 
-use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs, TrackArgs};
+use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs, TrackArgs, results_file};
 use super::masks::MaskArgs;
 use super::report::count;
 use super::settings::Settings;
@@ -74,7 +74,7 @@ struct Wish {
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
     /// Write the results as JSON; `-` is standard output
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long, value_name = "FILE|-", value_parser = results_file())]
     json: Option<PathBuf>,
     /// Write report.html into this folder, and keep there what is done, so that an interrupted run goes on
     #[arg(long, value_name = "DIR")]
