@@ -79,6 +79,24 @@ pub enum SourceError {
         /// The file.
         name: String,
     },
+    /// A video where a picture is needed.
+    #[error("{name} is a video, not a picture: `camloc video` takes it")]
+    IsVideo {
+        /// The file.
+        name: String,
+    },
+    /// A directory where one photo is needed.
+    #[error("{name} is a folder: name one photo, such as one in it")]
+    IsFolder {
+        /// The directory.
+        name: String,
+    },
+    /// A photo elsewhere.
+    #[error("{name} is not on this machine: download it first, then give its file")]
+    Elsewhere {
+        /// Its address.
+        name: String,
+    },
     /// A kind of picture that camloc knows but doesn't read.
     #[error("{name} is {kind}, which is not supported: convert it to JPEG or PNG")]
     Unsupported {

@@ -38,6 +38,18 @@ fn photos_that_are_none_are_refused_by_name() {
 }
 
 #[test]
+fn what_is_no_photo_but_something_else_is_told_where_to_go() {
+    let folder = folder();
+    let clip = cat_clip(folder.path(), 1);
+    refuses_photo(&clip, &["cat.mp4 is a video", "camloc video"]);
+    refuses_photo(Path::new("https://example.org/x.jpg"), &["example.org/x.jpg", "download it first"]);
+    let sheet = folder.path().join("sheet.png");
+    let whole = run(["compare", text(folder.path()), "-o", text(&sheet)]);
+    assert_refused(&whole, 1, &["is a folder", "one photo"]);
+    assert_eq!(names_in(folder.path()), ["cat.mp4"]);
+}
+
+#[test]
 fn unusual_photos_work() {
     let folder = folder();
     let photo = image::open(cat()).unwrap();
