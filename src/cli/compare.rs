@@ -1,6 +1,5 @@
 //! `camloc compare`: one photo, many methods, side by side.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -16,7 +15,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
 use super::arguments::ExplainArgs;
-use super::report::count;
+use super::report::{Report, count};
 use super::settings::Settings;
 use super::{Context, assemble, usage};
 
@@ -128,7 +127,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         }
     };
     write_file(&args.output, &bytes)?;
-    Ok(say(&all, &args.output)?)
+    Ok(say(&all, &args.output, report)?)
 }
 
 /// The class that a name means, or all whose names have it as a word: of the cats, the photo decides.
@@ -189,7 +188,7 @@ fn encode(picture: &Picture, form: Form) -> Result<Vec<u8>> {
 }
 
 /// A word for a person about what was compared.
-fn say(all: &SideBySide, path: &Path) -> std::io::Result<()> {
+fn say(all: &SideBySide, path: &Path, report: &Report) -> std::io::Result<()> {
     let shown = all.columns.iter().filter(|column| column.outcome.is_ok()).count();
     let classes: Vec<&str> = all.classes.iter().map(|class| class.label.as_str()).collect();
     let refused = match all.columns.len() - shown {
@@ -198,6 +197,5 @@ fn say(all: &SideBySide, path: &Path) -> std::io::Result<()> {
         refused => format!(", {refused} more say why they can't be had"),
     };
     let shown = count(shown, "method");
-    let line = format!("{}: {shown} for {}{refused}", path.display(), classes.join(", "));
-    writeln!(std::io::stdout(), "{line}")
+    report.result(format_args!("{}: {shown} for {}{refused}", path.display(), classes.join(", ")))
 }

@@ -53,7 +53,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         sinks.push(Box::new(if is_file { ImagesSink::to_file(path)? } else { ImagesSink::to_folder(path)? }));
     }
     sinks.extend(masks.map(|masks| Box::new(masks) as Box<dyn Sink>));
-    if !args.results.on_stdout() {
+    if !args.results.on_stdout() && !context.report.is_quiet() {
         let min_score = assemble::localize(&settings)?.min_score;
         sinks.push(Box::new(Lines { frames: 0, min_score }));
     }

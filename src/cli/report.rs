@@ -27,6 +27,16 @@ impl Report {
         }
     }
 
+    /// A line about the result on standard output, for a person; who wants errors only gets none.
+    pub(super) fn result(&self, line: impl Display) -> io::Result<()> {
+        if self.quiet { Ok(()) } else { writeln!(io::stdout(), "{line}") }
+    }
+
+    /// Whether only errors are said.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// An error that does not end the run.
     pub(super) fn error(&self, error: impl Display) {
         print_line(format_args!("camloc: error: {}", one_line(error)));
