@@ -24,7 +24,7 @@ pub(super) struct ModelArgs {
     /// Lock on this class; give it again for more
     #[arg(long = "class", env = "CAMLOC_CLASS", value_name = "NAME|ID", value_delimiter = ',')]
     classes: Vec<String>,
-    /// How the maps are made: auto, cam, gradcam, hirescam, layercam, ... (docs/methods.md)
+    /// How the maps are made: auto, or one of the methods that `camloc inspect` lists, such as gradcam (docs/methods.md)
     #[arg(long, env = "CAMLOC_METHOD", value_name = "NAME")]
     method: Option<String>,
     /// The layer that the maps are made of: a name, -1 (the last) or -2; give it again for more
@@ -207,7 +207,7 @@ pub(super) struct OverlayArgs {
     /// How much of the photo the hottest place hides
     #[arg(long, env = "CAMLOC_OPACITY", value_name = "0..1")]
     opacity: Option<f32>,
-    /// turbo, jet, viridis, inferno or magma
+    /// turbo, jet, viridis, inferno, magma, plasma or cividis
     #[arg(long, env = "CAMLOC_COLORMAP", value_name = "NAME")]
     colormap: Option<String>,
     /// Draw no heatmap
