@@ -164,6 +164,7 @@ fn encode(part: Part, picture: &Picture, kind: Kind) -> Result<Part, SinkError> 
     let written = written.and_then(|()| out.flush().map_err(ImageError::IoError));
     // Flushed, or failed: nothing that matters is left in the buffer.
     let (part, _) = out.into_parts();
+    let written = written.map_err(|error| part.failure().map_or(error, ImageError::IoError));
     match written {
         Ok(()) => Ok(part),
         Err(ImageError::IoError(source)) => Err(SinkError::writing(part.target(), source)),

@@ -130,7 +130,24 @@ fn an_output_that_cannot_be_written_is_named_and_nothing_is_left() {
 #[test]
 fn a_full_disk_is_said_in_one_line() {
     let output = run(["image", text(&cat()), "--json", "/dev/full"]);
-    assert_refused(&output, 1, &["/dev/full"]);
+    assert_refused(&output, 1, &["/dev/full", "the disk is full"]);
+    // A file may have no more than 20 KB here.
+    let script = "ulimit -f 20; trap '' XFSZ; exec \"$0\" \"$@\"";
+    let folder = folder();
+    let photo = cat();
+    let (overlay, masks, model) =
+        (folder.path().join("cat.png"), folder.path().join("set"), folder.path().join("model.onnx"));
+    let outputs: [&[&str]; 3] = [
+        &["image", text(&photo), "-o", text(&overlay)],
+        &["image", text(&photo), "--masks", "png", "-o", text(&masks)],
+        &["export", "-o", text(&model)],
+    ];
+    for arguments in outputs {
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_camloc")]).args(arguments);
+        assert_refused(&command.output().unwrap(), 1, &["cannot be written: the disk is full"]);
+    }
+    assert_eq!(names_in(folder.path()), ["set"]);
 }
 
 #[cfg(unix)]

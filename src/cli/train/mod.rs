@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, anyhow, bail};
 use camloc::localize::Localizer;
 use camloc::onnx::load::save;
+use camloc::sink::write_file;
 use camloc::train::{self, Backbone, Dataset, Epoch, HeadKind, Plan, Progress, Trained, gather};
 
 use super::report::count;
@@ -96,7 +97,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     conclude(&trained, &args, started, context);
     let page = args.output.with_extension("html");
     let html = page::page(&trained, &plan, &args.output, localizer)?.html()?;
-    std::fs::write(&page, html).with_context(|| format!("{} can't be written", page.display()))?;
+    write_file(&page, html.as_bytes())?;
     report.note(format_args!("wrote {}: what it takes for what, and where it looks", page.display()));
     if stop.is_stopped() {
         bail!(
