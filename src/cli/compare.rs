@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use camloc::compare::{Plan, SideBySide, explain_by_all};
 use camloc::explain::Method;
 use camloc::frame::Picture;
-use camloc::model::{LabelError, Labels};
+use camloc::model::Labels;
 use camloc::render::HeatScale;
 use camloc::sink::{SinkError, check_outputs, write_file};
 use camloc::source::read_photo;
@@ -134,8 +134,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 fn classes(name: &str, labels: &Labels) -> Result<Vec<usize>> {
     match labels.find(name) {
         Ok(id) => Ok(vec![id]),
-        Err(LabelError::Ambiguous { .. }) => Ok(labels.with_words(name)),
-        Err(error) => Err(usage(error)),
+        Err(error) => match labels.with_words(name) {
+            found if found.is_empty() => Err(usage(error)),
+            found => Ok(found),
+        },
     }
 }
 

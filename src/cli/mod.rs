@@ -177,19 +177,23 @@ struct UsageError {
 /// Whether what was asked for makes no sense, rather than that the work failed.
 fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        let explain = cause.downcast_ref().or_else(|| cause.downcast_ref::<Box<_>>().map(AsRef::as_ref));
         cause.is::<UsageError>()
             || matches!(cause.downcast_ref(), Some(ModelError::NoSuchInput { .. }))
             || matches!(cause.downcast_ref(), Some(SinkError::SameOutput { .. }))
-            || matches!(
-                explain,
-                Some(ExplainError::PatchTooLarge { .. } | ExplainError::NoSuchOutput { .. })
-                    | Some(ExplainError::NoSuchPlace { .. })
-                    | Some(ExplainError::Layer(
-                        LayerError::TooFarBack { .. } | LayerError::NoSuchLayer { .. }
-                    ))
-            )
+            || cause.downcast_ref().is_some_and(is_not_in_model)
+            || cause.downcast_ref::<Box<ExplainError>>().is_some_and(|error| is_not_in_model(error))
     })
+}
+
+/// Whether a model has nothing of the name or the size that was asked for.
+fn is_not_in_model(error: &ExplainError) -> bool {
+    match error {
+        ExplainError::Layer(error) => {
+            matches!(error, LayerError::TooFarBack { .. } | LayerError::NoSuchLayer { .. })
+        }
+        ExplainError::NoSuchOutput { .. } | ExplainError::NoSuchPlace { .. } => true,
+        error => matches!(error, ExplainError::PatchTooLarge { .. }),
+    }
 }
 
 /// Marks an error as wrong usage.

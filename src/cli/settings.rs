@@ -11,6 +11,9 @@ use toml::{Table, Value};
 /// The file that documents every key *is* the default: the two can't disagree.
 pub(super) const DEFAULTS: &str = include_str!("../../config/camloc.toml");
 
+/// From this likeness on (Jaro-Winkler, 0..1) a key may have been meant.
+const LIKE: f64 = 0.8;
+
 /// All settings, complete.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Settings {
@@ -150,7 +153,7 @@ fn overlay(defaults: &mut Table, user: Table, section: &str) -> Result<()> {
 pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a String>) -> String {
     known
         .map(|name| (strsim::jaro_winkler(wrong, name), name))
-        .filter(|(likeness, _)| *likeness >= 0.8)
+        .filter(|(likeness, _)| *likeness >= LIKE)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| format!("; the nearest is \"{name}\""))
         .unwrap_or_default()

@@ -64,7 +64,7 @@ pub enum SourceError {
         reason: String,
     },
     /// A video that ended before its declared end; all its frames were delivered.
-    #[error("{name} is cut short: it ended after {frames} frames{}", of_expected(*.expected))]
+    #[error("{name} is cut short: it ended after {frames} frame{}{}", if *frames == 1 { "" } else { "s" }, of_expected(*.expected))]
     CutShort {
         /// The file or URL.
         name: String,

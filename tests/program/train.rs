@@ -66,7 +66,7 @@ fn labels_alone_teach_a_model_that_boxes_what_it_never_saw() {
         let output = train(root, &["--head", head, "--width", "24", "--epochs", "12"]);
         stdout(&output);
         let words = said(&output);
-        assert!(words.contains("1 pictures can't be read") && words.contains("broken.jpg"), "{words}");
+        assert!(words.contains("1 picture that can't be read") && words.contains("broken.jpg"), "{words}");
         assert!(
             !names_in(root).contains(&"my.onnx.training".to_owned()),
             "no state is left of a run that is through"

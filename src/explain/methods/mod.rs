@@ -196,6 +196,7 @@ impl FromStr for Method {
             return Ok(found);
         }
         let likeness = |method: &Method| strsim::jaro_winkler(&plain(method.name()), &wanted);
+        // Less like it than this is another word.
         let near = Method::all().filter(|method| likeness(method) >= 0.8);
         let nearest = near.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         Err(UnknownMethod {
