@@ -25,6 +25,7 @@ pub mod maps;
 pub mod model;
 pub mod onnx;
 pub mod origin;
+pub mod picture;
 pub mod pipeline;
 pub mod render;
 pub mod runtime;

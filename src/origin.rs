@@ -14,6 +14,13 @@ pub struct Origin {
     pub placement: Placement,
 }
 
+impl Origin {
+    /// Whether the maps mark what speaks against their class, and not for it.
+    pub fn speaks_against(&self) -> bool {
+        self.method.split(' ').next() == Some("counterfactual")
+    }
+}
+
 /// As in `EfficientNet-Lite0 · cam · CUDA, 3 of 120 nodes on CPU`.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,5 +85,7 @@ mod tests {
         assert_eq!(Placement::count([]).to_string(), "CPU");
         let origin = Origin { model: "Net".into(), method: "cam".into(), placement };
         assert_eq!(origin.to_string(), "Net · cam · CUDA, 1 of 3 nodes on CPU");
+        assert!(!origin.speaks_against());
+        assert!(Origin { method: "counterfactual refined".into(), ..origin }.speaks_against());
     }
 }

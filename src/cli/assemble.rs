@@ -45,6 +45,9 @@ fn fetching<T>(report: &Report, work: impl FnOnce(&mut dyn FnMut(Progress)) -> T
     })
 }
 
+/// More cores than machines have.
+const MOST_THREADS: usize = 256;
+
 /// Loads the ONNX Runtime that has the execution provider of the settings.
 pub(super) fn library(settings: &Settings, store: &Store, report: &Report) -> Result<()> {
     let wish = providers::wish(&settings.model.provider)?;
@@ -56,7 +59,14 @@ pub(super) fn library(settings: &Settings, store: &Store, report: &Report) -> Re
 /// How the settings have a model run.
 pub(super) fn options(settings: &Settings) -> Result<Options> {
     let provider = providers::wish(&settings.model.provider)?;
-    Ok(Options { threads: settings.model.threads, provider, ..Options::default() })
+    let threads = settings.model.threads;
+    // ONNX Runtime starts them all, whatever the machine has; where they can't be had it waits for ever.
+    if threads > MOST_THREADS {
+        return Err(usage(anyhow!(
+            "{threads} threads are more than any machine runs: use 1 to {MOST_THREADS}"
+        )));
+    }
+    Ok(Options { threads, provider, ..Options::default() })
 }
 
 /// The default model, imported on first use.

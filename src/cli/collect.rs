@@ -6,9 +6,8 @@ use std::time::SystemTime;
 
 use anyhow::{Result, anyhow, bail};
 use camloc::assets::Store;
-use camloc::collect::{
-    Burst, Classes, CollectCommand, CollectError, DIGITS, Shutter, Swept, Tally, collect, sweep,
-};
+use camloc::collect::{Classes, CollectCommand, CollectError, DIGITS, Shutter, Swept, Tally, collect, sweep};
+use camloc::eval::dataset::Burst;
 use camloc::frame::PicturePool;
 use camloc::sink::{SinkError, Window};
 use camloc::source::{CameraSource, FrameSource, Stop, VideoSource};
@@ -152,7 +151,7 @@ fn without_window(
     let recorded = args.video.as_ref().and_then(|file| std::fs::metadata(file).ok()?.modified().ok());
     let burst = match recorded {
         Some(time) => Burst::new(time, &called, 1),
-        None => Burst::new(SystemTime::now(), &called, Burst::next_number(classes)),
+        None => Burst::new(SystemTime::now(), &called, classes.next_burst()),
     };
     classes.prepare()?;
     let bar = report.frames(frames, "frames");

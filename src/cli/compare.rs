@@ -7,12 +7,10 @@ use camloc::compare::{Plan, SideBySide, explain_by_all};
 use camloc::explain::Method;
 use camloc::frame::Picture;
 use camloc::model::Labels;
+use camloc::picture::{write_jpeg, write_png};
 use camloc::render::HeatScale;
 use camloc::sink::{SinkError, check_outputs, write_file};
 use camloc::source::read_photo;
-use image::codecs::jpeg::JpegEncoder;
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
 
 use super::arguments::ExplainArgs;
 use super::report::{Report, count};
@@ -175,15 +173,9 @@ pub(super) fn methods(names: &[String], first: &str) -> Result<Vec<Option<Method
 
 fn encode(picture: &Picture, form: Form) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let (width, height) = picture.size();
     let written = match form {
-        Form::Jpeg => JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).write_image(
-            picture.rgb(),
-            width,
-            height,
-            ExtendedColorType::Rgb8,
-        ),
-        _ => PngEncoder::new(&mut bytes).write_image(picture.rgb(), width, height, ExtendedColorType::Rgb8),
+        Form::Jpeg => write_jpeg(picture, JPEG_QUALITY, &mut bytes),
+        _ => write_png(picture, &mut bytes),
     };
     written.context("the sheet is too large for a picture: name fewer --methods or --classes")?;
     Ok(bytes)

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use camloc::maps::Change;
 use camloc::pipeline::Output;
 use camloc::render::HeatScale;
@@ -14,7 +14,7 @@ use super::arguments::ExplainArgs;
 use super::masks::MaskArgs;
 use super::report::count;
 use super::run::{Job, ResultArgs};
-use super::{Context, assemble};
+use super::{Context, assemble, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -43,6 +43,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let inputs: Vec<&Path> =
         photos.iter().map(PathBuf::as_path).filter(|path| *path != Path::new("-")).collect();
     let is_file = args.output.as_deref().is_some_and(is_picture);
+    if let Some(path) = args.output.as_deref().filter(|_| is_file && photos.len() > 1) {
+        let photos = photos.len();
+        return Err(usage(anyhow!("{} is one file for {photos} photos: name a folder", path.display())));
+    }
     let masks = args.masks.open(args.output.as_deref(), is_file, &inputs)?;
     // Without any output named, the overlays are what was wanted.
     let here = (!args.results.any()).then(|| PathBuf::from("."));
@@ -83,9 +87,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Whether a path is named like a picture.
+/// Whether a path is named like a picture, also of a kind that is not written: no folder is meant by it.
 fn is_picture(path: &Path) -> bool {
-    let endings = ["png", "jpg", "jpeg"];
+    let endings = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"];
     path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
@@ -133,7 +137,8 @@ impl Sink for Lines {
         }
         shown.detections.iter().try_for_each(|found| {
             let (label, score, at) = (shown.label(found.class_id), 100.0 * found.score, found.bbox);
-            say(format!("{label} {score:.0} % at {},{} to {},{}", at.x0, at.y0, at.x1, at.y1))
+            let against = if shown.made_by.speaks_against() { "against " } else { "" };
+            say(format!("{against}{label} {score:.0} % at {},{} to {},{}", at.x0, at.y0, at.x1, at.y1))
         })
     }
 

@@ -34,6 +34,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         writeln!(out, "explains itself: {method} at {layer}")?;
         return Ok(());
     }
+    // As for a run: refined maps, and methods that cut the network, need the size.
+    classifier.fix_size();
     let request = assemble::request(&settings, &classifier.labels, 1)?;
     let Inspection { scores, head, layers, methods } = explain::inspect(&mut classifier.model, &request)?;
     writeln!(out, "scores\n  {} classes in {}", scores.classes, scores.logits)?;

@@ -80,20 +80,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     args.localize.apply(&mut settings);
     let wish = args.wish;
     // What is wrong with the command is said before anything is fetched or loaded.
-    if !settings.model.classes.is_empty() || !settings.model.target.is_empty() {
-        return Err(usage(anyhow!(
-            "label explains the class of each picture: leave out --class and --target"
-        )));
-    }
-    if !(0.0..=1.0).contains(&wish.val_share) {
-        return Err(usage(anyhow!("--val-share is a share from 0 to 1, not {}", wish.val_share)));
-    }
-    let format: Format = wish.format.parse().map_err(usage)?;
+    let format = check(&wish, &settings)?;
     settings.model.top_k = 1;
     let localize = assemble::localize(&settings)?;
-    if !wish.folder.is_dir() {
-        return Err(LabellingError::NoFolder(wish.folder).into());
-    }
     let output = check_place(&wish.folder, &wish.output, wish.overwrite)?;
     let stop = assemble::stop_on_ctrl_c()?;
     let report = &context.report;
@@ -132,6 +121,23 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     drop(desk);
     labelling.decide(&mut findings);
     labelling.write(&mut findings, &output, &outline, &mut renderer)
+}
+
+/// The format of the dataset, if what is wished can be had.
+fn check(wish: &Wish, settings: &Settings) -> Result<Format> {
+    if !settings.model.classes.is_empty() || !settings.model.target.is_empty() {
+        return Err(usage(anyhow!(
+            "label explains the class of each picture: leave out --class and --target"
+        )));
+    }
+    if !(0.0..=1.0).contains(&wish.val_share) {
+        return Err(usage(anyhow!("--val-share is a share from 0 to 1, not {}", wish.val_share)));
+    }
+    let format = wish.format.parse().map_err(usage)?;
+    if !wish.folder.is_dir() {
+        return Err(LabellingError::NoFolder(wish.folder.clone()).into());
+    }
+    Ok(format)
 }
 
 /// The pictures and their classes.

@@ -72,7 +72,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let open = |device| CameraSource::open(device, &wish, &PicturePool::new(FRAMES), &stop);
     let sources = devices.iter().map(|device| open(device)).collect::<Result<Vec<_>, _>>()?;
     let called: Vec<String> = sources.iter().map(|source| collect::camera_name(source)).collect();
-    let targets = overlaid::targets(args.output.as_deref(), several, &called)?;
+    let targets = overlaid::targets(args.output.as_deref(), &called)?;
     let sinks = args.results.open(several, &overlaid::paths(&targets), &[])?;
     let ffmpeg = || assemble::ffmpeg(&store, &context.report);
     let of_stream = overlaid::videos(&targets, |_| None, ffmpeg)?;

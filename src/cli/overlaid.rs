@@ -7,18 +7,14 @@ use camloc::sink::{Sink, VideoOptions, VideoSink};
 
 use super::usage;
 
-/// The file of each stream, `None` where none is written. Of `several` streams, `output` is a folder, and each file has
-/// its stream's name.
-pub(super) fn targets(
-    output: Option<&Path>,
-    several: bool,
-    names: &[String],
-) -> Result<Vec<Option<PathBuf>>> {
+/// The file of each stream, `None` where none is written. Of several streams, `output` is a folder, and each file has its
+/// stream's name.
+pub(super) fn targets(output: Option<&Path>, names: &[String]) -> Result<Vec<Option<PathBuf>>> {
     let Some(output) = output else { return Ok(vec![None; names.len()]) };
-    if !several {
+    if names.len() == 1 {
         return Ok(vec![Some(output.to_owned())]);
     }
-    if output.extension().is_some() && !output.is_dir() {
+    if is_file(output) {
         return Err(usage(anyhow!(
             "{} is one file, and there are {} videos: give -o DIR",
             output.display(),
@@ -27,6 +23,11 @@ pub(super) fn targets(
     }
     std::fs::create_dir_all(output).map_err(|error| anyhow!("{}: {error}", output.display()))?;
     Ok(names.iter().map(|name| Some(output.join(self::name(name)))).collect())
+}
+
+/// Whether an output is named like a file, and no folder.
+pub(super) fn is_file(output: &Path) -> bool {
+    output.extension().is_some() && !output.is_dir()
 }
 
 /// `clip` becomes `clip.cam.mp4`.

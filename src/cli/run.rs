@@ -10,10 +10,11 @@ use camloc::pipeline::{Controls, Explainer, Look, News, Output, Pipeline, Stats,
 use camloc::render::HeatScale;
 use camloc::sink::{CocoSink, JsonSink, Sink, check_outputs};
 use camloc::source::{FrameSource, Notice, Stop};
+use indicatif::ProgressBar;
 
 use super::arguments::results_file;
 use super::assemble::Needs;
-use super::report::count;
+use super::report::{Report, count};
 use super::settings::Settings;
 use super::{Context, assemble};
 
@@ -114,13 +115,12 @@ impl<'a> Job<'a> {
         // Wrong settings are said before anything is fetched or loaded.
         let localize = assemble::localize(&settings)?;
         let look = assemble::look(&settings)?;
-        let classes = if output.window.is_some() { WINDOW_CLASSES } else { 1 };
+        let window = output.window.is_some();
+        let classes = if window { WINDOW_CLASSES } else { 1 };
+        let needs = Needs { classes, switchable: window, streams: sources.len() };
         let explainer = match explainer {
             Some(explainer) => explainer,
-            None => {
-                let (switchable, streams) = (output.window.is_some(), sources.len());
-                assemble::explainer(&settings, &store, report, &Needs { classes, switchable, streams })?
-            }
+            None => assemble::explainer(&settings, &store, report, &needs)?,
         };
         let controls = Arc::new(Controls::new(Look { classes: explainer.top_k(), ..look }));
         let top_k = match settings.model.classes.len() {
@@ -150,18 +150,7 @@ impl<'a> Job<'a> {
             stop,
             stats: stats.clone(),
         };
-        let ended = pipeline.run(&mut output, &mut |news| match news {
-            News::Done(frames) => bar.set_position(frames),
-            News::Asking(done, of) => bar.set_message(format!("{done} of {of} passes")),
-            // A map of all that the method asks about needs no word.
-            News::Asked(_, progress) if progress.error == Some(0.0) => {}
-            News::Asked(photo, progress) => {
-                bar.suspend(|| report.note(format_args!("{}: {progress}", photo.display())));
-            }
-            // A skipped photo is an error of its own, on its own line.
-            News::Notice(Notice::Skipped(error)) => bar.suspend(|| report.error(error)),
-            News::Notice(notice) => bar.suspend(|| report.note(notice)),
-        });
+        let ended = pipeline.run(&mut output, &mut |news| tell(news, &bar, report));
         bar.finish_and_clear();
         if context.stats {
             report.stats(&stats);
@@ -173,5 +162,21 @@ impl<'a> Job<'a> {
             }
         }
         Ok(summary)
+    }
+}
+
+/// Says what is new in a run, beside its progress bar.
+fn tell(news: News<'_>, bar: &ProgressBar, report: &Report) {
+    match news {
+        News::Done(frames) => bar.set_position(frames),
+        News::Asking(done, of) => bar.set_message(format!("{done} of {of} passes")),
+        // A map of all that the method asks about needs no word.
+        News::Asked(_, progress) if progress.error == Some(0.0) => {}
+        News::Asked(photo, progress) => {
+            bar.suspend(|| report.note(format_args!("{}: {progress}", photo.display())));
+        }
+        // A skipped photo is an error of its own, on its own line.
+        News::Notice(Notice::Skipped(error)) => bar.suspend(|| report.error(error)),
+        News::Notice(notice) => bar.suspend(|| report.note(notice)),
     }
 }

@@ -3,14 +3,15 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use camloc::frame::PicturePool;
 use camloc::pipeline::Output;
 use camloc::sink::{Sink, Window};
-use camloc::source::{FrameSource, PacedSource, VideoSource};
+use camloc::source::{FrameSource, PacedSource, Stop, VideoSource};
 
 use super::arguments::{ExplainArgs, TrackArgs};
 use super::masks::MaskArgs;
+use super::report::count;
 use super::run::{Job, ResultArgs};
 use super::teach::{TeachArgs, Teaching};
 use super::{Context, assemble, collect, overlaid};
@@ -57,60 +58,110 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let store = assemble::store()?;
     let ffmpeg = assemble::ffmpeg(&store, &context.report)?;
     let stop = assemble::stop_on_ctrl_c()?;
-    let open = |input| VideoSource::open(&ffmpeg, input, &PicturePool::new(FRAMES), &stop);
-    let sources = args.videos.iter().map(|input| open(input)).collect::<Result<Vec<_>, _>>()?;
-    let files: Vec<&Path> = args.videos.iter().map(Path::new).filter(|path| path.is_file()).collect();
-    let called: Vec<String> = args.videos.iter().map(|input| collect::video_name(input)).collect();
+    let videos = Videos::open(&args.videos, &ffmpeg, &stop)?;
 
-    let is_file = args.output.as_deref().is_some_and(|path| path.extension().is_some() && !path.is_dir());
-    let masks = args.masks.open(args.output.as_deref(), is_file, &files)?;
-    let nothing_else = !show && !args.results.any();
-    let output = match (args.output, &masks) {
-        (Some(folder), Some(_)) => Some(folder.join(overlaid::name(&called.concat()))),
-        (None, _) if !nothing_else => None,
-        (None, _) if several => Some(PathBuf::from(".")),
-        (output, _) => output.or_else(|| Some(PathBuf::from(overlaid::name(&called.concat())))),
-    };
-    let targets = overlaid::targets(output.as_deref(), several, &called)?;
-    let mut sinks = args.results.open(several, &overlaid::paths(&targets), &files)?;
+    let is_file = args.output.as_deref().is_some_and(overlaid::is_file);
+    let masks = args.masks.open(args.output.as_deref(), is_file, &videos.files())?;
+    let wanted = !show && !args.results.any();
+    let overlays = overlays(args.output, masks.is_some(), wanted, &videos.names)?;
+    let mut sinks = args.results.open(several, &overlaid::paths(&overlays), &videos.files())?;
     sinks.extend(masks.map(|masks| Box::new(masks) as Box<dyn Sink>));
-    let sound = |stream: usize| {
-        let path = Path::new(&args.videos[stream]);
-        (sources[stream].info().has_audio && path.is_file()).then(|| path.to_owned())
-    };
-    let of_stream = overlaid::videos(&targets, sound, || Ok(ffmpeg.clone()))?;
-
-    let infos = || sources.iter().map(VideoSource::info);
-    let size = infos().find_map(|info| info.size).unwrap_or((1280, 720));
-    let expected: Option<u64> = infos().map(|info| info.frames).sum();
+    let of_stream = overlaid::videos(&overlays, |stream| videos.sound(stream), || Ok(ffmpeg.clone()))?;
+    let written = !sinks.is_empty() || overlays.iter().any(Option::is_some);
     let names = teaching.as_ref().map(Teaching::names).unwrap_or_default();
     let text = assemble::writer(&names, &store, &context.report);
-    let window = show.then(|| Window::tiled("camloc", size, sources.len(), text)).transpose()?;
-    let written = !sinks.is_empty() || targets.iter().any(Option::is_some);
-    let paced = window.is_some() && (!written || teaching.is_some());
-    let source = |source: VideoSource| -> Box<dyn FrameSource> {
-        match paced && !source.info().live {
-            true => Box::new(PacedSource::new(Box::new(source), &stop)),
-            false => Box::new(source),
-        }
-    };
-    let sources = sources.into_iter().map(source).collect();
+    let window =
+        show.then(|| Window::tiled("camloc", videos.size(), videos.names.len(), text)).transpose()?;
+
+    let (frames, name) = (videos.frames(), videos.names.concat());
+    let sources = videos.into_sources(show && (!written || teaching.is_some()), &stop);
     let output = Output { sinks, of_stream, window, ..Output::default() };
     let job = Job { names, ..Job::new(settings, store, sources, output, stop) };
     let summary = match teaching {
-        Some(teaching) => teaching.run(job, called.concat(), context)?,
+        Some(teaching) => teaching.run(job, name, context)?,
         None => job.run(context)?,
     };
-    if summary.interrupted && !show {
-        let of = expected.map(|frames| format!(" of about {frames}")).unwrap_or_default();
-        let kept =
-            overlaid::paths(&targets).iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
-        let kept = match &*kept {
-            [] => String::new(),
-            [one] => format!("; {one} holds them"),
-            several => format!("; {} hold them", several.join(" and ")),
-        };
-        bail!("stopped after {}{of}{kept}", super::report::count(summary.frames, "frame"));
+    match summary.interrupted && !show {
+        true => Err(stopped(summary.frames, frames, &overlays)),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+/// Videos, opened.
+struct Videos<'a> {
+    paths: &'a [OsString],
+    sources: Vec<VideoSource>,
+    /// What each is called in the names of what is made of it.
+    names: Vec<String>,
+}
+
+impl<'a> Videos<'a> {
+    fn open(paths: &'a [OsString], ffmpeg: &Path, stop: &Stop) -> Result<Videos<'a>> {
+        let open = |path| VideoSource::open(ffmpeg, path, &PicturePool::new(FRAMES), stop);
+        let sources = paths.iter().map(|path| open(path)).collect::<Result<_, _>>()?;
+        let names = paths.iter().map(|path| collect::video_name(path)).collect();
+        Ok(Videos { paths, sources, names })
+    }
+
+    /// Those that are files and no streams.
+    fn files(&self) -> Vec<&'a Path> {
+        self.paths.iter().map(Path::new).filter(|path| path.is_file()).collect()
+    }
+
+    /// The file in which a video's sound is, if it has any.
+    fn sound(&self, stream: usize) -> Option<PathBuf> {
+        let path = Path::new(&self.paths[stream]);
+        (self.sources[stream].info().has_audio && path.is_file()).then(|| path.to_owned())
+    }
+
+    /// Width and height of the first that tells.
+    fn size(&self) -> (u32, u32) {
+        self.sources.iter().find_map(|source| source.info().size).unwrap_or((1280, 720))
+    }
+
+    /// How many frames they all have, if that is known.
+    fn frames(&self) -> Option<u64> {
+        self.sources.iter().map(|source| source.info().frames).sum()
+    }
+
+    /// Their frames, of files at their own pace if they are to be `paced`.
+    fn into_sources(self, paced: bool, stop: &Stop) -> Vec<Box<dyn FrameSource>> {
+        let source = |source: VideoSource| -> Box<dyn FrameSource> {
+            match paced && !source.info().live {
+                true => Box::new(PacedSource::new(Box::new(source), stop)),
+                false => Box::new(source),
+            }
+        };
+        self.sources.into_iter().map(source).collect()
+    }
+}
+
+/// Where each overlaid video goes: to `output`, beside the `masks` if there are any; without it, here if overlaid videos are
+/// all that is `wanted`, else nowhere.
+fn overlays(
+    output: Option<PathBuf>,
+    masks: bool,
+    wanted: bool,
+    names: &[String],
+) -> Result<Vec<Option<PathBuf>>> {
+    let output = match (output, names) {
+        (Some(folder), [name]) if masks => Some(folder.join(overlaid::name(name))),
+        (Some(output), _) => Some(output),
+        (None, _) if !wanted => None,
+        (None, [name]) => Some(PathBuf::from(overlaid::name(name))),
+        (None, _) => Some(PathBuf::from(".")),
+    };
+    overlaid::targets(output.as_deref(), names)
+}
+
+/// What is said of a run that did not come to the end of its videos.
+fn stopped(frames: u64, of: Option<u64>, overlays: &[Option<PathBuf>]) -> anyhow::Error {
+    let of = of.map(|frames| format!(" of about {frames}")).unwrap_or_default();
+    let paths = overlaid::paths(overlays).iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+    let kept = match &*paths {
+        [] => String::new(),
+        [one] => format!("; {one} holds them"),
+        several => format!("; {} hold them", several.join(" and ")),
+    };
+    anyhow!("stopped after {}{of}{kept}", count(frames, "frame"))
 }

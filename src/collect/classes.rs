@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::CollectError;
-use crate::eval::dataset::{PICTURES, walk};
+use crate::eval::dataset::{Burst, PICTURES, walk};
 use crate::sink::{SinkError, make_folder};
 
 /// The longest name of a class in bytes: any file system takes such a folder.
@@ -121,10 +121,11 @@ impl Classes {
         self.root.join(&self.classes[class].name)
     }
 
-    /// The file names of all pictures, without their endings.
-    pub(super) fn stems(&self) -> impl Iterator<Item = String> {
+    /// The number of the next burst, one above all that there are.
+    pub fn next_burst(&self) -> u64 {
         let pictures = self.classes.iter().flat_map(|class| walk(&self.root.join(&class.name), &PICTURES));
-        pictures.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        let numbers = pictures.filter_map(|path| Burst::number_in(path.file_name()?.to_str()?));
+        numbers.max().unwrap_or(0).saturating_add(1)
     }
 
     fn push(&mut self, name: String) -> usize {
@@ -185,6 +186,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::eval::dataset::testing::tree;
 
     fn open(root: &Path, wanted: &[&str]) -> Classes {
         let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
@@ -197,13 +199,8 @@ mod tests {
 
     #[test]
     fn what_is_there_is_gone_on_with_in_the_order_of_names() {
-        let root = tempfile::tempdir().unwrap();
-        for folder in ["mug", "컵", "background", ".hidden"] {
-            fs::create_dir(root.path().join(folder)).unwrap();
-        }
-        for picture in ["mug/a.jpg", "mug/b.PNG", "mug/notes.txt", "loose.jpg"] {
-            fs::write(root.path().join(picture), "").unwrap();
-        }
+        let pictures = ["mug/a.jpg", "mug/b.PNG", "mug/notes.txt", "loose.jpg"];
+        let root = tree(&[&pictures[..], &["컵/", "background/", ".hidden/"]].concat());
         assert_eq!(names(&open(root.path(), &[])), [("background", 0), ("mug", 2), ("컵", 0)]);
         // The same command gives the same keys, whatever is there by then.
         let classes = open(root.path(), &["tea pot", "mug", "mug "]);
@@ -234,6 +231,14 @@ mod tests {
             assert!(said.contains(word), "{name}: {said}");
         }
         assert_eq!(classes.all().len(), 2);
+    }
+
+    #[test]
+    fn bursts_are_numbered_on_from_what_is_there() {
+        let next = |names: &[&str]| open(tree(names).path(), &["mug", "cup"]).next_burst();
+        assert_eq!(next(&["mug/IMG_2023-77_01.jpg", "mug/20231114-221320-x-99.jpg"]), 1);
+        let names = ["mug/20231114-221320-camera0-3_000007.jpg", "cup/20231114-221320-a-b-9_000001.jpg"];
+        assert_eq!(next(&names), 10);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::eval::dataset::{PICTURES, walk};
 use crate::frame::Picture;
-use crate::render::mosaic;
+use crate::picture::mosaic;
 use crate::source::read_photo;
 
 /// Rows and columns of a fingerprint.
@@ -23,11 +23,11 @@ const REMEMBERED: usize = 32;
 /// What is left of a picture from far away: 16 x 16 grey levels less their mean, so that a flickering lamp or a camera
 /// that adapts its exposure makes no new picture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fingerprint([f32; (SIDE * SIDE) as usize]);
+pub(super) struct Fingerprint([f32; (SIDE * SIDE) as usize]);
 
 impl Fingerprint {
     /// The fingerprint of a picture.
-    pub fn of(picture: &Picture) -> Fingerprint {
+    pub(super) fn of(picture: &Picture) -> Fingerprint {
         // The weights of ITU-R BT.601.
         let grey = |[r, g, b]: [u8; 3]| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
         let mut levels = [0.0; (SIDE * SIDE) as usize];
@@ -38,7 +38,7 @@ impl Fingerprint {
     }
 
     /// The mean absolute difference, in levels 0..255.
-    pub fn difference(&self, other: &Fingerprint) -> f32 {
+    pub(super) fn difference(&self, other: &Fingerprint) -> f32 {
         let sum: f32 = self.0.iter().zip(&other.0).map(|(a, b)| (a - b).abs()).sum();
         sum / self.0.len() as f32
     }
@@ -46,23 +46,23 @@ impl Fingerprint {
 
 /// The last few pictures of a class.
 #[derive(Clone, Debug, Default)]
-pub struct Recent(VecDeque<Fingerprint>);
+pub(super) struct Recent(VecDeque<Fingerprint>);
 
 impl Recent {
     /// Those in a folder, the last by name; what can't be read is passed over.
-    pub fn in_folder(folder: &Path) -> Recent {
+    pub(super) fn in_folder(folder: &Path) -> Recent {
         let pictures = walk(folder, &PICTURES);
         let last = &pictures[pictures.len().saturating_sub(REMEMBERED)..];
         Recent(last.iter().filter_map(|path| Some(Fingerprint::of(&read_photo(path).ok()?))).collect())
     }
 
     /// Whether one of them is as good as this.
-    pub fn knows(&self, fingerprint: &Fingerprint) -> bool {
+    pub(super) fn knows(&self, fingerprint: &Fingerprint) -> bool {
         self.0.iter().any(|known| known.difference(fingerprint) < DIFFERENT)
     }
 
     /// Remembers one, in place of the oldest if there are too many.
-    pub fn add(&mut self, fingerprint: Fingerprint) {
+    pub(super) fn add(&mut self, fingerprint: Fingerprint) {
         if self.0.len() == REMEMBERED {
             self.0.pop_front();
         }

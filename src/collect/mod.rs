@@ -7,7 +7,6 @@
 //!
 //! The folders are all there is: what was collected before is read from them, and pictures from elsewhere may lie beside.
 
-mod burst;
 mod classes;
 mod desk;
 mod error;
@@ -18,12 +17,12 @@ mod shutter;
 mod sweep;
 mod tally;
 
-pub use burst::Burst;
 pub use classes::{BadName, Class, Classes};
 pub use desk::collect;
 pub use error::CollectError;
-pub use fingerprint::{Fingerprint, Recent};
 pub use keys::{CollectCommand, DIGITS};
 pub use shutter::Shutter;
 pub use sweep::{Swept, sweep};
 pub use tally::Tally;
+
+use fingerprint::{Fingerprint, Recent};

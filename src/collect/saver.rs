@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
 
 use super::{CollectError, Fingerprint, Recent, Tally};
 use crate::frame::Picture;
+use crate::picture::write_jpeg;
 use crate::sink::{SinkError, make_folder, write_file};
 
 /// Pictures that may wait to be saved: a quarter of a second of a camera, in which a disk that hesitates comes back.
@@ -118,11 +117,11 @@ fn save(shot: Shot, recent: &mut HashMap<usize, Recent>) -> Result<Outcome, Sink
 
 /// The bytes of the picture's file.
 fn jpeg(picture: &Picture, path: &Path) -> Result<Vec<u8>, SinkError> {
-    let (width, height) = picture.size();
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
-        .write_image(picture.rgb(), width, height, ExtendedColorType::Rgb8)
-        .map_err(|source| SinkError::Encode { path: path.to_owned(), width, height, source })?;
+    write_jpeg(picture, JPEG_QUALITY, &mut bytes).map_err(|source| {
+        let (width, height) = picture.size();
+        SinkError::Encode { path: path.to_owned(), width, height, source }
+    })?;
     Ok(bytes)
 }
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::saver::{Saver, Shot};
-use super::{Burst, CollectError, Tally};
+use super::{CollectError, Tally};
+use crate::eval::dataset::Burst;
 use crate::source::{Event, FrameSource, Notice};
 
 /// How a sweep ended.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{Cell, Class, Column, SideBySide};
 use crate::frame::Picture;
+use crate::picture::resized;
 use crate::render::{
-    HeatScale, Mark, Renderer, Scene, Sheet, SheetColumn, Style, TextRenderer, Tile, fine_map, resized,
+    HeatScale, Mark, Renderer, Scene, Sheet, SheetColumn, Style, TextRenderer, Tile, fine_map,
 };
 
 /// Width of a tile in pixels, and its greatest height.

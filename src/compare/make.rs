@@ -68,7 +68,7 @@ pub fn explain_by_all(
 ) -> Result<SideBySide, ExplainerError> {
     let (shown, scale) = small(photo);
     let mut scorer = Scorer::new(classifier, &plan.options)?;
-    let probabilities = scorer.score(photo).map_err(|source| failed(classifier, source))?.to_vec();
+    let probabilities = scorer.score(photo).map_err(|source| failed(classifier, source))?;
     let mut all = empty(classifier, (shown, name), plan, &probabilities)?;
     let targets = all.classes.iter().map(|class| class.id).collect();
     let localize = localize::Settings { min_score: 0.0, merge_overlap: None, ..plan.localize };

@@ -3,14 +3,13 @@
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder, ImageError};
+use image::ImageError;
 use serde::Serialize;
 
 use super::draw::percent;
 use super::{Cell, Class, Column, SideBySide};
-use crate::frame::Picture;
 use crate::maps::ClassMap;
+use crate::picture::write_jpeg;
 use crate::render::fine_peak;
 
 /// 88 of 100: the photo is the background of everything.
@@ -86,6 +85,8 @@ impl SideBySide {
             colours: STANDARD.encode(self.colormap.table().as_flattened()),
             cells: self.classes.iter().map(|class| self.row(class)).collect(),
         };
+        let mut photo = Vec::new();
+        write_jpeg(&self.photo, JPEG_QUALITY, &mut photo)?;
         let page = Page {
             all: self,
             title: self.title(),
@@ -93,7 +94,7 @@ impl SideBySide {
             legend: self.legend(),
             threshold: self.threshold,
             opacity: self.opacity,
-            photo: format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg(&self.photo)?)),
+            photo: format!("data:image/jpeg;base64,{}", STANDARD.encode(photo)),
             // The only text that could end a script.
             data: serde_json::to_string(&data)?.replace('<', "\\u003c"),
         };
@@ -148,11 +149,4 @@ fn pack(cell: &Cell, fine: bool) -> MapData {
         fine,
         white: fine_peak(&cell.map),
     }
-}
-
-fn jpeg(picture: &Picture) -> Result<Vec<u8>, ImageError> {
-    let mut jpeg = Vec::new();
-    let encoder = JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY);
-    encoder.write_image(picture.rgb(), picture.width(), picture.height(), ExtendedColorType::Rgb8)?;
-    Ok(jpeg)
 }

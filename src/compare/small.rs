@@ -1,7 +1,7 @@
 //! The photo in the size in which it is shown.
 
 use crate::frame::Picture;
-use crate::render::shrunk;
+use crate::picture::shrunk;
 
 /// Greatest side of the small photo, in pixels: twice as sharp as a model's input, and cheap to blur.
 const SIDE: u32 = 512;

@@ -2,6 +2,7 @@
 
 use super::metrics::faithfulness::{Perturbation, auc};
 use super::picture_grid;
+use crate::explain::probabilities;
 use crate::frame::Picture;
 use crate::localize::{Normalizer, Preset};
 use crate::maps::ClassMap;
@@ -19,7 +20,6 @@ pub struct Scorer {
     session: Session,
     output: String,
     link: Link,
-    probabilities: Vec<f32>,
 }
 
 /// How the model's output becomes probabilities.
@@ -61,7 +61,6 @@ impl Scorer {
             session,
             output: classifier.output.clone(),
             link: Link::of(&classifier.model, &classifier.output),
-            probabilities: Vec::new(),
         })
     }
 
@@ -70,12 +69,11 @@ impl Scorer {
     /// # Errors
     ///
     /// If the model fails.
-    pub fn score(&mut self, picture: &Picture) -> Result<&[f32], RuntimeError> {
+    pub fn score(&mut self, picture: &Picture) -> Result<Vec<f32>, RuntimeError> {
         self.preprocessor.run(picture, self.session.input_mut());
         self.session.run()?;
         let (_, values) = self.session.floats(&self.output)?;
-        self.link.apply(values, &mut self.probabilities);
-        Ok(&self.probabilities)
+        Ok(self.link.apply(values))
     }
 
     /// Deletion and insertion of a class by a map over `view`, in `steps` steps each; `fill` is what a deleted pixel
@@ -132,19 +130,11 @@ impl Link {
         Link::Softmax
     }
 
-    fn apply(self, values: &[f32], probabilities: &mut Vec<f32>) {
-        probabilities.clear();
-        match (self, values) {
-            (Link::Identity, _) => probabilities.extend_from_slice(values),
-            (Link::Exponential, _) => probabilities.extend(values.iter().map(|v| v.exp())),
-            // One logit is for or against: its probability is not shared out among classes.
-            (Link::Softmax, [logit]) => probabilities.push(1.0 / (1.0 + (-logit).exp())),
-            (Link::Softmax, _) => {
-                let top = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                probabilities.extend(values.iter().map(|v| (v - top).exp()));
-                let sum: f32 = probabilities.iter().sum();
-                probabilities.iter_mut().for_each(|p| *p /= sum);
-            }
+    fn apply(self, values: &[f32]) -> Vec<f32> {
+        match self {
+            Link::Identity => values.to_vec(),
+            Link::Exponential => values.iter().map(|value| value.exp()).collect(),
+            Link::Softmax => probabilities(values),
         }
     }
 }
@@ -180,15 +170,9 @@ mod tests {
     }
 
     #[test]
-    fn logits_become_shares_of_one_and_one_logit_its_own_probability() {
-        let mut p = Vec::new();
-        Link::Softmax.apply(&[1000.0, 1000.0, -1000.0], &mut p);
-        assert_eq!(p, [0.5, 0.5, 0.0]);
-        Link::Softmax.apply(&[0.0], &mut p);
-        assert_eq!(p, [0.5]);
-        Link::Exponential.apply(&[0.0, f32::NEG_INFINITY], &mut p);
-        assert_eq!(p, [1.0, 0.0]);
-        Link::Softmax.apply(&[], &mut p);
-        assert!(p.is_empty());
+    fn each_kind_of_output_becomes_probabilities_in_its_own_way() {
+        assert_eq!(Link::Softmax.apply(&[7.0, 7.0]), [0.5, 0.5]);
+        assert_eq!(Link::Identity.apply(&[0.9, 0.8]), [0.9, 0.8]);
+        assert_eq!(Link::Exponential.apply(&[0.0, f32::NEG_INFINITY]), [1.0, 0.0]);
     }
 }

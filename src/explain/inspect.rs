@@ -3,8 +3,12 @@
 use super::head::{Form, Head};
 use super::layers::{self, Layer};
 use super::scores::{self, Scores};
-use super::{ExplainError, Extent, Method, Request, black_box, explain, prepare};
+use super::{
+    CLOSED_FORM_OPSET, ExplainError, Extent, GRADIENT_OPSET, Method, REFINE_OPSET, Request, black_box,
+    explain, prepare,
+};
 use crate::onnx::graph::Graph;
+use crate::onnx::opset;
 use crate::onnx::proto::ModelProto;
 
 /// What a model offers.
@@ -28,6 +32,11 @@ pub struct Inspection {
 /// When there are no class scores to explain.
 pub fn inspect(model: &mut ModelProto, request: &Request) -> Result<Inspection, ExplainError> {
     prepare(model)?;
+    // What a method appends is taken away again by its place behind the rest, so the rest has to stay as it is. A model that can't
+    // be raised so far is refused by the methods that need it.
+    for version in [CLOSED_FORM_OPSET, REFINE_OPSET, GRADIENT_OPSET] {
+        let _ = opset::raise(model, version);
+    }
     let graph = Graph::new(model);
     let scores = scores::find(&graph, request)?;
     let layers = layers::candidates(&graph, &scores.logits);

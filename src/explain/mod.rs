@@ -49,6 +49,7 @@ pub mod layers;
 mod methods;
 mod operands;
 mod outputs;
+mod probabilities;
 pub mod randomise;
 pub mod receptive_field;
 mod recognise;
@@ -67,6 +68,7 @@ pub use inspect::{Inspection, inspect};
 pub use layers::{Layer, LayerError};
 pub use methods::acol::{ERASED_MAPS, FIRST_MAPS};
 pub use methods::{Method, UnknownMethod};
+pub use probabilities::probabilities;
 pub use recognise::recognise;
 pub use scores::Scores;
 

@@ -425,6 +425,21 @@ fn an_old_model_is_brought_forward() {
 }
 
 #[test]
+fn what_an_old_model_offers_is_what_it_can_be_asked_for() {
+    let mut classifier = pooled_gemm().opset(8);
+    let limits = vec![float("min", 0.1), float("max", 0.6)];
+    classifier.nodes.insert(0, op("Clip", &["features"], "clipped", limits));
+    classifier.nodes[1].input[0] = "clipped".into();
+    let (old, request) = (classifier.fixed().model(), Request { top_k: 1, ..Request::default() });
+    let super::Inspection { methods, .. } = super::inspect(&mut old.clone(), &request).unwrap();
+    for (method, offered) in methods.iter().filter(|(method, _)| !method.is_black_box()) {
+        let done = explain(&mut old.clone(), &Request { method: Some(*method), ..request.clone() });
+        assert_eq!(offered.is_ok(), done.is_ok(), "{method}: {offered:?}, {done:?}");
+    }
+    assert!(methods.iter().filter(|(_, offered)| offered.is_ok()).count() > 10, "{methods:?}");
+}
+
+#[test]
 fn what_cannot_be_brought_forward_is_named() {
     let mut classifier = pooled_gemm().opset(8);
     classifier.nodes.insert(0, op("Crop", &["features", "scales"], "larger", vec![]));

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::sheet::draw;
 use super::{Class, Input, Journal, LabellingError, Line, Object, Review, ReviewCommand};
 use crate::frame::Picture;
-use crate::render::{Renderer, shrunk};
+use crate::picture::shrunk;
+use crate::render::Renderer;
 use crate::sink::Window;
 use crate::source::{Stop, read_photo};
 

@@ -131,17 +131,8 @@ fn refuse_shared(classes: &[Class], name_of: impl Fn(usize) -> String) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::dataset::testing::tree;
     use crate::model::Labels;
-
-    fn tree(files: &[&str]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = folder.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "").unwrap();
-        }
-        folder
-    }
 
     fn gather_in(folder: &Path, wanted: &[&str], aliases: &[&str]) -> Result<Input, LabellingError> {
         let labels = Labels::imagenet();

@@ -5,12 +5,11 @@
 
 use std::io::Cursor;
 
-use image::codecs::jpeg::JpegEncoder;
-use image::codecs::png::PngEncoder;
 use image::metadata::Orientation;
-use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader};
+use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use crate::frame::Picture;
+use crate::picture::{write_jpeg, write_png};
 
 /// High enough that an encoding more is not seen.
 const JPEG_QUALITY: u8 = 95;
@@ -50,17 +49,9 @@ impl Encoding {
     /// The picture as a file.
     pub(super) fn encode(self, picture: &Picture) -> Result<Vec<u8>, ImageError> {
         let mut bytes = Vec::new();
-        let (rgb, (width, height)) = (picture.rgb(), picture.size());
         match self {
-            Encoding::Jpeg => JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).write_image(
-                rgb,
-                width,
-                height,
-                ExtendedColorType::Rgb8,
-            ),
-            Encoding::Png => {
-                PngEncoder::new(&mut bytes).write_image(rgb, width, height, ExtendedColorType::Rgb8)
-            }
+            Encoding::Jpeg => write_jpeg(picture, JPEG_QUALITY, &mut bytes),
+            Encoding::Png => write_png(picture, &mut bytes),
         }?;
         Ok(bytes)
     }

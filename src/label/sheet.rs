@@ -3,12 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder, ImageError};
+use image::ImageError;
 
 use super::{Class, Object};
 use crate::frame::Picture;
-use crate::render::{Mark, Renderer, Scene, Style, shrunk};
+use crate::picture::{shrunk, write_jpeg};
+use crate::render::{Mark, Renderer, Scene, Style};
 use crate::view::View;
 
 /// Greatest side of a picture on a sheet.
@@ -112,9 +112,7 @@ impl Sheet {
         let full = std::mem::replace(&mut self.page, page(self.left));
         self.filled = 0;
         let mut jpeg = Vec::new();
-        let encoder = JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY);
-        let written = encoder.write_image(full.rgb(), full.width(), full.height(), ExtendedColorType::Rgb8);
-        written.map(|()| jpeg).map_err(|error| match error {
+        write_jpeg(&full, JPEG_QUALITY, &mut jpeg).map(|()| jpeg).map_err(|error| match error {
             ImageError::IoError(error) => error,
             other => io::Error::other(other),
         })

@@ -144,7 +144,7 @@ impl Draw<'_> {
         let overlay = self.renderer.as_mut().map(|renderer| {
             stats.time(Stage::Render, || {
                 let mut picture = self.pool.picture(size.0, size.1);
-                let tags: Vec<String> = detections.iter().map(|d| tag(labels, d)).collect();
+                let tags: Vec<String> = detections.iter().map(|d| tag(&item.model, d)).collect();
                 let marks: Vec<Mark> =
                     detections.iter().zip(&tags).map(|(d, tag)| mark(d, tag, maps)).collect();
                 let heat: Vec<&ClassMap> = maps.iter().collect();
@@ -235,9 +235,10 @@ pub(super) fn told(labels: &Labels, what_if: &WhatIf) -> String {
     what_if.changes.iter().map(change).collect::<Vec<_>>().join(", ")
 }
 
-/// What stands beside a box: `tiger cat 83 %`.
-fn tag(labels: &Labels, detection: &Detection) -> String {
-    format!("{} {:.0} %", labels.name(detection.class_id), 100.0 * detection.score)
+/// What stands beside a box: `tiger cat 83 %`, or `against tiger cat 83 %`.
+fn tag(model: &Model, detection: &Detection) -> String {
+    let against = if model.origin.speaks_against() { "against " } else { "" };
+    format!("{against}{} {:.0} %", model.labels.name(detection.class_id), 100.0 * detection.score)
 }
 
 /// A detection as the renderer wants it; a class keeps its rank's colour.

@@ -59,6 +59,8 @@ pub struct Explainer {
     neutral: [u8; 3],
     /// The class that says that none of the others is there. It lies nowhere, so it has no map unless it is asked for.
     background: Option<usize>,
+    /// The class that is explained instead of the best ones.
+    asked: Option<usize>,
     /// What other methods are made from.
     base: Option<Box<Base>>,
     /// What was shown before the counterfactual.
@@ -137,6 +139,7 @@ impl Explainer {
             scores,
             neutral,
             background,
+            asked: None,
             base,
             aside: None,
             closer: request.closer,
@@ -210,10 +213,8 @@ impl Explainer {
         maps: &mut Vec<ClassMap>,
     ) -> Result<View, RuntimeError> {
         self.engine.set_class(class, self.explanation.count)?;
-        let background = self.background.take_if(|_| class.is_some());
-        let view = self.explain(picture, maps);
-        self.background = self.background.or(background);
-        view
+        self.asked = class;
+        self.explain(picture, maps)
     }
 
     /// The probability of a class in `picture`, from one forward pass, whatever the method.
@@ -327,7 +328,8 @@ impl Explainer {
         go_on: &mut dyn FnMut((usize, usize)) -> bool,
     ) -> Result<(), RuntimeError> {
         self.engine.explain(maps, go_on)?;
-        maps.iter_mut().for_each(|maps| maps.retain(|map| Some(map.class_id) != self.background));
+        let nowhere = self.background.filter(|_| self.asked != self.background);
+        maps.iter_mut().for_each(|maps| maps.retain(|map| Some(map.class_id) != nowhere));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What the classifier says when the region that a map marks is gone: measured, by a second pass.
 
 use super::Explainer;
+use crate::explain;
 use crate::frame::Picture;
 use crate::localize::{Components, Localizer, Segmentation, Segmenter, Settings};
 use crate::maps::{Change, ClassMap, WhatIf};
@@ -90,7 +91,8 @@ fn changes(explained: usize, before: &[f32], after: &[f32]) -> Vec<Change> {
     let gain = |&class: &usize| after[class] - before[class];
     let classes = (0..before.len().min(after.len())).filter(|&class| class != explained);
     let winner = classes.max_by(|a, b| gain(a).total_cmp(&gain(b)));
-    let winner = winner.filter(|class| gain(class) > 0.0);
+    // A gain that isn't shown is none.
+    let winner = winner.filter(|class| gain(class) >= 0.005);
     std::iter::once(explained).chain(winner).map(change).collect()
 }
 
@@ -98,16 +100,10 @@ fn changes(explained: usize, before: &[f32], after: &[f32]) -> Vec<Change> {
 fn probabilities(scores: &[f32]) -> Vec<f32> {
     let sum: f32 = scores.iter().sum();
     let are_shares = scores.iter().all(|score| (0.0..=1.0).contains(score)) && (sum - 1.0).abs() < 1e-2;
-    if are_shares {
-        return scores.to_vec();
+    match are_shares {
+        true => scores.to_vec(),
+        false => explain::probabilities(scores),
     }
-    if let [logit] = scores {
-        return vec![1.0 / (1.0 + (-logit).exp())];
-    }
-    let peak = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let shares: Vec<f32> = scores.iter().map(|score| (score - peak).exp()).collect();
-    let total: f32 = shares.iter().sum();
-    shares.iter().map(|share| share / total).collect()
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@ mod hud;
 mod marks;
 mod overlay;
 mod sheet;
-mod shrink;
 mod text;
 
 pub use colormap::Colormap;
@@ -28,7 +27,6 @@ pub use heat::HeatScale;
 pub use hud::Hud;
 pub use marks::{Mark, class_colour};
 pub use sheet::{Sheet, SheetColumn, Tile};
-pub use shrink::{mosaic, resized, shrunk};
 pub use text::TextRenderer;
 
 use field::HeatField;

@@ -4,13 +4,12 @@ use std::collections::HashSet;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use image::codecs::jpeg::JpegEncoder;
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder, ImageError};
+use image::ImageError;
 
 use super::output::{Part, check_outputs};
 use super::{Finished, Shown, Sink, SinkError};
 use crate::frame::Picture;
+use crate::picture::{write_jpeg, write_png};
 
 /// 92 of 100: no difference to be seen, at a third of the size of 100.
 const JPEG_QUALITY: u8 = 92;
@@ -39,7 +38,7 @@ enum Place {
 }
 
 impl ImagesSink {
-    /// Writes to one file, `.png`, `.jpg` or `.jpeg`: for a single photo; of several the last one stays.
+    /// Writes to one file, `.png`, `.jpg` or `.jpeg`: for a single photo, as of several the last one would stay.
     pub fn to_file(path: &Path) -> Result<ImagesSink, SinkError> {
         Kind::of(path).ok_or_else(|| SinkError::UnknownFormat {
             path: path.to_owned(),
@@ -149,17 +148,9 @@ impl Kind {
 
 fn encode(part: Part, picture: &Picture, kind: Kind) -> Result<Part, SinkError> {
     let mut out = BufWriter::new(part);
-    let (width, height) = picture.size();
     let written = match kind {
-        Kind::Png => {
-            PngEncoder::new(&mut out).write_image(picture.rgb(), width, height, ExtendedColorType::Rgb8)
-        }
-        Kind::Jpeg => JpegEncoder::new_with_quality(&mut out, JPEG_QUALITY).write_image(
-            picture.rgb(),
-            width,
-            height,
-            ExtendedColorType::Rgb8,
-        ),
+        Kind::Png => write_png(picture, &mut out),
+        Kind::Jpeg => write_jpeg(picture, JPEG_QUALITY, &mut out),
     };
     let written = written.and_then(|()| out.flush().map_err(ImageError::IoError));
     // Flushed, or failed: nothing that matters is left in the buffer.
@@ -168,7 +159,10 @@ fn encode(part: Part, picture: &Picture, kind: Kind) -> Result<Part, SinkError> 
     match written {
         Ok(()) => Ok(part),
         Err(ImageError::IoError(source)) => Err(SinkError::writing(part.target(), source)),
-        Err(source) => Err(SinkError::Encode { path: part.target().to_owned(), width, height, source }),
+        Err(source) => {
+            let (width, height) = picture.size();
+            Err(SinkError::Encode { path: part.target().to_owned(), width, height, source })
+        }
     }
 }
 

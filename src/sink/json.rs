@@ -140,8 +140,7 @@ struct Found<'a>(&'a Shown<'a>);
 impl Serialize for Found<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Found(shown) = self;
-        serializer
-            .collect_seq(shown.detections.iter().map(|found| Object::new(found, shown.label(found.class_id))))
+        serializer.collect_seq(shown.detections.iter().map(|found| Object::new(found, shown)))
     }
 }
 
@@ -149,6 +148,8 @@ impl Serialize for Found<'_> {
 struct Object<'a> {
     class_id: usize,
     label: Cow<'a, str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    against: bool,
     score: f64,
     r#box: [u32; 4],
     peak: [u32; 2],
@@ -157,11 +158,12 @@ struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    fn new(found: &Detection, label: Cow<'a, str>) -> Object<'a> {
+    fn new(found: &Detection, shown: &Shown<'a>) -> Object<'a> {
         let corners = found.bbox;
         Object {
             class_id: found.class_id,
-            label,
+            label: shown.label(found.class_id),
+            against: shown.made_by.speaks_against(),
             score: rounded(found.score),
             r#box: [corners.x0, corners.y0, corners.x1, corners.y1],
             peak: [found.peak.0, found.peak.1],

@@ -21,7 +21,6 @@ pub struct ImageSource {
     info: SourceInfo,
     next: usize,
     read: usize,
-    started: Instant,
     stop: Stop,
 }
 
@@ -59,7 +58,7 @@ impl ImageSource {
             photos: photos.into(),
             ..Default::default()
         };
-        Ok(ImageSource { info, next: 0, read: 0, started: Instant::now(), stop: stop.clone() })
+        Ok(ImageSource { info, next: 0, read: 0, stop: stop.clone() })
     }
 }
 
@@ -81,9 +80,8 @@ impl FrameSource for ImageSource {
         match photo::read_photo(path) {
             Ok(picture) => {
                 self.read += 1;
-                // Photos have no time of their own; results carry when each was read.
-                let time = if seq == 0 { Duration::ZERO } else { arrived - self.started };
-                Ok(Event::Frame(Frame { seq, time, arrived, picture }))
+                // Photos have no time of their own, and the same photos give the same results.
+                Ok(Event::Frame(Frame { seq, time: Duration::ZERO, arrived, picture }))
             }
             Err(error) if self.info.photos.len() == 1 => {
                 self.read += 1;

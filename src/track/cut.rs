@@ -1,16 +1,10 @@
 //! Whether a frame shows another scene than the one before it, by the pictures themselves.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-
 use crate::frame::Picture;
+use crate::picture::rough_mosaic;
 
 /// Cells of the mosaic a side: coarse enough that what moves in a scene changes few of them much.
 const SIDE: u32 = 16;
-
-/// Pixels that are looked at, a side: a cell is the mean of 8 x 8 of them. All of them would cost ten times as much.
-const SAMPLES: u32 = 8 * SIDE;
 
 /// Mean difference of two mosaics, in levels of 0..255, from which they show two scenes.
 ///
@@ -18,56 +12,27 @@ const SAMPLES: u32 = 8 * SIDE;
 /// frames of different videos differ by 44 and more (DAVIS 2016, three sequences).
 const CUT: f64 = 25.0;
 
-/// Compares each frame with the one before it; keeps its buffers.
+/// Compares each frame with the one before it.
+#[derive(Default)]
 pub(super) struct CutDetector {
-    resizer: Resizer,
-    samples: TypedImage<'static, U8x3>,
-    now: TypedImage<'static, U8x3>,
-    before: TypedImage<'static, U8x3>,
-    /// Whether there was a frame before.
-    began: bool,
-}
-
-impl Default for CutDetector {
-    fn default() -> CutDetector {
-        CutDetector {
-            resizer: Resizer::new(),
-            samples: TypedImage::new(SAMPLES, SAMPLES),
-            now: TypedImage::new(SIDE, SIDE),
-            before: TypedImage::new(SIDE, SIDE),
-            began: false,
-        }
-    }
+    /// The mosaic of the frame before, if there was one.
+    before: Option<Vec<[u8; 3]>>,
 }
 
 impl CutDetector {
     /// Whether `picture` shows another scene than the last one. The first is no cut.
     pub(super) fn is_cut(&mut self, picture: &Picture) -> bool {
-        if self.look(picture).is_none() {
-            return false;
-        }
-        let is_cut = self.began && difference(&self.now, &self.before) >= CUT;
-        std::mem::swap(&mut self.now, &mut self.before);
-        self.began = true;
+        let now = rough_mosaic(picture, SIDE);
+        let is_cut = self.before.as_ref().is_some_and(|before| difference(&now, before) >= CUT);
+        self.before = Some(now);
         is_cut
-    }
-
-    /// Makes the mosaic of a picture; an empty one has none.
-    fn look(&mut self, picture: &Picture) -> Option<()> {
-        let (width, height) = picture.size();
-        let source = TypedImageRef::<U8x3>::from_buffer(width, height, picture.rgb()).ok()?;
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Nearest);
-        self.resizer.resize_typed(&source, &mut self.samples, &options).ok()?;
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
-        self.resizer.resize_typed(&self.samples, &mut self.now, &options).ok()
     }
 }
 
 /// The mean difference of two mosaics, in levels.
-fn difference(a: &TypedImage<'_, U8x3>, b: &TypedImage<'_, U8x3>) -> f64 {
-    let pairs = a.pixels().iter().zip(b.pixels());
-    let sum: u32 =
-        pairs.flat_map(|(a, b)| a.0.into_iter().zip(b.0)).map(|(a, b)| u32::from(a.abs_diff(b))).sum();
+fn difference(a: &[[u8; 3]], b: &[[u8; 3]]) -> f64 {
+    let pairs = a.as_flattened().iter().zip(b.as_flattened());
+    let sum: u32 = pairs.map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
     f64::from(sum) / f64::from(3 * SIDE * SIDE)
 }
 

@@ -93,20 +93,7 @@ fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tree(files: &[&str]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = folder.path().join(file);
-            if file.ends_with('/') {
-                std::fs::create_dir_all(path).unwrap();
-                continue;
-            }
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "").unwrap();
-        }
-        folder
-    }
+    use crate::eval::dataset::testing::tree;
 
     fn refusal(files: &[&str]) -> String {
         let folder = tree(files);

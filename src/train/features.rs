@@ -19,7 +19,7 @@ use super::dataset::Item;
 use super::thumbnail::{self, thumbnail};
 use super::{TrainError, augment};
 use crate::frame::Picture;
-use crate::render::shrunk;
+use crate::picture::shrunk;
 use crate::source::{SourceError, Stop, read_photo};
 
 /// Views of one picture. Six show it differently enough for a minute of training; of many pictures two do, as they

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::thumbnail::alike;
+use crate::eval::dataset::Burst;
 
 /// What a split goes by.
 pub(super) struct Candidate<'a> {
@@ -96,19 +97,14 @@ fn bursts(candidates: &[Candidate<'_>], places: &[usize]) -> Vec<Vec<usize>> {
     bursts
 }
 
-/// What a picture's name says of its burst: the folder within its class's, or what stands before the frame's number in
-/// names as `camloc collect` gives them, `20260131-101500-camera0-2_0007.jpg`.
+/// What tells pictures of one burst, among those of their class, by their names: the folder within the class's, or the name
+/// that `camloc collect` gave the burst.
 fn burst_name(name: &str) -> Option<&str> {
     let (folder, file) = name.rsplit_once('/')?;
-    if folder.contains('/') {
-        return Some(folder);
+    match folder.contains('/') {
+        true => Some(folder),
+        false => Burst::name_in(file),
     }
-    let digits =
-        |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
-    let (burst, _) = file.rsplit_once('_')?;
-    let mut parts = burst.splitn(3, '-');
-    let dated = digits(parts.next()?, 8) && digits(parts.next()?, 6);
-    (dated && parts.next().is_some()).then(|| &name[..folder.len() + 1 + burst.len()])
 }
 
 #[cfg(test)]

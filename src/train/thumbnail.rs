@@ -1,7 +1,7 @@
 //! Pictures that are nearly the same: frames of one burst, or one photo twice.
 
 use crate::frame::Picture;
-use crate::render::mosaic;
+use crate::picture::mosaic;
 
 const SIDE: u32 = 16;
 /// Values of a thumbnail.

@@ -43,6 +43,16 @@ fn the_overlay_is_written_where_told_and_keeps_the_photos_size() {
 }
 
 #[test]
+fn one_file_takes_one_overlay_of_a_kind_that_is_written() {
+    let folder = folder();
+    let (png, gif) = (folder.path().join("both.png"), folder.path().join("cat.gif"));
+    let both = run(["image", text(&cat()), text(&cat()), "-o", text(&png)]);
+    assert_refused(&both, 2, &["one file for 2 photos", "name a folder"]);
+    assert_refused(&run(["image", text(&cat()), "-o", text(&gif)]), 1, &["cat.gif", ".png, .jpg or .jpeg"]);
+    assert!(names_in(folder.path()).is_empty());
+}
+
+#[test]
 fn a_folder_is_read_in_order_and_one_bad_photo_does_not_stop_the_rest() {
     let folder = folder();
     for name in ["b2.png", "b10.png"] {

@@ -49,6 +49,7 @@ fn a_wrong_value_is_wrong_usage_and_lists_what_is_right() {
     assert_refused(&run(["image", text(&cat()), "--preset", "maxx"]), 2, &["maxx", "pytorch-grad-cam"]);
     assert_refused(&run(["image", text(&cat()), "--threshold", "7"]), 2, &["threshold", "7"]);
     assert_refused(&run(["image", text(&cat()), "--class", "tabbby"]), 2, &["tabbby", "tabby"]);
+    assert_refused(&run(["image", text(&cat()), "--threads", "100000"]), 2, &["100000 threads", "1 to 256"]);
     for size in ["9", "288x", "0x288", "a lot"] {
         let refused = run(["image", text(&cat()), "--input-size", size]);
         assert_refused(&refused, 2, &[&format!("not \"{size}\""), "WIDTHxHEIGHT"]);

@@ -9,11 +9,10 @@ use camloc::eval::record::Record;
 use camloc::eval::report::Thumbnail;
 use camloc::frame::Picture;
 use camloc::maps::ClassMap;
-use camloc::render::{HeatScale, Mark, Renderer, Scene, Style, TextRenderer, shrunk};
+use camloc::picture::{shrunk, write_jpeg};
+use camloc::render::{HeatScale, Mark, Renderer, Scene, Style, TextRenderer};
 use camloc::source::read_photo;
 use camloc::view::View;
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
 
 use super::Evaluation;
 
@@ -72,7 +71,6 @@ pub(in crate::cli) fn draw(
     let mut out = Picture::black(small.width(), small.height());
     renderer.draw(&scene, &Style::default(), &mut out);
     let mut jpeg = Vec::new();
-    let encoder = JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY);
-    encoder.write_image(out.rgb(), out.width(), out.height(), ExtendedColorType::Rgb8)?;
+    write_jpeg(&out, JPEG_QUALITY, &mut jpeg)?;
     Ok(jpeg)
 }

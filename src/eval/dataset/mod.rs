@@ -5,6 +5,7 @@
 //! and numbers: pictures and masks are read when their turn comes.
 
 mod boxes_csv;
+mod burst;
 mod classes;
 mod coco;
 mod error;
@@ -17,10 +18,13 @@ mod names;
 mod sample;
 mod sequence;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod voc;
 mod yolo;
 
+pub use burst::Burst;
 pub use classes::{Alias, BadAlias, Classes};
 pub use error::DatasetError;
 pub use fault::{Fault, FaultKind, Faults};

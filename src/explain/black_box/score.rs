@@ -1,5 +1,9 @@
 //! What a network says of one class.
 
+use std::borrow::Cow;
+
+use super::super::probabilities;
+
 /// The score of a class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Score {
@@ -25,26 +29,19 @@ pub(super) enum Probabilities {
 pub(super) fn scores(
     logits: &[f32],
     own: Option<&[f32]>,
-    probabilities: Probabilities,
+    made_of: Probabilities,
     classes: &[usize],
     out: &mut Vec<Score>,
 ) {
-    out.clear();
-    let peak = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let total: f64 = match probabilities {
-        Probabilities::Softmax => logits.iter().map(|logit| f64::from(logit - peak).exp()).sum(),
-        Probabilities::Own | Probabilities::None => 1.0,
+    let probabilities = match made_of {
+        Probabilities::Own => Cow::Borrowed(own.unwrap_or_default()),
+        Probabilities::Softmax => Cow::Owned(probabilities(logits)),
+        Probabilities::None => Cow::Borrowed(logits),
     };
-    out.extend(classes.iter().map(|&class| {
-        let logit = logits.get(class).copied().unwrap_or_default();
-        let probability = match probabilities {
-            Probabilities::Own => own.and_then(|own| own.get(class)).copied().unwrap_or_default(),
-            Probabilities::Softmax if logits.len() == 1 => 1.0 / (1.0 + (-logit).exp()),
-            Probabilities::Softmax => (f64::from(logit - peak).exp() / total) as f32,
-            Probabilities::None => logit,
-        };
-        Score { logit, probability }
-    }));
+    let at = |values: &[f32], class: usize| values.get(class).copied().unwrap_or_default();
+    let score = |&class: &usize| Score { logit: at(logits, class), probability: at(&probabilities, class) };
+    out.clear();
+    out.extend(classes.iter().map(score));
 }
 
 /// The classes with the highest logits, the highest first; NaN ranks last.
@@ -60,12 +57,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn probabilities_are_shares_or_for_and_against_or_the_models_own() {
+    fn probabilities_are_shares_or_the_models_own() {
         let mut out = Vec::new();
         scores(&[0.0, 3.0_f32.ln()], None, Probabilities::Softmax, &[1, 0], &mut out);
         assert!((out[0].probability - 0.75).abs() < 1e-6 && (out[1].probability - 0.25).abs() < 1e-6);
-        scores(&[0.0], None, Probabilities::Softmax, &[0], &mut out);
-        assert_eq!(out, [Score { logit: 0.0, probability: 0.5 }]);
         scores(&[2.0, 1.0], Some(&[0.9, 0.8]), Probabilities::Own, &[1], &mut out);
         assert_eq!(out, [Score { logit: 1.0, probability: 0.8 }]);
         scores(&[7.0], None, Probabilities::None, &[0, 5], &mut out);

@@ -2,8 +2,6 @@
 
 use std::time::SystemTime;
 
-use super::Classes;
-
 /// The longest name of a source in a picture's name, in characters.
 const LONGEST: usize = 40;
 
@@ -31,26 +29,24 @@ impl Burst {
         format!("{}_{frame:06}.jpg", self.0)
     }
 
-    /// The number of the next burst, one above all that there are.
-    pub fn next_number(classes: &Classes) -> u64 {
-        classes.stems().filter_map(|stem| number_of(&stem)).max().unwrap_or(0).saturating_add(1)
+    /// What the file names of all pictures of one burst begin with; `None` where a picture's name tells of none.
+    pub(crate) fn name_in(file_name: &str) -> Option<&str> {
+        let digits =
+            |part: &str, count: usize| part.len() == count && part.bytes().all(|b| b.is_ascii_digit());
+        let (burst, _) = file_name.rsplit_once('_')?;
+        let mut parts = burst.splitn(3, '-');
+        let dated = digits(parts.next()?, 8) && digits(parts.next()?, 6);
+        (dated && parts.next().is_some()).then_some(burst)
     }
-}
 
-/// The number of the burst of a picture, if its name without ending is that of a burst.
-fn number_of(stem: &str) -> Option<u64> {
-    let (burst, _) = stem.rsplit_once('_')?;
-    let (source, number) = burst.rsplit_once('-')?;
-    let mut start = source.splitn(3, '-');
-    let mut digits = |count: usize| {
-        start.next().is_some_and(|part| part.len() == count && part.bytes().all(|b| b.is_ascii_digit()))
-    };
-    (digits(8) && digits(6)).then(|| number.parse().ok()).flatten()
+    /// The number of a picture's burst, if its file name tells.
+    pub(crate) fn number_in(file_name: &str) -> Option<u64> {
+        Burst::name_in(file_name)?.rsplit_once('-')?.1.parse().ok()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::time::Duration;
 
     use super::*;
@@ -64,24 +60,20 @@ mod tests {
             names,
             ["20231114-221320-my-clip-1-컵-12_000007.jpg", "20231114-221320-my-clip-1-컵-12_1234567.jpg"]
         );
-        assert!(names.iter().all(|name| number_of(name.trim_end_matches(".jpg")) == Some(12)));
+        for name in &names {
+            assert_eq!(Burst::name_in(name), Some("20231114-221320-my-clip-1-컵-12"));
+            assert_eq!(Burst::number_in(name), Some(12));
+        }
         assert!(Burst::new(start, &"컵".repeat(300), u64::MAX).file_name(u64::MAX).len() < 255);
     }
 
     #[test]
-    fn numbers_go_on_where_they_were_and_other_names_do_not_count() {
-        let root = tempfile::tempdir().unwrap();
-        let next = || Burst::next_number(&Classes::open(root.path(), &[]).unwrap());
-        assert_eq!(next(), 1);
-        fs::create_dir(root.path().join("mug")).unwrap();
-        fs::create_dir(root.path().join("cup")).unwrap();
-        for name in ["mug/20231114-221320-camera0-3_000007.jpg", "cup/20231114-221320-a-b-9_000001.jpg"] {
-            fs::write(root.path().join(name), "").unwrap();
+    fn other_names_tell_of_no_burst() {
+        for name in ["IMG_2023-77_01.jpg", "20231114-221320-x-99.jpg", "20231114-2213-x-99_1.jpg", "1.jpg"] {
+            assert_eq!(Burst::name_in(name), None, "{name}");
         }
-        assert_eq!(next(), 10);
-        for name in ["IMG_2023-77_01.jpg", "20231114-221320-x-99.jpg", "20231114-2213-x-99_1.jpg"] {
-            fs::write(root.path().join("mug").join(name), "").unwrap();
-        }
-        assert_eq!(next(), 10);
+        // Someone else's, in one go all the same.
+        assert_eq!(Burst::name_in("20231114-221320-x_1.jpg"), Some("20231114-221320-x"));
+        assert_eq!(Burst::number_in("20231114-221320-x_1.jpg"), None);
     }
 }
