@@ -15,6 +15,7 @@ pub mod assets;
 pub mod autodiff;
 pub mod collect;
 pub mod compare;
+mod disk;
 pub mod eval;
 pub mod explain;
 pub mod frame;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::disk;
+
 /// Why an asset could not be had. Each message says what to do.
 #[derive(Debug, Error)]
 pub enum AssetError {
@@ -119,7 +121,7 @@ impl AssetError {
     pub(super) fn in_cache(dir: &Path, source: io::Error) -> AssetError {
         let dir = dir.to_path_buf();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AssetError::DiskFull { dir },
+            _ if disk::is_full(&source) => AssetError::DiskFull { dir },
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 AssetError::CacheNotWritable { dir, source }
             }

@@ -1,7 +1,10 @@
 //! Arguments that several commands share. Each group lays itself over the settings, so that a command
 //! sees one plain value: command line, then environment, then the settings file, then the defaults.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::settings::{self, Settings};
 
@@ -21,7 +24,7 @@ pub(super) struct ModelArgs {
     /// Lock on this class; give it again for more
     #[arg(long = "class", env = "CAMLOC_CLASS", value_name = "NAME|ID", value_delimiter = ',')]
     classes: Vec<String>,
-    /// How the maps are made: auto, cam, gradcam, hirescam, layercam, ... (docs/methods.md)
+    /// How the maps are made: auto, or one of the methods that `camloc inspect` lists, such as gradcam (docs/methods.md)
     #[arg(long, env = "CAMLOC_METHOD", value_name = "NAME")]
     method: Option<String>,
     /// The layer that the maps are made of: a name, -1 (the last) or -2; give it again for more
@@ -204,7 +207,7 @@ pub(super) struct OverlayArgs {
     /// How much of the photo the hottest place hides
     #[arg(long, env = "CAMLOC_OPACITY", value_name = "0..1")]
     opacity: Option<f32>,
-    /// turbo, jet, viridis, inferno or magma
+    /// turbo, jet, viridis, inferno, magma, plasma or cividis
     #[arg(long, env = "CAMLOC_COLORMAP", value_name = "NAME")]
     colormap: Option<String>,
     /// Draw no heatmap
@@ -256,6 +259,19 @@ impl ExplainArgs {
         self.overlay.apply(&mut settings);
         settings
     }
+}
+
+/// Reads the name of a file of results, which is not that of a photo or video: those are not easily had again.
+pub(super) fn results_file() -> impl TypedValueParser<Value = PathBuf> {
+    const MEDIA: [&str; 13] =
+        ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "mp4", "m4v", "mov", "mkv", "webm"];
+    PathBufValueParser::new().try_map(|path| {
+        let is = |ending: &OsStr| MEDIA.iter().any(|known| ending.eq_ignore_ascii_case(known));
+        match path.extension().is_some_and(is) {
+            true => Err("JSON is written there, and it is named like a picture or video"),
+            false => Ok(path),
+        }
+    })
 }
 
 /// Lays an argument, if it was given, over its setting.

@@ -96,7 +96,14 @@ pub(super) fn classifier(settings: &Settings, store: &Store, report: &Report) ->
                 model.manifest
             )));
         }
-        default_classifier(store, report)?
+        let classifier = default_classifier(store, report)?;
+        if !model.inputs.is_empty() {
+            return Err(usage(anyhow!(
+                "--input gives a further input its value, and the default model has only its image, '{}'",
+                classifier.input
+            )));
+        }
+        classifier
     } else {
         let manifest = (!model.manifest.is_empty()).then(|| Path::new(&model.manifest));
         let inputs =
@@ -129,8 +136,11 @@ fn input_size(text: &str) -> Result<Option<(u32, u32)>> {
     let (width, height) = text.split_once(['x', 'X']).unwrap_or((text, text));
     let size = width.trim().parse().ok().zip(height.trim().parse().ok());
     let size = size.filter(|(width, height)| [width, height].iter().all(|side| (16..=4096).contains(*side)));
-    let wrong =
-        || anyhow!("the input's size is N or WIDTHxHEIGHT, of 16 to 4096 pixels a side, not \"{text}\"");
+    let wrong = || {
+        anyhow!(
+            "--input-size (model.input_size) is N or WIDTHxHEIGHT, of 16 to 4096 pixels a side, not \"{text}\""
+        )
+    };
     size.map(Some).ok_or_else(|| usage(wrong()))
 }
 
@@ -199,7 +209,11 @@ fn budget(text: &str) -> Result<Option<Duration>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let wrong = || usage(anyhow!("the budget \"{text}\" is not a time above zero, such as 2s or 500ms"));
+    let wrong = || {
+        usage(anyhow!(
+            "--budget (black_box.budget) is a time above zero, such as 2s or 500ms, not \"{text}\""
+        ))
+    };
     match humantime::parse_duration(text) {
         Ok(time) if !time.is_zero() => Ok(Some(time)),
         _ => Err(wrong()),
@@ -209,9 +223,11 @@ fn budget(text: &str) -> Result<Option<Duration>> {
 /// How methods of many passes ask.
 fn black_box(settings: &settings::BlackBox) -> Result<black_box::Settings> {
     let settings::BlackBox { budget, patch, stride, fill, masks, channels, seed, batch } = settings;
-    for (name, value) in [("patch", patch), ("stride", stride), ("masks", masks)] {
+    for (argument, key, value) in
+        [("patch", "patch", patch), ("stride", "stride", stride), ("rise-masks", "masks", masks)]
+    {
         if *value == 0 {
-            return Err(usage(anyhow!("{name} must be at least 1, not 0")));
+            return Err(usage(anyhow!("--{argument} (black_box.{key}) must be at least 1, not 0")));
         }
     }
     Ok(black_box::Settings {
@@ -230,6 +246,16 @@ fn black_box(settings: &settings::BlackBox) -> Result<black_box::Settings> {
 /// What to explain, and how, for at least `classes` classes.
 pub(super) fn request(settings: &Settings, labels: &Labels, classes: usize) -> Result<Request> {
     let model = &settings.model;
+    if model.top_k == 0 {
+        return Err(usage(anyhow!("--top-k (model.top_k) must be at least 1, not 0")));
+    }
+    if !(model.target.is_empty() || model.classes.is_empty()) {
+        return Err(usage(anyhow!(
+            "--target explains the value {}, --class the class {}: leave one out",
+            model.target,
+            model.classes.join(", ")
+        )));
+    }
     let targets = targets(&model.classes, labels)?;
     let top_k = if targets.is_empty() { model.top_k.max(classes) } else { targets.len() };
     let (output, index) = match model.target.is_empty() {
@@ -282,11 +308,11 @@ pub(super) fn localize(settings: &Settings) -> Result<localize::Settings> {
     let locked = !settings.model.classes.is_empty();
     Ok(localize::Settings {
         preset: parse("preset", preset)?,
-        threshold: share("the threshold", *threshold)?,
+        threshold: share("--threshold (localize.threshold)", *threshold)?,
         components: parse("components", components)?,
-        min_area: share("min_area", *min_area)?,
-        min_peak: share("min_peak", *min_peak)?,
-        min_score: if locked { 0.0 } else { share("min_score", *min_score)? },
+        min_area: share("--min-area (localize.min_area)", *min_area)?,
+        min_peak: share("--min-peak (localize.min_peak)", *min_peak)?,
+        min_score: if locked { 0.0 } else { share("--min-score (localize.min_score)", *min_score)? },
         merge_overlap: if locked { None } else { localize::Settings::default().merge_overlap },
     })
 }
@@ -304,7 +330,7 @@ pub(super) fn look(settings: &Settings) -> Result<Look> {
         heatmap: *heatmap,
         boxes: *boxes,
         labels: *boxes,
-        opacity: share("the opacity", *opacity)?,
+        opacity: share("--opacity (overlay.opacity)", *opacity)?,
         colormap: parse("colormap", colormap)?,
         ..Style::default()
     };

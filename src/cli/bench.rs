@@ -23,7 +23,7 @@ use camloc::source::{Event, FrameSource, PanSource, PanWish, Stop, VideoSource};
 use cpu_time::ProcessTime;
 use serde::Serialize;
 
-use super::arguments::ExplainArgs;
+use super::arguments::{ExplainArgs, results_file};
 use super::assemble::Needs;
 use super::report::Report;
 use super::run::Job;
@@ -32,7 +32,7 @@ use super::{Context, assemble};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Write the figures as one JSON object; `-` is standard output
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long, value_name = "FILE|-", value_parser = results_file())]
     json: Option<PathBuf>,
     /// Frames of the 720p test video
     #[arg(long, default_value_t = 200, value_name = "N")]
@@ -174,6 +174,7 @@ impl Bench<'_> {
                 frame: &frame,
                 overlay: None,
                 detections: &[],
+                best: None,
                 segmentation: None,
                 what_if: None,
                 made_by: &Origin::default(),

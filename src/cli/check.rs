@@ -11,7 +11,7 @@ use camloc::frame::Picture;
 use camloc::sink::{check_outputs, write_file};
 use camloc::source::{FrameSource, ImageSource, Stop, read_photo};
 
-use super::arguments::{BlackBoxArgs, ModelArgs};
+use super::arguments::{BlackBoxArgs, ModelArgs, results_file};
 use super::{Context, assemble, compare, usage};
 
 #[derive(Debug, clap::Args)]
@@ -43,10 +43,10 @@ struct Wish {
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
     /// Write the findings as JSON; `-` is standard output
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long, value_name = "FILE|-", value_parser = results_file())]
     json: Option<PathBuf>,
     /// Refine the maps, as the other commands do; here they are as the methods' papers have them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_refine")]
     refine: bool,
 }
 

@@ -13,6 +13,7 @@ use camloc::sink::{SinkError, Window};
 use camloc::source::{CameraSource, FrameSource, Stop, VideoSource};
 
 use super::arguments::set;
+use super::report::count;
 use super::{Context, assemble, live, usage};
 
 #[derive(Debug, clap::Args)]
@@ -165,7 +166,7 @@ fn without_window(
     tell(classes, &tally, context);
     ended?;
     if stop.is_stopped() && !live {
-        bail!("stopped after {frames} frames; the same command goes on from there");
+        bail!("stopped after {}; the same command goes on from there", count(frames, "frame"));
     }
     Ok(())
 }

@@ -1,19 +1,19 @@
 //! `camloc compare`: one photo, many methods, side by side.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use camloc::compare::{Plan, SideBySide, explain_by_all};
 use camloc::explain::Method;
 use camloc::frame::Picture;
-use camloc::model::{LabelError, Labels};
+use camloc::model::Labels;
 use camloc::picture::{write_jpeg, write_png};
 use camloc::render::HeatScale;
 use camloc::sink::{SinkError, check_outputs, write_file};
 use camloc::source::read_photo;
 
 use super::arguments::ExplainArgs;
+use super::report::{Report, count};
 use super::settings::Settings;
 use super::{Context, assemble, usage};
 
@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 16, value_name = "N")]
     steps: usize,
     /// Refine the maps, as the other commands do; here they are as the methods' papers have them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_refine")]
     refine: bool,
     #[command(flatten)]
     explain: ExplainArgs,
@@ -125,28 +125,17 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         }
     };
     write_file(&args.output, &bytes)?;
-    Ok(say(&all, &args.output)?)
+    Ok(say(&all, &args.output, report)?)
 }
 
 /// The class that a name means, or all whose names have it as a word: of the cats, the photo decides.
 fn classes(name: &str, labels: &Labels) -> Result<Vec<usize>> {
     match labels.find(name) {
         Ok(id) => Ok(vec![id]),
-        Err(error @ LabelError::Ambiguous { .. }) => {
-            let word = name.trim().to_lowercase();
-            let has_word = |label: &str| {
-                label.to_lowercase().split(|letter: char| !letter.is_alphanumeric()).any(|part| part == word)
-            };
-            let found: Vec<usize> = labels
-                .names()
-                .iter()
-                .enumerate()
-                .filter(|(_, label)| has_word(label))
-                .map(|(id, _)| id)
-                .collect();
-            if found.is_empty() { Err(usage(error)) } else { Ok(found) }
-        }
-        Err(error) => Err(usage(error)),
+        Err(error) => match labels.with_words(name) {
+            found if found.is_empty() => Err(usage(error)),
+            found => Ok(found),
+        },
     }
 }
 
@@ -193,13 +182,14 @@ fn encode(picture: &Picture, form: Form) -> Result<Vec<u8>> {
 }
 
 /// A word for a person about what was compared.
-fn say(all: &SideBySide, path: &Path) -> std::io::Result<()> {
+fn say(all: &SideBySide, path: &Path, report: &Report) -> std::io::Result<()> {
     let shown = all.columns.iter().filter(|column| column.outcome.is_ok()).count();
     let classes: Vec<&str> = all.classes.iter().map(|class| class.label.as_str()).collect();
     let refused = match all.columns.len() - shown {
         0 => String::new(),
+        1 => ", 1 more says why it can't be had".to_owned(),
         refused => format!(", {refused} more say why they can't be had"),
     };
-    let line = format!("{}: {shown} methods for {}{refused}", path.display(), classes.join(", "));
-    writeln!(std::io::stdout(), "{line}")
+    let shown = count(shown, "method");
+    report.result(format_args!("{}: {shown} for {}{refused}", path.display(), classes.join(", ")))
 }

@@ -1,6 +1,5 @@
 //! `camloc export`: a model that explains itself wherever ONNX runs.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -25,7 +24,7 @@ pub(super) struct Args {
     #[arg(long)]
     with_preprocessing: bool,
     /// Refine the maps, as the other commands do; the input's size is then fixed
-    #[arg(long)]
+    #[arg(long, conflicts_with = "no_refine")]
     refine: bool,
     #[command(flatten)]
     model: ModelArgs,
@@ -60,6 +59,6 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     load::save(&classifier.model, &args.output)?;
     let size = explanation.map_size.map(|(h, w)| format!(", maps {h}x{w}")).unwrap_or_default();
     let (method, layer) = (explanation.method, &explanation.layer);
-    writeln!(std::io::stdout(), "{}: {method} at {layer}{size}", args.output.display())?;
-    Ok(())
+    let file = args.output.display();
+    Ok(context.report.result(format_args!("{file}: {method} at {layer}{size}"))?)
 }

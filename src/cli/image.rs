@@ -12,6 +12,7 @@ use camloc::source::{FrameSource, ImageSource};
 
 use super::arguments::ExplainArgs;
 use super::masks::MaskArgs;
+use super::report::count;
 use super::run::{Job, ResultArgs};
 use super::{Context, assemble, usage};
 
@@ -21,6 +22,7 @@ pub(super) struct Args {
     #[arg(required = true)]
     photos: Vec<PathBuf>,
     /// Write overlays, and masks, into this folder; a name that ends in .png or .jpg is the overlay of a single photo
+    /// [default: NAME.cam.jpg or NAME.cam.png in this folder, if nothing else is asked for]
     #[arg(short, long, value_name = "DIR|FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -55,12 +57,13 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         sinks.push(Box::new(if is_file { ImagesSink::to_file(path)? } else { ImagesSink::to_folder(path)? }));
     }
     sinks.extend(masks.map(|masks| Box::new(masks) as Box<dyn Sink>));
-    if !args.results.on_stdout() {
-        sinks.push(Box::new(Lines { frames: 0 }));
+    if !args.results.on_stdout() && !context.report.is_quiet() {
+        let min_score = assemble::localize(&settings)?.min_score;
+        sinks.push(Box::new(Lines { frames: 0, min_score }));
     }
     let job = Job {
         scale: HeatScale::still(),
-        unit: "photos",
+        unit: "photo",
         ..Job::new(
             settings,
             assemble::store()?,
@@ -74,7 +77,12 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         return Err(super::Reported.into());
     }
     if summary.interrupted {
-        bail!("stopped after {} of {} photos; their results are written", summary.frames, photos.len());
+        match summary.frames {
+            0 => bail!("stopped before the first photo was explained"),
+            done => {
+                bail!("stopped after {done} of {}; what was found is written", count(photos.len(), "photo"))
+            }
+        }
     }
     Ok(())
 }
@@ -89,6 +97,20 @@ fn is_picture(path: &Path) -> bool {
 #[derive(Debug)]
 struct Lines {
     frames: u64,
+    /// Classes less probable than this are not looked for.
+    min_score: f32,
+}
+
+impl Lines {
+    /// Why there is no box.
+    fn nothing(&self, shown: &Shown<'_>) -> String {
+        let Some((class, score)) = shown.best else { return "nothing found".to_owned() };
+        let best = format!("{} {:.1} %", shown.label(class), 100.0 * score);
+        match score < self.min_score {
+            true => format!("nothing found (best: {best}, below --min-score {})", self.min_score),
+            false => format!("nothing found (best: {best}, whose map marks nothing large or hot enough)"),
+        }
+    }
 }
 
 impl Sink for Lines {
@@ -102,7 +124,7 @@ impl Sink for Lines {
         let source = shown.source.display();
         let mut say = |line: String| writeln!(out, "{source}: {line}").map_err(|_| SinkError::StdoutClosed);
         if shown.detections.is_empty() {
-            say("nothing found".to_owned())?;
+            say(self.nothing(shown))?;
         }
         if let Some(what_if) = shown.what_if {
             let change = |change: &Change| {

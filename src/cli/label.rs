@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs};
 use super::eval::subject::{self, decimal, hex};
+use super::report::count;
 use super::settings::Settings;
 use super::{Context, assemble, usage};
 
@@ -90,10 +91,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let (explainer, fingerprint) = subject::explainer(&settings, &store, report)?;
     let input = gather_input(&wish, &explainer)?;
     if input.beside > 0 {
-        report.note(format_args!(
-            "{} pictures lie in no folder of these classes and are left out",
-            input.beside
-        ));
+        report
+            .note(format_args!("left out {} in no folder of these classes", count(input.beside, "picture")));
     }
     let outline = Outline {
         format,
@@ -226,7 +225,8 @@ impl Labelling<'_> {
             names().enumerate().filter(|(_, name)| !is_done(journal, name)).map(|(place, _)| place).collect();
         let before = total - open.len();
         if before > 0 {
-            report.note(format_args!("{before} of {total} pictures were labelled before, going on"));
+            let total = count(total, "picture");
+            report.note(format_args!("{before} of {total} labelled before, going on"));
         }
         let bar = report.frames(Some(total as u64), "pictures");
         let mut done = before;
@@ -236,7 +236,8 @@ impl Labelling<'_> {
             done += 1;
             bar.set_position(done as u64);
             if let Some(desk) = &mut desk {
-                desk.panels().message = Some(format!("looking for objects: {done} of {total} pictures"));
+                let total = count(total, "picture");
+                desk.panels().message = Some(format!("looking for objects: {done} of {total}"));
                 if desk.pump()?.contains(&ReviewCommand::Quit) {
                     stop.stop();
                 }
@@ -252,7 +253,10 @@ impl Labelling<'_> {
         let findings: Option<Vec<Finding>> = names().map(|name| journal.finding(name).cloned()).collect();
         match findings {
             Some(findings) => Ok(findings),
-            None => bail!("stopped after {done} of {total} pictures; the same command goes on from there"),
+            None => {
+                let total = count(total, "picture");
+                bail!("stopped after {done} of {total}; the same command goes on from there")
+            }
         }
     }
 
@@ -310,20 +314,20 @@ impl Labelling<'_> {
             }
         };
         if written.encoded > 0 {
-            let count = written.encoded;
-            report.note(format_args!("wrote {count} pictures anew, so that all readers load them alike"));
+            let anew = count(written.encoded, "picture");
+            report.note(format_args!("wrote {anew} anew, so that all readers load them alike"));
         }
         let (train, val) = (written.train, written.val);
         if val == 0 && outline.val > 0.0 {
             report.note("one picture is too few for a validation part");
         }
         report.note(format_args!(
-            "wrote {} ({}: {} boxes on {} of {} pictures, {train} for training, {val} for validation)",
+            "wrote {} ({}: {} on {} of {}, {train} for training, {val} for validation)",
             written.path.display(),
             outline.format,
-            written.objects,
+            count(written.objects, "box"),
             train + val,
-            findings.len()
+            count(findings.len(), "picture")
         ));
         report.note(format_args!("look at {}", written.path.join("sheet*.jpg").display()));
         self.journal.close();

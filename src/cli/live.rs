@@ -94,10 +94,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 pub(super) fn wish(camera: &Camera) -> Result<CameraWish> {
     let size = camera.size.split_once(['x', 'X']).and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     let size = size.filter(|&(w, h)| w > 0 && h > 0).ok_or_else(|| {
-        usage(anyhow!("the camera's size is WIDTHxHEIGHT such as 1280x720, not \"{}\"", camera.size))
+        usage(anyhow!("--size (camera.size) is WIDTHxHEIGHT such as 1280x720, not \"{}\"", camera.size))
     })?;
     if !(camera.fps.is_finite() && camera.fps > 0.0) {
-        return Err(usage(anyhow!("the camera's frames a second are a number above 0, not {}", camera.fps)));
+        return Err(usage(anyhow!("--fps (camera.fps) is a number above 0, not {}", camera.fps)));
     }
     let encoding: Option<Encoding> = match camera.encoding.as_str() {
         "any" => None,

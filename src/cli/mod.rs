@@ -31,6 +31,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use camloc::explain::{ExplainError, LayerError};
+use camloc::model::ModelError;
+use camloc::sink::SinkError;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use settings::Settings;
@@ -121,7 +124,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) if error.downcast_ref::<Reported>().is_some() => ExitCode::FAILURE,
         Err(error) => {
             report::print_error(&error, verbose);
-            ExitCode::from(if error.downcast_ref::<UsageError>().is_some() { 2 } else { 1 })
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
 }
@@ -169,6 +172,28 @@ struct Reported;
 #[error("{message}")]
 struct UsageError {
     message: String,
+}
+
+/// Whether what was asked for makes no sense, rather than that the work failed.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<UsageError>()
+            || matches!(cause.downcast_ref(), Some(ModelError::NoSuchInput { .. }))
+            || matches!(cause.downcast_ref(), Some(SinkError::SameOutput { .. }))
+            || cause.downcast_ref().is_some_and(is_not_in_model)
+            || cause.downcast_ref::<Box<ExplainError>>().is_some_and(|error| is_not_in_model(error))
+    })
+}
+
+/// Whether a model has nothing of the name or the size that was asked for.
+fn is_not_in_model(error: &ExplainError) -> bool {
+    match error {
+        ExplainError::Layer(error) => {
+            matches!(error, LayerError::TooFarBack { .. } | LayerError::NoSuchLayer { .. })
+        }
+        ExplainError::NoSuchOutput { .. } | ExplainError::NoSuchPlace { .. } => true,
+        error => matches!(error, ExplainError::PatchTooLarge { .. }),
+    }
 }
 
 /// Marks an error as wrong usage.

@@ -47,7 +47,7 @@ fn describe(out: &mut impl Write, mut model: Classifier) -> Result<()> {
     let preprocessing = &model.preprocessing;
     writeln!(
         out,
-        "  {}: {}x{} {:?} {:?}, fit {:?}",
+        "  {}: {}x{} {} {}, fit {}",
         model.title,
         preprocessing.width,
         preprocessing.height,

@@ -1,6 +1,7 @@
 //! What a person reads on the terminal: notes, progress and errors. All of it goes to standard error,
 //! so that standard output holds nothing but results.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -20,14 +21,24 @@ impl Report {
     }
 
     /// One line of news.
-    pub(super) fn note(&self, line: impl std::fmt::Display) {
+    pub(super) fn note(&self, line: impl Display) {
         if !self.quiet {
             print_line(format_args!("camloc: {line}"));
         }
     }
 
+    /// A line about the result on standard output, for a person; who wants errors only gets none.
+    pub(super) fn result(&self, line: impl Display) -> io::Result<()> {
+        if self.quiet { Ok(()) } else { writeln!(io::stdout(), "{line}") }
+    }
+
+    /// Whether only errors are said.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// An error that does not end the run.
-    pub(super) fn error(&self, error: impl std::fmt::Display) {
+    pub(super) fn error(&self, error: impl Display) {
         print_line(format_args!("camloc: error: {}", one_line(error)));
     }
 
@@ -39,7 +50,8 @@ impl Report {
             print_line(format_args!("{:<12} {frames:>8} {wall:>9.2} {cpu:>9.2}", stage.name()));
         }
         let latency = 1e3 * stats.latency().as_secs_f64();
-        print_line(format_args!("latency {latency:.1} ms (median), {} frames dropped", stats.dropped()));
+        let dropped = count(stats.dropped(), "frame");
+        print_line(format_args!("latency {latency:.1} ms (median), {dropped} dropped"));
     }
 
     /// A bar over `total` frames or photos: hidden unless standard error is a terminal.
@@ -108,12 +120,22 @@ pub(super) fn print_error(error: &anyhow::Error, verbose: u8) {
     }
 }
 
+/// `1 photo`, `2 photos`, `0 boxes`.
+pub(super) fn count<N: Display + PartialEq + From<u8>>(number: N, one: &str) -> String {
+    let ending = match one.ends_with(['s', 'x']) {
+        _ if number == N::from(1) => "",
+        true => "es",
+        false => "s",
+    };
+    format!("{number} {one}{ending}")
+}
+
 /// A closed standard error is nobody's loss: there is nobody to tell.
 fn print_line(line: std::fmt::Arguments) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-fn one_line(message: impl std::fmt::Display) -> String {
+fn one_line(message: impl Display) -> String {
     message.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

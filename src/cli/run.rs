@@ -12,8 +12,9 @@ use camloc::sink::{CocoSink, JsonSink, Sink, check_outputs};
 use camloc::source::{FrameSource, Notice, Stop};
 use indicatif::ProgressBar;
 
+use super::arguments::results_file;
 use super::assemble::Needs;
-use super::report::Report;
+use super::report::{Report, count};
 use super::settings::Settings;
 use super::{Context, assemble};
 
@@ -22,10 +23,10 @@ use super::{Context, assemble};
 #[command(next_help_heading = "Results")]
 pub(super) struct ResultArgs {
     /// Write one JSON object a frame; `-` is standard output (docs/json.md)
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long, value_name = "FILE|-", value_parser = results_file())]
     json: Option<PathBuf>,
     /// Write COCO annotations
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = results_file())]
     coco: Option<PathBuf>,
 }
 
@@ -72,7 +73,7 @@ pub(super) struct Job<'a> {
     pub(super) stop: Stop,
     /// How heat is scaled: each photo on its own, or smoothly over time.
     pub(super) scale: HeatScale,
-    /// What the progress bar counts: `frames` or `photos`.
+    /// What is counted: a `frame` or a `photo`.
     pub(super) unit: &'static str,
     /// What is written over the picture beside the model's labels.
     pub(super) names: String,
@@ -101,7 +102,7 @@ impl<'a> Job<'a> {
             output,
             stop,
             scale: HeatScale::live(),
-            unit: "frames",
+            unit: "frame",
             names: String::new(),
             stats: Arc::default(),
             explainer: None,
@@ -126,7 +127,8 @@ impl<'a> Job<'a> {
             0 => settings.model.top_k,
             locked => locked,
         };
-        let bar = report.frames(sources.iter().map(|source| source.info().frames).sum(), unit);
+        let total = sources.iter().map(|source| source.info().frames).sum();
+        let bar = report.frames(total, &format!("{unit}s"));
         let stream = |source: Box<dyn FrameSource>| {
             let in_time = source.info().photos.is_empty();
             let drawn = output.wants_picture();
@@ -156,7 +158,7 @@ impl<'a> Job<'a> {
         let summary = ended?;
         for finished in &summary.outputs {
             if let Some(path) = &finished.path {
-                report.note(format_args!("wrote {} ({} {unit})", path.display(), finished.frames));
+                report.note(format_args!("wrote {} ({})", path.display(), count(finished.frames, unit)));
             }
         }
         Ok(summary)

@@ -1,14 +1,18 @@
 //! Settings: the defaults of `config/camloc.toml`, overlaid by the user's file. The command line and
 //! the environment come on top, in each command's arguments.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use toml::{Table, Value};
 
 /// The file that documents every key *is* the default: the two can't disagree.
 pub(super) const DEFAULTS: &str = include_str!("../../config/camloc.toml");
+
+/// From this likeness on (Jaro-Winkler, 0..1) a key may have been meant.
+const LIKE: f64 = 0.8;
 
 /// All settings, complete.
 #[derive(Clone, Debug, Deserialize)]
@@ -96,20 +100,28 @@ impl Settings {
     pub(super) fn load(file: Option<&Path>) -> Result<Settings> {
         let mut table: Table = toml::from_str(DEFAULTS).context("config/camloc.toml is broken")?;
         if let Some(path) = file.map(Path::to_owned).or_else(user_file) {
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("cannot read the settings file {}", path.display()))?;
-            let user: Table = toml::from_str(&text)
-                .with_context(|| format!("{} is not valid TOML: {}", path.display(), reason(&text)))?;
+            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+            let user: Table = toml::from_str(&text).map_err(|error| not_toml(&path, &text, &error))?;
             overlay(&mut table, user, "").with_context(|| format!("in {}", path.display()))?;
         }
         table.try_into().context("a setting has a value of the wrong type")
     }
 }
 
-/// The first line of what is wrong with a TOML text, with its place.
-fn reason(text: &str) -> String {
-    let error = toml::from_str::<Table>(text).err();
-    error.map(|e| e.to_string().lines().next().unwrap_or_default().to_owned()).unwrap_or_default()
+fn unreadable(path: &Path, error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidData => anyhow!("{} is not text in UTF-8: save it as that", path.display()),
+        kind => anyhow!("cannot read the settings file {}: {kind}", path.display()),
+    }
+}
+
+/// What is wrong with a TOML text, and where, on one line.
+fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let (line, column) =
+        (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+    let what = error.message().replace('\n', ", ");
+    anyhow!("{}, line {line}, column {column}: {what}", path.display())
 }
 
 fn user_file() -> Option<PathBuf> {
@@ -141,6 +153,7 @@ fn overlay(defaults: &mut Table, user: Table, section: &str) -> Result<()> {
 pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a String>) -> String {
     known
         .map(|name| (strsim::jaro_winkler(wrong, name), name))
+        .filter(|(likeness, _)| *likeness >= LIKE)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| format!("; the nearest is \"{name}\""))
         .unwrap_or_default()
@@ -169,6 +182,17 @@ mod tests {
         let error = format!("{:#}", load("[localize]\ntreshold = 0.5").unwrap_err());
         assert!(error.contains("\"localize.treshold\""), "{error}");
         assert!(error.contains("the nearest is \"threshold\""), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_toml_names_the_place_once() {
+        let error = format!("{:#}", load("[model]\ntop_k = = 3").unwrap_err());
+        assert!(error.contains(", line 2, column 9: "), "{error}");
+        assert!(!error.contains('\n') && error.matches("line").count() == 1, "{error}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, b"[model]\npath = \"K\xfcche.onnx\"").unwrap();
+        let error = format!("{:#}", Settings::load(Some(file.path())).unwrap_err());
+        assert!(error.ends_with("is not text in UTF-8: save it as that"), "{error}");
     }
 
     #[test]

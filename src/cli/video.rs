@@ -11,6 +11,7 @@ use camloc::source::{FrameSource, PacedSource, Stop, VideoSource};
 
 use super::arguments::{ExplainArgs, TrackArgs};
 use super::masks::MaskArgs;
+use super::report::count;
 use super::run::{Job, ResultArgs};
 use super::teach::{TeachArgs, Teaching};
 use super::{Context, assemble, collect, overlaid};
@@ -162,5 +163,5 @@ fn stopped(frames: u64, of: Option<u64>, overlays: &[Option<PathBuf>]) -> anyhow
         [one] => format!("; {one} holds them"),
         several => format!("; {} hold them", several.join(" and ")),
     };
-    anyhow!("stopped after {frames}{of} frames{kept}")
+    anyhow!("stopped after {}{of}{kept}", count(frames, "frame"))
 }

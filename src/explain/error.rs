@@ -44,6 +44,18 @@ pub enum ExplainError {
         /// The method.
         method: &'static str,
     },
+    /// Wherever the patch lies, it covers the whole picture.
+    #[error(
+        "a patch of {patch} pixels covers all of the {width}x{height} that the model sees; take a smaller --patch"
+    )]
+    PatchTooLarge {
+        /// Its side in pixels.
+        patch: usize,
+        /// Width of the model's input in pixels.
+        width: usize,
+        /// Height of the model's input in pixels.
+        height: usize,
+    },
     /// There is no image input to differentiate by.
     #[error(
         "this model has no image input [N, channels, h, w], so there is no map of its pixels; take a method of layers"

@@ -1,6 +1,7 @@
 //! A classifier, put together from its graph, its manifest and sensible assumptions.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::embed;
@@ -251,7 +252,10 @@ fn metadata<'a>(model: &'a ModelProto, key: &str) -> Option<&'a str> {
 }
 
 fn read(path: &Path) -> Result<String, ModelError> {
-    fs::read_to_string(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })
+    fs::read_to_string(path).map_err(|source| match source.kind() {
+        ErrorKind::InvalidData => ModelError::NotText { path: path.to_owned() },
+        _ => ModelError::Read { path: path.to_owned(), source },
+    })
 }
 
 #[cfg(test)]

@@ -88,6 +88,12 @@ pub enum ModelError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// A file beside the model is text in another encoding, or none.
+    #[error("{} is not text in UTF-8: save it as that", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
     /// The manifest is not TOML, or a value is of the wrong type.
     #[error("{manifest}{}: {reason}", line.map(|line| format!(", line {line}")).unwrap_or_default())]
     Syntax {

@@ -12,6 +12,8 @@ pub const BACKGROUND: &str = "background";
 
 /// How many names an error offers.
 const OFFERED: usize = 5;
+/// From this likeness on (Jaro-Winkler, 0..1) a name may have been meant.
+const LIKE: f64 = 0.8;
 
 /// The names of a model's classes, by class id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,11 +35,11 @@ pub enum LabelError {
         classes: usize,
     },
     /// No name is like it.
-    #[error("no class is called '{text}', did you mean {}?", nearest.join(", "))]
+    #[error("no class is called '{text}'{}", did_you_mean(nearest))]
     NoName {
         /// What was asked for.
         text: String,
-        /// The most similar names.
+        /// Names that are like it, the likest first; empty where none is.
         nearest: Vec<String>,
     },
     /// Several names are like it.
@@ -51,6 +53,13 @@ pub enum LabelError {
     /// The model has numbers only.
     #[error("the classes of this model have no names: give the number of one instead of '{0}'")]
     Unnamed(String),
+}
+
+fn did_you_mean(nearest: &[String]) -> String {
+    match nearest {
+        [] => ": give the name of one of the model's, a word of it, or its number".to_owned(),
+        names => format!(", did you mean {}?", names.join(", ")),
+    }
 }
 
 impl Labels {
@@ -94,7 +103,7 @@ impl Labels {
         }
     }
 
-    /// The class that `text` means: an id, a name, a name in other case, or a part of just one name.
+    /// The class that `text` means: an id, a name, a name in other case, or whole words of just one name.
     pub fn find(&self, text: &str) -> Result<usize, LabelError> {
         let text = text.trim();
         if let Ok(id) = text.parse::<usize>() {
@@ -107,12 +116,9 @@ impl Labels {
             return Err(LabelError::Unnamed(text.to_owned()));
         }
         let lower = text.to_lowercase();
-        let same = |name: &str| name == text;
-        let same_letters = |name: &str| name.to_lowercase() == lower;
-        let part = |name: &str| !lower.is_empty() && name.to_lowercase().contains(&lower);
-        let rules: [&dyn Fn(&str) -> bool; 3] = [&same, &same_letters, &part];
-        for rule in rules {
-            let ids: Vec<usize> = (0..self.names.len()).filter(|&id| rule(&self.names[id])).collect();
+        let same = self.ids_where(|name| name == text);
+        let same_letters = self.ids_where(|name| name.to_lowercase() == lower);
+        for ids in [same, same_letters, self.with_words(text)] {
             match ids.as_slice() {
                 [] => {}
                 [id] => return Ok(*id),
@@ -120,6 +126,16 @@ impl Labels {
             }
         }
         Err(LabelError::NoName { text: text.to_owned(), nearest: self.nearest(&lower) })
+    }
+
+    /// The classes whose names hold `text` as whole words, in any case: 'cat' is in 'tiger cat', not in 'oystercatcher'.
+    pub fn with_words(&self, text: &str) -> Vec<usize> {
+        let wanted = words(text);
+        self.ids_where(|name| words(name).windows(wanted.len().max(1)).any(|part| part == wanted))
+    }
+
+    fn ids_where(&self, rule: impl Fn(&str) -> bool) -> Vec<usize> {
+        (0..self.names.len()).filter(|&id| rule(&self.names[id])).collect()
     }
 
     fn ambiguous(&self, text: &str, ids: &[usize]) -> LabelError {
@@ -134,9 +150,16 @@ impl Labels {
     fn nearest(&self, lower: &str) -> Vec<String> {
         let mut ranked: Vec<(f64, &String)> =
             self.names.iter().map(|name| (strsim::jaro_winkler(&name.to_lowercase(), lower), name)).collect();
+        ranked.retain(|(likeness, _)| *likeness >= LIKE);
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         ranked.iter().take(3).map(|(_, name)| format!("'{name}'")).collect()
     }
+}
+
+/// The words of a name, in lower case.
+fn words(text: &str) -> Vec<String> {
+    let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
 }
 
 /// Names from a labels file: one a line, in the order of the ids. Blank lines at the end do not count.
@@ -190,12 +213,17 @@ mod tests {
     }
 
     #[test]
-    fn a_class_is_found_by_id_name_case_and_part() {
+    fn a_class_is_found_by_id_name_case_and_whole_words() {
         let labels = animals();
         assert_eq!(labels.find("1"), Ok(1));
         assert_eq!(labels.find(" tiger "), Ok(2));
         assert_eq!(labels.find("TIGER CAT"), Ok(1));
         assert_eq!(labels.find("tabby"), Ok(0));
+        let labels = Labels::imagenet();
+        assert_eq!(labels.with_words("Cat").len(), 5);
+        assert_eq!(labels.name(labels.find("apple").unwrap()), "custard apple");
+        assert_eq!(labels.find("swiss mountain-dog"), labels.find("Greater Swiss Mountain dog"));
+        assert!(matches!(labels.find("pine"), Err(LabelError::NoName { .. })), "pineapple is another word");
     }
 
     #[test]
@@ -206,7 +234,9 @@ mod tests {
             "there is no class 6: the model has the classes 0 to 5"
         );
         let words = labels.find("tigr").unwrap_err().to_string();
-        assert!(words.starts_with("no class is called 'tigr', did you mean 'tiger',"), "{words}");
+        assert!(words.starts_with("no class is called 'tigr', did you mean 'tiger'"), "{words}");
+        let words = labels.find("zeppelin").unwrap_err().to_string();
+        assert!(words.starts_with("no class is called 'zeppelin': give the name"), "{words}");
         let words = labels.find("crane").unwrap_err().to_string();
         assert_eq!(words, "'crane' may be 'crane' (3), 'crane' (5): give the whole name or the number");
         assert!(matches!(labels.find("cat"), Err(LabelError::Ambiguous { .. })));

@@ -1,5 +1,7 @@
 //! How a picture becomes a model's input: the settings, and what follows from them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::view::View;
@@ -39,6 +41,17 @@ pub enum Fit {
     Letterbox([u8; 3]),
 }
 
+impl fmt::Display for Fit {
+    /// As a manifest has it: `crop 0.875`, `squash`, `letterbox`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fit::Crop(share) => write!(f, "crop {share}"),
+            Fit::Squash => f.write_str("squash"),
+            Fit::Letterbox(_) => f.write_str("letterbox"),
+        }
+    }
+}
+
 /// How pixels are interpolated; all of these smooth when they shrink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -69,6 +82,17 @@ pub enum Channels {
     Gray,
 }
 
+impl fmt::Display for Channels {
+    /// As a manifest has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Channels::Rgb => "rgb",
+            Channels::Bgr => "bgr",
+            Channels::Gray => "gray",
+        })
+    }
+}
+
 /// The order of an input's axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -78,6 +102,16 @@ pub enum Layout {
     Nchw,
     /// `[N, H, W, C]`, as TensorFlow has it.
     Nhwc,
+}
+
+impl fmt::Display for Layout {
+    /// As a manifest has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Layout::Nchw => "nchw",
+            Layout::Nhwc => "nhwc",
+        })
+    }
 }
 
 impl Channels {

@@ -10,6 +10,7 @@ use super::census::Census;
 use super::check::MAX_NODES;
 use super::external;
 use super::proto::ModelProto;
+use crate::disk;
 
 /// The most bytes a model may have, external data included: protobuf's own limit.
 pub const MAX_BYTES: u64 = i32::MAX as u64;
@@ -41,6 +42,12 @@ pub enum OnnxError {
         file: String,
         /// What the operating system said.
         source: std::io::Error,
+    },
+    /// No space is left.
+    #[error("{file} cannot be written: the disk is full; free some space or choose another place")]
+    DiskFull {
+        /// The file.
+        file: String,
     },
     /// Nothing in it.
     #[error("{file} is empty (0 bytes); export or download the model again")]
@@ -191,7 +198,10 @@ pub fn encode(model: &ModelProto) -> Result<Vec<u8>, OnnxError> {
 pub fn save(model: &ModelProto, path: &Path) -> Result<(), OnnxError> {
     let file = path.display().to_string();
     let bytes = encode_as(&file, model)?;
-    write_whole(path, &bytes).map_err(|source| OnnxError::Io { action: "write", file, source })
+    write_whole(path, &bytes).map_err(|source| match disk::is_full(&source) {
+        true => OnnxError::DiskFull { file },
+        false => OnnxError::Io { action: "write", file, source },
+    })
 }
 
 /// Writes beside the file first, so that a full disk or an interruption leaves what was there.

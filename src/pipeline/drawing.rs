@@ -161,11 +161,12 @@ impl Draw<'_> {
                 picture
             })
         });
+        let best = maps.first().map(|map| (map.class_id, map.score));
         self.segmentations.extend(segmentation.clone());
         let (frame, model, progress) = (item.frame.clone(), item.model.clone(), item.progress);
         let what_if = item.what_if.clone();
         let stream = self.stream;
-        Drawn { stream, frame, overlay, detections, segmentation, model, progress, what_if, again }
+        Drawn { stream, frame, overlay, detections, best, segmentation, model, progress, what_if, again }
     }
 
     /// Maps of another method or model and boxes of another rank have nothing to do with those before.

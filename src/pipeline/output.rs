@@ -184,11 +184,13 @@ impl Output<'_> {
     fn take(&mut self, frame: Drawn, around: &Around) -> Result<(), SinkError> {
         let named = &around.sources[frame.stream];
         let photo = named.photo(&frame);
-        let Drawn { stream, frame, overlay, detections, segmentation, model, what_if, again, .. } = frame;
+        let Drawn { stream, frame, overlay, detections, best, segmentation, model, what_if, again, .. } =
+            frame;
         let shown = Shown {
             frame: &frame,
             overlay: overlay.as_ref(),
             detections: &detections,
+            best,
             what_if: what_if.as_ref(),
             segmentation: segmentation.as_deref(),
             made_by: &model.origin,

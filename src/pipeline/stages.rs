@@ -63,6 +63,8 @@ pub(super) struct Drawn {
     pub(super) frame: Arc<Frame>,
     pub(super) overlay: Option<Picture>,
     pub(super) detections: Vec<Detection>,
+    /// The best of the classes shown, and its probability.
+    pub(super) best: Option<(usize, f32)>,
     pub(super) segmentation: Option<Arc<Segmentation>>,
     pub(super) model: Arc<Model>,
     /// How far a black box has asked about it.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk;
+
 /// Why a result cannot be written or shown.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -142,9 +144,7 @@ impl SinkError {
             io::ErrorKind::IsADirectory => SinkError::IsFolder { path },
             io::ErrorKind::NotADirectory => SinkError::NotAFolder { path },
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => SinkError::Denied { path },
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                SinkError::DiskFull { path }
-            }
+            _ if disk::is_full(&source) => SinkError::DiskFull { path },
             _ => SinkError::Write { path, source },
         }
     }

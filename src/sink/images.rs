@@ -23,6 +23,8 @@ const JPEG_QUALITY: u8 = 92;
 pub struct ImagesSink {
     place: Place,
     frames: u64,
+    /// The file that was written last.
+    last: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -42,13 +44,14 @@ impl ImagesSink {
             path: path.to_owned(),
             known: ".png, .jpg or .jpeg",
         })?;
-        Ok(ImagesSink { place: Place::File(path.to_owned()), frames: 0 })
+        Ok(ImagesSink { place: Place::File(path.to_owned()), frames: 0, last: None })
     }
 
     /// Writes into a folder, which is made if need be.
     pub fn to_folder(path: &Path) -> Result<ImagesSink, SinkError> {
         make_folder(path)?;
-        Ok(ImagesSink { place: Place::Folder { path: path.to_owned(), given: HashSet::new() }, frames: 0 })
+        let place = Place::Folder { path: path.to_owned(), given: HashSet::new() };
+        Ok(ImagesSink { place, frames: 0, last: None })
     }
 }
 
@@ -65,12 +68,16 @@ impl Sink for ImagesSink {
         check_outputs(&[&path], &[shown.source])?;
         encode(Part::create(&path)?, shown.picture(), Kind::of(&path).unwrap_or(Kind::Png))?.finish()?;
         self.frames += 1;
+        self.last = Some(path);
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<Finished, SinkError> {
-        let (Place::File(path) | Place::Folder { path, .. }) = self.place;
-        Ok(Finished { path: Some(path), frames: self.frames })
+        let path = match self.place {
+            Place::Folder { path, .. } if self.frames > 1 => Some(path),
+            _ => self.last,
+        };
+        Ok(Finished { path, frames: self.frames })
     }
 }
 
@@ -148,6 +155,7 @@ fn encode(part: Part, picture: &Picture, kind: Kind) -> Result<Part, SinkError> 
     let written = written.and_then(|()| out.flush().map_err(ImageError::IoError));
     // Flushed, or failed: nothing that matters is left in the buffer.
     let (part, _) = out.into_parts();
+    let written = written.map_err(|error| part.failure().map_or(error, ImageError::IoError));
     match written {
         Ok(()) => Ok(part),
         Err(ImageError::IoError(source)) => Err(SinkError::writing(part.target(), source)),
@@ -172,6 +180,8 @@ mod tests {
         let out = folder.path().join("new/overlays");
         let mut sink = ImagesSink::to_folder(&out).unwrap();
         let red = frame(0, Duration::ZERO, (5, 3), [200, 10, 20]);
+        let nothing = Box::new(ImagesSink::to_folder(&out).unwrap()).finish().unwrap();
+        assert_eq!(nothing, Finished { path: None, frames: 0 });
         for photo in ["a/x.jpg", "b/x.jpg", "b/X.JPG", "x.png", "y.webp", "no extension"] {
             write(&mut sink, &red, &[], Some(photo)).unwrap();
         }

@@ -51,6 +51,9 @@ pub struct Shown<'a> {
     pub overlay: Option<&'a Picture>,
     /// What was found, the surest first.
     pub detections: &'a [Detection],
+    /// The most probable of the classes that were looked for, and its probability 0..1, found or not; `None` where there
+    /// was no map.
+    pub best: Option<(usize, f32)>,
     /// Which pixels that is, where a sink asked for it ([`Sink::wants_masks`]).
     pub segmentation: Option<&'a Segmentation>,
     /// What the model says without what the map marks, where that was asked.
@@ -76,8 +79,11 @@ impl<'a> Shown<'a> {
         label(self.labels, class_id)
     }
 
-    /// The source's name without its extension.
+    /// The source's name without its extension. Files made of standard input are no `-…`, which programs take for options.
     fn stem(&self) -> Cow<'a, str> {
+        if self.source == Path::new("-") {
+            return Cow::Borrowed("stdin");
+        }
         self.source.file_stem().unwrap_or(self.source.as_os_str()).to_string_lossy()
     }
 }
@@ -112,7 +118,7 @@ pub trait Sink: Send {
 /// What a sink has written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// The file, or the folder of several; `None` for standard output.
+    /// The file, or the folder of several; `None` for standard output, and where no file was written.
     pub path: Option<PathBuf>,
     /// Number of frames written.
     pub frames: u64,

@@ -17,6 +17,8 @@ const STDOUT: &str = "-";
 pub(super) struct Part {
     file: NamedTempFile,
     target: PathBuf,
+    /// Why it could not be written.
+    failure: Option<io::ErrorKind>,
 }
 
 impl Part {
@@ -47,7 +49,7 @@ impl Part {
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
         let file = builder.tempfile_in(folder_of(&target)).map_err(failed)?;
-        Ok(Part { file, target })
+        Ok(Part { file, target, failure: None })
     }
 
     /// The hidden path, for a program that writes the file itself.
@@ -63,6 +65,11 @@ impl Part {
     /// The open file.
     pub(super) fn file(&mut self) -> &mut File {
         self.file.as_file_mut()
+    }
+
+    /// Why it could not be written, where it could not: some encoders tell only that.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        self.failure.map(io::Error::from)
     }
 
     /// Gives the complete file its name, replacing any other of that name.
@@ -162,7 +169,9 @@ impl TextOutput {
 
 impl Write for Part {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file().write(bytes)
+        let written = self.file().write(bytes);
+        self.failure = written.as_ref().err().map(io::Error::kind).or(self.failure);
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {

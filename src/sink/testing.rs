@@ -54,6 +54,7 @@ pub(super) fn write(
         frame,
         overlay: None,
         detections: found,
+        best: found.first().map(|found| (found.class_id, found.score)),
         segmentation: None,
         what_if: None,
         made_by: &Origin::default(),

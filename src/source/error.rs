@@ -64,7 +64,7 @@ pub enum SourceError {
         reason: String,
     },
     /// A video that ended before its declared end; all its frames were delivered.
-    #[error("{name} is cut short: it ended after {frames} frames{}", of_expected(*.expected))]
+    #[error("{name} is cut short: it ended after {frames} frame{}{}", if *frames == 1 { "" } else { "s" }, of_expected(*.expected))]
     CutShort {
         /// The file or URL.
         name: String,
@@ -77,6 +77,24 @@ pub enum SourceError {
     #[error("{name} is not a picture camloc can read (JPEG, PNG, GIF, WebP, BMP, TIFF, PNM)")]
     NotPicture {
         /// The file.
+        name: String,
+    },
+    /// A video where a picture is needed.
+    #[error("{name} is a video, not a picture: `camloc video` takes it")]
+    IsVideo {
+        /// The file.
+        name: String,
+    },
+    /// A directory where one photo is needed.
+    #[error("{name} is a folder: name one photo, such as one in it")]
+    IsFolder {
+        /// The directory.
+        name: String,
+    },
+    /// A photo elsewhere.
+    #[error("{name} is not on this machine: download it first, then give its file")]
+    Elsewhere {
+        /// Its address.
         name: String,
     },
     /// A kind of picture that camloc knows but doesn't read.

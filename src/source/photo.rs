@@ -30,6 +30,8 @@ pub fn read_photo(path: &Path) -> Result<Picture, SourceError> {
     };
     match read {
         Ok(_) => decode_photo(&bytes, &name),
+        Err(_) if path.is_dir() => Err(SourceError::IsFolder { name }),
+        Err(_) if name.contains("://") => Err(SourceError::Elsewhere { name }),
         Err(e) => Err(SourceError::from_io(name, e)),
     }
 }
@@ -51,6 +53,7 @@ pub fn decode_photo(bytes: &[u8], name: &str) -> Result<Picture, SourceError> {
     let Some(format) = format else {
         return Err(match foreign_kind(bytes) {
             Some(kind) => SourceError::Unsupported { name: name(), kind },
+            None if is_video(bytes) => SourceError::IsVideo { name: name() },
             None => SourceError::NotPicture { name: name() },
         });
     };
@@ -184,6 +187,12 @@ fn foreign_kind(bytes: &[u8]) -> Option<&'static str> {
         _ if bytes.starts_with(b"FUJIFILMCCD-RAW") => Some("a camera raw file"),
         _ => None,
     }
+}
+
+/// Whether these are the first bytes of an mp4 or mov, a Matroska or WebM, or an AVI.
+fn is_video(bytes: &[u8]) -> bool {
+    let riff = bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"AVI ");
+    bytes.get(4..8) == Some(b"ftyp") || bytes.starts_with(b"\x1a\x45\xdf\xa3") || riff
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::disk;
 use crate::explain::ExplainError;
 use crate::model::ModelError;
 use crate::onnx::load::OnnxError;
@@ -35,8 +36,9 @@ pub enum TrainError {
     },
     /// A class has too few pictures to learn it and to hold one out.
     #[error(
-        "the class {class:?} has {count} pictures that can be read, at least {least} are needed to learn from some and to \
-         check on others; 20 or more make it useful"
+        "the class {class:?} has {count} picture{} that can be read, at least {least} are needed to learn from some and to \
+         check on others; 20 or more make it useful",
+        if *count == 1 { "" } else { "s" }
     )]
     TooFew {
         /// The class.
@@ -56,7 +58,7 @@ pub enum TrainError {
     #[error("the backbone can't be run: {0}")]
     Run(#[from] RuntimeError),
     /// The features can't be kept.
-    #[error("can't keep the features in {}: {source}; they take {} MB there, CAMLOC_CACHE names another place", .path.display(), .needed.div_ceil(1 << 20))]
+    #[error("can't keep the features in {}: {}; they take {} MB there, CAMLOC_CACHE names another place", .path.display(), disk::reason(source), .needed.div_ceil(1 << 20))]
     Cache {
         /// The file.
         path: PathBuf,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::TrainError;
 use super::fit::Epoch;
 use super::head::Head;
+use crate::disk;
 
 /// The tensor that holds the log as JSON.
 const LOG: &str = "log";
@@ -99,9 +100,9 @@ impl State {
         tensors.extend(self.best.iter().map(|(name, one)| (format!("best.{name}"), one.clone())));
         // Beside the old one first: an interrupted write leaves that one whole.
         let new = self.path.with_added_extension("new");
-        let saved = safetensors::save(&tensors, &new).map_err(|error| error.to_string());
+        let saved = safetensors::save(&tensors, &new).map_err(|error| disk::reason(&error));
         let written =
-            saved.and_then(|()| std::fs::rename(&new, &self.path).map_err(|error| error.to_string()));
+            saved.and_then(|()| std::fs::rename(&new, &self.path).map_err(|error| disk::reason(&error)));
         written.map_err(|reason| {
             // Half a state is of no use, and takes room where there is none.
             let _ = std::fs::remove_file(&new);

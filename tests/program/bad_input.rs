@@ -38,6 +38,18 @@ fn photos_that_are_none_are_refused_by_name() {
 }
 
 #[test]
+fn what_is_no_photo_but_something_else_is_told_where_to_go() {
+    let folder = folder();
+    let clip = cat_clip(folder.path(), 1);
+    refuses_photo(&clip, &["cat.mp4 is a video", "camloc video"]);
+    refuses_photo(Path::new("https://example.org/x.jpg"), &["example.org/x.jpg", "download it first"]);
+    let sheet = folder.path().join("sheet.png");
+    let whole = run(["compare", text(folder.path()), "-o", text(&sheet)]);
+    assert_refused(&whole, 1, &["is a folder", "one photo"]);
+    assert_eq!(names_in(folder.path()), ["cat.mp4"]);
+}
+
+#[test]
 fn unusual_photos_work() {
     let folder = folder();
     let photo = image::open(cat()).unwrap();
@@ -118,7 +130,24 @@ fn an_output_that_cannot_be_written_is_named_and_nothing_is_left() {
 #[test]
 fn a_full_disk_is_said_in_one_line() {
     let output = run(["image", text(&cat()), "--json", "/dev/full"]);
-    assert_refused(&output, 1, &["/dev/full"]);
+    assert_refused(&output, 1, &["/dev/full", "the disk is full"]);
+    // A file may have no more than 20 KB here.
+    let script = "ulimit -f 20; trap '' XFSZ; exec \"$0\" \"$@\"";
+    let folder = folder();
+    let photo = cat();
+    let (overlay, masks, model) =
+        (folder.path().join("cat.png"), folder.path().join("set"), folder.path().join("model.onnx"));
+    let outputs: [&[&str]; 3] = [
+        &["image", text(&photo), "-o", text(&overlay)],
+        &["image", text(&photo), "--masks", "png", "-o", text(&masks)],
+        &["export", "-o", text(&model)],
+    ];
+    for arguments in outputs {
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_camloc")]).args(arguments);
+        assert_refused(&command.output().unwrap(), 1, &["cannot be written: the disk is full"]);
+    }
+    assert_eq!(names_in(folder.path()), ["set"]);
 }
 
 #[cfg(unix)]

@@ -228,8 +228,7 @@ fn control_flow_in_front_of_the_layer_is_named() {
     let folder = folder();
     let (file, out) = (folder.path().join("model.onnx"), folder.path().join("out.onnx"));
     fs::write(&file, encode(&classifier(known)).unwrap()).unwrap();
-    let said =
-        stdout(&run(["-q", "export", text(&file), "-o", text(&out), "--method", "gradcam", "--layer", "a"]));
+    let said = stdout(&run(["export", text(&file), "-o", text(&out), "--method", "gradcam", "--layer", "a"]));
     assert!(said.contains("gradcam at a"), "{said}");
 }
 

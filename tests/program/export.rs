@@ -121,12 +121,12 @@ fn wrong_wishes_are_refused_with_the_way_out() {
     assert_refused(&wish(&["--method", "cam"]), 1, &["no closed form", "--method gradcam"]);
     assert_refused(
         &wish(&["--layer", "/features/features.8/MaxPol_output_0"]),
-        1,
+        2,
         &["MaxPool_output_0", "inspect"],
     );
-    assert_refused(&wish(&["--layer", "-99"]), 1, &["-99"]);
+    assert_refused(&wish(&["--layer", "-99"]), 2, &["-99"]);
     assert_refused(&wish(&["--target", "logits"]), 2, &["OUTPUT:INDEX"]);
-    assert_refused(&wish(&["--target", "logits:99"]), 1, &["logits", "99"]);
-    assert_refused(&wish(&["--input", "mask=1"]), 1, &["mask", "its inputs are"]);
+    assert_refused(&wish(&["--target", "logits:99"]), 2, &["logits", "99"]);
+    assert_refused(&wish(&["--input", "mask=1"]), 2, &["mask", "its inputs are"]);
     assert!(!Path::new("never.onnx").exists());
 }

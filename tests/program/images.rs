@@ -148,3 +148,56 @@ fn a_small_object_is_boxed_better_by_a_closer_look() {
     assert!(before(&far).is_some() && before(&far) == before(&near), "{far} {near}");
     assert_refused(&run(["image", text(&photo), "--closer", "--method", "rise"]), 2, &["--closer", "rise"]);
 }
+
+#[test]
+fn nothing_found_says_what_was_near_and_why_it_is_left_out() {
+    let said = stdout(&run(["image", text(&cat()), "-o", text(folder().path()), "--min-score", "0.999"]));
+    assert!(said.contains("nothing found (best: ") && said.contains("below --min-score 0.999)"), "{said}");
+    let said = stdout(&run(["image", text(&cat()), "-o", text(folder().path()), "--min-area", "1"]));
+    assert!(said.contains("nothing found (best: ") && said.contains("marks nothing"), "{said}");
+}
+
+#[test]
+fn the_one_file_that_is_written_is_named() {
+    let folder = folder();
+    let image = |photo: &str| {
+        let mut command = camloc();
+        command.args(["image", photo]).stdin(fs::File::open(cat()).unwrap()).current_dir(&folder);
+        let output = command.output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = image(text(&cat()));
+    assert!(said.contains("chelsea.cam.png (1 photo)"), "{said}");
+    let said = image("-");
+    assert!(said.contains("stdin.cam.png (1 photo)"), "{said}");
+    assert_eq!(names_in(folder.path()), ["chelsea.cam.png", "stdin.cam.png"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_photo_interrupted_by_ctrl_c_is_not_said_to_be_written() {
+    let folder = folder();
+    let out = folder.path().join("rise.png");
+    let mut command = camloc();
+    command.args(["image", text(&cat()), "--method", "rise", "--rise-masks", "1000000", "-o", text(&out)]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Once it watches for Ctrl-C, SIGINT is in the mask of the signals that it catches.
+    let status = format!("/proc/{}/status", child.id());
+    let watches = || {
+        let status = fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
+        u64::from_str_radix(&caught, 16).unwrap() & 0b10 != 0
+    };
+    let begun = std::time::Instant::now();
+    while !watches() {
+        assert!(begun.elapsed().as_secs() < 60, "it watches for Ctrl-C");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupt.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_refused(&output, 1, &["stopped before the first photo was explained"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("wrote"));
+    assert_eq!(names_in(folder.path()), [""; 0]);
+}

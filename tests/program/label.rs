@@ -237,7 +237,7 @@ fn a_review_keeps_drops_and_redraws_and_goes_on_where_it_was() {
     command.args(["--min-score", "0.01", "--format", "voc", "--overwrite"]);
     let output = command.output().unwrap();
     stdout(&output);
-    assert!(said(&output).contains("3 of 3 pictures were labelled before"), "{}", said(&output));
+    assert!(said(&output).contains("3 of 3 pictures labelled before"), "{}", said(&output));
     let xml = |name: &String| format!("{}.xml", name.replace('/', "_").trim_end_matches(".png"));
     let mut expected = [xml(kept), xml(redrawn)];
     expected.sort();
@@ -268,11 +268,7 @@ fn a_run_that_was_interrupted_goes_on_where_it_was() {
     let done = lines() - 1;
     let output = command.output().unwrap();
     stdout(&output);
-    assert!(
-        said(&output).contains(&format!("{done} of 60 pictures were labelled before")),
-        "{}",
-        said(&output)
-    );
+    assert!(said(&output).contains(&format!("{done} of 60 pictures labelled before")), "{}", said(&output));
     assert_eq!(labels(root).len(), 60);
     assert_eq!(names_in(&root.join("out/images/val")).len(), 12);
     assert_eq!(names_in(root), ["in", "out"]);

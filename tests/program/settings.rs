@@ -57,6 +57,31 @@ fn a_wrong_value_is_wrong_usage_and_lists_what_is_right() {
 }
 
 #[test]
+fn what_makes_no_sense_is_refused_rather_than_left_out() {
+    let image = |args: &[&str], words: &[&str]| {
+        assert_refused(&run([&["image", text(&cat()), "--json", "-"], args].concat()), 2, words);
+    };
+    image(&["--top-k", "0"], &["--top-k", "at least 1"]);
+    image(&["--input", "foo=3"], &["--input", "only its image", "'image'"]);
+    image(&["--target", "logits:281", "--class", "3"], &["--target", "--class", "leave one out"]);
+    image(&["--method", "occlusion", "--patch", "999"], &["999", "224x224", "--patch"]);
+    image(&["--layer=-300"], &["no layer -300"]);
+    image(&["--coco", "-"], &["given for two outputs"]);
+    image(&["--coco", "dog.jpg"], &["dog.jpg", "named like a picture"]);
+    let over = run(["image", text(&cat()), "--json", "clip.MP4"]);
+    assert_refused(&over, 2, &["clip.MP4", "named like a picture"]);
+    let folder = folder();
+    let (file, out) = (folder.path().join("camloc.toml"), folder.path().join("out.onnx"));
+    std::fs::write(&file, "[model]\ntop_k = 0\n").unwrap();
+    image(&["--config", text(&file)], &["model.top_k", "at least 1"]);
+    let both = run(["export", "-o", text(&out), "--refine", "--no-refine"]);
+    assert_refused(&both, 2, &["--no-refine"]);
+    assert!(!out.exists());
+    let no_model = run(["train", text(folder.path()), "-o", "t.txt"]);
+    assert_refused(&no_model, 2, &["t.txt", ".onnx"]);
+}
+
+#[test]
 fn completions_and_help_need_nothing() {
     assert!(stdout(&run(["completions", "bash"])).contains("camloc"));
     for command in ["demo", "live", "video", "image", "doctor", "bench"] {

@@ -24,8 +24,9 @@ use camloc::pipeline::Explainer;
 use camloc::source::Stop;
 use serde_json::{Value, json};
 
-use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs, TrackArgs};
+use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs, TrackArgs, results_file};
 use super::masks::MaskArgs;
+use super::report::count;
 use super::settings::Settings;
 use super::{Context, assemble, usage};
 
@@ -73,7 +74,7 @@ struct Wish {
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
     /// Write the results as JSON; `-` is standard output
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long, value_name = "FILE|-", value_parser = results_file())]
     json: Option<PathBuf>,
     /// Write report.html into this folder, and keep there what is done, so that an interrupted run goes on
     #[arg(long, value_name = "DIR")]
@@ -207,7 +208,8 @@ impl Evaluation<'_> {
         let mut before = None;
         let mut observe = |done: usize| {
             if done > 0 && before.is_none() {
-                report.note(format_args!("{}: {done} pictures were done before, going on", dataset.name));
+                let done = count(done, "picture");
+                report.note(format_args!("{}: {done} done before, going on", dataset.name));
             }
             before = Some(done);
             bar.set_position(done as u64);
@@ -223,7 +225,7 @@ impl Evaluation<'_> {
                 Some(_) => "run it again to go on",
                 None => "with --report DIR it could go on",
             };
-            bail!("stopped after {} of {total} pictures; {how}", total - outcome.left);
+            bail!("stopped after {} of {}; {how}", total - outcome.left, count(total, "picture"));
         }
         if outcome.records.is_empty() {
             bail!("not one picture of {} can be evaluated: {}", dataset.name, outcome.faults.summary());

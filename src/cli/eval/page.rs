@@ -11,6 +11,7 @@ use camloc::eval::results::Subject;
 use camloc::eval::statistics::Difference;
 use camloc::eval::summary::{FoundAt, Metric, Part};
 
+use super::super::report::count;
 use super::words::{is_share, less_is_better, meaning, number, title};
 use super::{Evaluated, Evaluation, pictures};
 
@@ -80,7 +81,7 @@ fn few<'a>(ranked: impl Iterator<Item = &'a Record>, videos: usize) -> Vec<&'a R
 
 fn sentence(subject: &Subject, pictures: usize) -> String {
     let Subject { model, method, layer, .. } = subject;
-    format!("{pictures} pictures, {model}, {method} at {layer}")
+    format!("{}, {model}, {method} at {layer}", count(pictures, "picture"))
 }
 
 fn unit(key: &str) -> Unit {
@@ -109,7 +110,7 @@ fn against(comparison: &Comparison) -> Against {
         difference: *difference,
     };
     Against {
-        other: format!("{} ({} pictures of both)", comparison.against, comparison.pairs),
+        other: format!("{} ({} of both)", comparison.against, count(comparison.pairs, "picture")),
         scores: comparison.metrics.0.iter().map(compared).collect(),
     }
 }

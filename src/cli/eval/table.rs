@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use camloc::eval::statistics::Interval;
 use camloc::eval::summary::Metric;
 
+use super::super::report::count;
 use super::Evaluated;
 use super::words::{less_is_better, number, title};
 
@@ -27,9 +28,10 @@ pub(super) fn print(evaluated: &Evaluated, out: &mut dyn Write) -> io::Result<()
     let Evaluated { subject, outcome, summary, comparison } = evaluated;
     let videos = match summary.per_sequence.len() {
         0 => String::new(),
-        videos => format!(" in {videos} videos, scores are means of videos"),
+        videos => format!(" in {}, scores are means of videos", count(videos, "video")),
     };
-    writeln!(out, "{}: {} pictures{videos}", subject.dataset, outcome.records.len())?;
+    let pictures = count(outcome.records.len(), "picture");
+    writeln!(out, "{}: {pictures}{videos}", subject.dataset)?;
     writeln!(out, "{} · {} at {}", subject.model, subject.method, subject.layer)?;
     writeln!(
         out,

@@ -5,11 +5,13 @@ mod page;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use camloc::localize::Localizer;
 use camloc::onnx::load::save;
+use camloc::sink::write_file;
 use camloc::train::{self, Backbone, Dataset, Epoch, HeadKind, Plan, Progress, Trained, gather};
 
+use super::report::count;
 use super::settings::Settings;
 use super::{Context, arguments, assemble, usage};
 
@@ -62,9 +64,9 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let report = &context.report;
     let settings = settings(&args)?;
+    writable(&args.output)?;
     let localizer = Localizer::new(assemble::localize(&context.settings)?);
     let dataset = gather(&args.folder, args.negatives.as_deref())?;
-    writable(&args.output)?;
     tell(&dataset, context);
 
     let stop = assemble::stop_on_ctrl_c()?;
@@ -92,14 +94,19 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let trained = watched(&plan, &stop, context)?;
     let title = args.output.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     save(&trained.model(&plan, &title)?, &args.output)?;
-    conclude(&trained, &plan, &args, started, context);
+    conclude(&trained, &args, started, context);
     let page = args.output.with_extension("html");
     let html = page::page(&trained, &plan, &args.output, localizer)?.html()?;
-    std::fs::write(&page, html).with_context(|| format!("{} can't be written", page.display()))?;
+    write_file(&page, html.as_bytes())?;
     report.note(format_args!("wrote {}: what it takes for what, and where it looks", page.display()));
-    if !stop.is_stopped() {
-        trained.close();
+    if stop.is_stopped() {
+        bail!(
+            "stopped after epoch {} of {}: the best so far is written, and --resume goes on",
+            trained.epochs.len(),
+            settings.epochs
+        );
     }
+    trained.close();
     Ok(())
 }
 
@@ -143,24 +150,29 @@ fn writable(output: &Path) -> Result<()> {
     if output.is_dir() {
         return Err(usage(anyhow!("{} is a folder: name a file, such as my.onnx", output.display())));
     }
+    if !output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx")) {
+        return Err(usage(anyhow!(
+            "{} is not named like a model: give a name that ends in .onnx",
+            output.display()
+        )));
+    }
     tempfile::tempfile_in(folder).map(drop).with_context(|| {
         format!("can't write {}: see that the folder is there and may be written to", output.display())
     })
 }
 
 fn tell(dataset: &Dataset, context: &Context) {
-    let count = |class: usize| dataset.items.iter().filter(|item| item.class == class).count();
+    let pictures = |class: usize| dataset.items.iter().filter(|item| item.class == class).count();
     let classes: Vec<String> = dataset
         .classes
         .iter()
         .enumerate()
-        .map(|(class, name)| format!("{name} ({})", count(class)))
+        .map(|(class, name)| format!("{name} ({})", pictures(class)))
         .collect();
-    context.report.note(format_args!("{} classes: {}", classes.len(), classes.join(", ")));
+    let report = &context.report;
+    report.note(format_args!("{}: {}", count(classes.len(), "class"), classes.join(", ")));
     if dataset.beside > 0 {
-        context
-            .report
-            .note(format_args!("{} pictures lie in no folder of a class and are left out", dataset.beside));
+        report.note(format_args!("left out {} in no folder of a class", count(dataset.beside, "picture")));
     }
 }
 
@@ -186,10 +198,11 @@ fn watched(plan: &Plan<'_>, stop: &camloc::source::Stop, context: &Context) -> R
     Ok(trained?)
 }
 
-fn conclude(trained: &Trained, plan: &Plan<'_>, args: &Args, started: Instant, context: &Context) {
+fn conclude(trained: &Trained, args: &Args, started: Instant, context: &Context) {
     let report = &context.report;
     if !trained.unreadable.is_empty() {
-        report.note(format_args!("{} pictures can't be read and were left out:", trained.unreadable.len()));
+        let unreadable = count(trained.unreadable.len(), "picture");
+        report.note(format_args!("left out {unreadable} that can't be read:"));
         for (_, error) in trained.unreadable.iter().take(5) {
             report.note(format_args!("  {error}"));
         }
@@ -202,18 +215,13 @@ fn conclude(trained: &Trained, plan: &Plan<'_>, args: &Args, started: Instant, c
     }
     let right = trained.held_out.iter().filter(|judged| judged.is_right()).count();
     report.note(format_args!(
-        "{right} of {} held-out pictures are right ({:.1} %) after epoch {} of {}; learned from {} pictures in {:.0} s",
-        trained.held_out.len(),
+        "{right} of {} right ({:.1} %) after epoch {} of {}; learned from {} in {:.0} s",
+        count(trained.held_out.len(), "held-out picture"),
         100.0 * trained.accuracy(),
         trained.best,
         trained.epochs.len(),
-        trained.learned,
+        count(trained.learned, "picture"),
         started.elapsed().as_secs_f64()
     ));
-    if trained.epochs.len() < plan.settings.epochs
-        && trained.epochs.len() - trained.best < plan.settings.patience
-    {
-        report.note("stopped early: the best so far was written, and --resume goes on");
-    }
     report.note(format_args!("wrote {}: try `camloc live --model {0}`", args.output.display()));
 }

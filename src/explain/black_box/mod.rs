@@ -113,6 +113,10 @@ impl BlackBox {
     ) -> Result<(BlackBox, Explanation), BlackBoxError> {
         let network = Network::new(model, method, request)?;
         let settings = &request.black_box;
+        let Input { width, height, .. } = input;
+        if method == Method::Occlusion && settings.patch > width.max(height) {
+            return Err(ExplainError::PatchTooLarge { patch: settings.patch, width, height }.into());
+        }
         let shape = options.shape.clone().unwrap_or_default();
         let wished = match settings.batch {
             0 => 2 * options.thread_count(),

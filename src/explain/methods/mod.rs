@@ -183,10 +183,10 @@ impl fmt::Display for Method {
 
 /// No method has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no method \"{name}\"; the nearest is \"{nearest}\"; all: {all}")]
+#[error("there is no method \"{name}\"{}; all: {all}", nearest.map(|nearest| format!("; the nearest is \"{nearest}\"")).unwrap_or_default())]
 pub struct UnknownMethod {
     name: String,
-    nearest: &'static str,
+    nearest: Option<&'static str>,
     all: String,
 }
 
@@ -201,10 +201,12 @@ impl FromStr for Method {
             return Ok(found);
         }
         let likeness = |method: &Method| strsim::jaro_winkler(&plain(method.name()), &wanted);
-        let nearest = Method::all().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        // Less like it than this is another word.
+        let near = Method::all().filter(|method| likeness(method) >= 0.8);
+        let nearest = near.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         Err(UnknownMethod {
             name: text.into(),
-            nearest: nearest.map_or("gradcam", Method::name),
+            nearest: nearest.map(Method::name),
             all: NAMES.iter().map(|(_, name, _)| *name).collect::<Vec<_>>().join(", "),
         })
     }
@@ -226,6 +228,8 @@ mod tests {
         }
         let error = "grdcam".parse::<Method>().unwrap_err().to_string();
         assert!(error.contains("nearest is \"gradcam\""), "{error}");
+        let error = "nosuch".parse::<Method>().unwrap_err().to_string();
+        assert!(error.starts_with("there is no method \"nosuch\"; all: cam, "), "{error}");
     }
 
     #[test]
