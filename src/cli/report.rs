@@ -98,7 +98,8 @@ pub(super) fn start_log(verbose: u8, quiet: bool) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
         (_, 0) => "camloc=warn,error",
-        (_, 1) => "camloc=info,warn",
+        // ONNX Runtime warns of every explained graph, whose classes may be given or not.
+        (_, 1) => "camloc=info,error",
         (_, 2) => "camloc=debug,info",
         _ => "trace",
     };

@@ -7,7 +7,7 @@ use super::{Context, assemble, providers, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Fetch also what runs models on cuda, tensorrt, openvino or webgpu; give it again for more
+    /// Fetch also what runs models on cuda or tensorrt (256 MB), openvino (84 MB) or webgpu (7 MB); give it again for more
     #[arg(long = "provider", value_name = "NAME")]
     providers: Vec<String>,
 }
