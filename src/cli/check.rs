@@ -77,7 +77,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         steps: args.steps,
         seed: args.seed,
     };
-    let bar = report.frames(Some(plan.methods.len() as u64), "methods");
+    let bar = report.steps(plan.methods.len(), "methods");
     let checked = check(&classifier, &photos, &plan, |_| bar.inc(1))?;
     bar.finish_and_clear();
     let json = || serde_json::to_string_pretty(&checked).map(|text| text + "\n");

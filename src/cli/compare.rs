@@ -110,7 +110,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         colormap: look.colormap,
         opacity: look.opacity,
     };
-    let bar = report.frames(Some(plan.methods.len() as u64), "methods");
+    let bar = report.steps(plan.methods.len(), "methods");
     let name = match args.photo.file_name() {
         Some(name) if args.photo != Path::new("-") => name.to_string_lossy().into_owned(),
         _ => "a photo".to_owned(),

@@ -64,9 +64,15 @@ impl Report {
         bar.with_style(style(&template).with_key(
             "per_sec",
             |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-                let _ = write!(out, "{:.1} fps", state.per_sec());
+                let _ = write!(out, "{:.1}/s", state.per_sec());
             },
         ))
+    }
+
+    /// A bar over a few steps of very different lengths, of which none tells how long the next one takes.
+    pub(super) fn steps(&self, total: usize, unit: &str) -> ProgressBar {
+        let template = format!("{{spinner}} {{bar:30}} {{pos}}/{{len}} {unit}  {{elapsed}}");
+        self.bar(Some(total as u64)).with_style(style(&template))
     }
 
     /// A bar over the bytes of a download.
