@@ -343,6 +343,7 @@ pub(super) fn look(settings: &Settings) -> Result<Look> {
         counterfactual: false,
         what_if: *what_if,
         paused: false,
+        figures: true,
         help: false,
     })
 }

@@ -27,6 +27,8 @@ pub struct Look {
     pub what_if: bool,
     /// The picture stands still.
     pub paused: bool,
+    /// The figures are shown.
+    pub figures: bool,
     /// The table of keys is shown.
     pub help: bool,
 }
@@ -49,6 +51,7 @@ impl Look {
             Command::OpacityUp => self.style.opacity = nudge(self.style.opacity, 1.0),
             Command::OpacityDown => self.style.opacity = nudge(self.style.opacity, -1.0),
             Command::Counterfactual => self.counterfactual = !self.counterfactual,
+            Command::Figures => self.figures = !self.figures,
             Command::Help => self.help = !self.help,
             Command::Quit | Command::Snapshot | Command::Example(_) | Command::Learn => {}
         }
@@ -142,6 +145,7 @@ mod tests {
             counterfactual: false,
             what_if: false,
             paused: false,
+            figures: true,
             help: false,
         }
     }

@@ -151,7 +151,9 @@ impl Output<'_> {
             self.follow_keys(around)?;
             if let Some(window) = self.window.as_mut().filter(|_| figures_due <= Instant::now()) {
                 let more = self.attendant.iter().flat_map(|attendant| attendant.figures());
-                window.panels().figures = rows.iter().cloned().chain(more).collect();
+                let shown = rows.iter().cloned().chain(more);
+                let hidden = !around.controls.look().figures;
+                window.panels().figures = if hidden { Vec::new() } else { shown.collect() };
                 figures_due = Instant::now() + FIGURES;
             }
         }

@@ -32,6 +32,8 @@ pub enum Command {
     Heatmap,
     /// Show or hide boxes.
     Boxes,
+    /// Show or hide the figures.
+    Figures,
     /// Look for the next class.
     NextClass,
     /// Look for the class before.
@@ -64,6 +66,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("Space", "pause, go on"),
     ("h", "heatmap on, off"),
     ("b", "boxes on, off"),
+    ("f", "figures on, off"),
     ("n, p", "next, previous class"),
     ("m", "next method"),
     ("c", "what speaks against it"),
@@ -85,6 +88,7 @@ impl Keymap for Command {
             ' ' => Command::Pause,
             'h' => Command::Heatmap,
             'b' => Command::Boxes,
+            'f' => Command::Figures,
             'n' => Command::NextClass,
             'p' => Command::PreviousClass,
             'm' => Command::NextMethod,
@@ -213,6 +217,7 @@ mod tests {
             ("Space", Command::Pause),
             ("h", Command::Heatmap),
             ("b", Command::Boxes),
+            ("f", Command::Figures),
             ("n", Command::NextClass),
             ("p", Command::PreviousClass),
             ("m", Command::NextMethod),
