@@ -1,7 +1,6 @@
 //! Arguments that several commands share. Each group lays itself over the settings, so that a command
 //! sees one plain value: command line, then environment, then the settings file, then the defaults.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -261,16 +260,26 @@ impl ExplainArgs {
     }
 }
 
+/// The endings of pictures that are no folder's name.
+const PICTURES: [&str; 8] = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"];
+
+/// The endings of videos.
+const VIDEOS: [&str; 5] = ["mp4", "m4v", "mov", "mkv", "webm"];
+
+/// Whether a path is named like a picture, of a kind that camloc writes or not.
+pub(super) fn is_picture(path: &Path) -> bool {
+    ends_in(path, &PICTURES)
+}
+
+fn ends_in(path: &Path, endings: &[&str]) -> bool {
+    path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
 /// Reads the name of a file of results, which is not that of a photo or video: those are not easily had again.
 pub(super) fn results_file() -> impl TypedValueParser<Value = PathBuf> {
-    const MEDIA: [&str; 13] =
-        ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "mp4", "m4v", "mov", "mkv", "webm"];
-    PathBufValueParser::new().try_map(|path| {
-        let is = |ending: &OsStr| MEDIA.iter().any(|known| ending.eq_ignore_ascii_case(known));
-        match path.extension().is_some_and(is) {
-            true => Err("JSON is written there, and it is named like a picture or video"),
-            false => Ok(path),
-        }
+    PathBufValueParser::new().try_map(|path| match is_picture(&path) || ends_in(&path, &VIDEOS) {
+        true => Err("JSON is written there, and it is named like a picture or video"),
+        false => Ok(path),
     })
 }
 

@@ -128,13 +128,18 @@ pub(super) fn classifier(settings: &Settings, store: &Store, report: &Report) ->
     Ok(classifier)
 }
 
+/// Width and height, of a text like `1280x720`.
+pub(super) fn size(text: &str) -> Option<(u32, u32)> {
+    let (width, height) = text.split_once(['x', 'X'])?;
+    Some((width.parse().ok()?, height.parse().ok()?))
+}
+
 /// Width and height of the model's input in pixels; `None` for its own.
 fn input_size(text: &str) -> Result<Option<(u32, u32)>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let (width, height) = text.split_once(['x', 'X']).unwrap_or((text, text));
-    let size = width.trim().parse().ok().zip(height.trim().parse().ok());
+    let size = size(text).or_else(|| text.parse().ok().map(|side| (side, side)));
     let size = size.filter(|(width, height)| [width, height].iter().all(|side| (16..=4096).contains(*side)));
     let wrong = || {
         anyhow!(
@@ -164,7 +169,7 @@ pub(super) fn explainer(
     library(settings, store, report)?;
     let explainer = explained(classifier(settings, store, report)?, settings, needs)?;
     let method = &explainer.explanation().method;
-    if Method::all().any(|known| known.name() == method && known.is_of_pixels()) {
+    if method.parse().is_ok_and(Method::is_of_pixels) {
         report
             .note(format_args!("{method} marks single pixels, no regions: `camloc compare` shows them best"));
     }

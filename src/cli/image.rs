@@ -10,7 +10,7 @@ use camloc::render::HeatScale;
 use camloc::sink::{Finished, ImagesSink, Shown, Sink, SinkError};
 use camloc::source::{FrameSource, ImageSource};
 
-use super::arguments::ExplainArgs;
+use super::arguments::{ExplainArgs, is_picture};
 use super::masks::MaskArgs;
 use super::report::count;
 use super::run::{Job, ResultArgs};
@@ -85,12 +85,6 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether a path is named like a picture, also of a kind that is not written: no folder is meant by it.
-fn is_picture(path: &Path) -> bool {
-    let endings = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"];
-    path.extension().is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
 /// Says on standard output what was found, for a person.

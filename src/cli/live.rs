@@ -92,8 +92,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 
 /// What the settings ask of a camera.
 pub(super) fn wish(camera: &Camera) -> Result<CameraWish> {
-    let size = camera.size.split_once(['x', 'X']).and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
-    let size = size.filter(|&(w, h)| w > 0 && h > 0).ok_or_else(|| {
+    let size = assemble::size(&camera.size).filter(|&(w, h)| w > 0 && h > 0).ok_or_else(|| {
         usage(anyhow!("--size (camera.size) is WIDTHxHEIGHT such as 1280x720, not \"{}\"", camera.size))
     })?;
     if !(camera.fps.is_finite() && camera.fps > 0.0) {

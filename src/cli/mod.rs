@@ -191,8 +191,10 @@ fn is_not_in_model(error: &ExplainError) -> bool {
         ExplainError::Layer(error) => {
             matches!(error, LayerError::TooFarBack { .. } | LayerError::NoSuchLayer { .. })
         }
-        ExplainError::NoSuchOutput { .. } | ExplainError::NoSuchPlace { .. } => true,
-        error => matches!(error, ExplainError::PatchTooLarge { .. }),
+        ExplainError::NoSuchOutput { .. }
+        | ExplainError::NoSuchPlace { .. }
+        | ExplainError::PatchTooLarge { .. } => true,
+        _ => false,
     }
 }
 

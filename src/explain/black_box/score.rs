@@ -57,10 +57,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn probabilities_are_shares_or_the_models_own() {
+    fn probabilities_are_shares_or_for_and_against_or_the_models_own() {
         let mut out = Vec::new();
         scores(&[0.0, 3.0_f32.ln()], None, Probabilities::Softmax, &[1, 0], &mut out);
         assert!((out[0].probability - 0.75).abs() < 1e-6 && (out[1].probability - 0.25).abs() < 1e-6);
+        scores(&[0.0], None, Probabilities::Softmax, &[0], &mut out);
+        assert_eq!(out, [Score { logit: 0.0, probability: 0.5 }]);
         scores(&[2.0, 1.0], Some(&[0.9, 0.8]), Probabilities::Own, &[1], &mut out);
         assert_eq!(out, [Score { logit: 1.0, probability: 0.8 }]);
         scores(&[7.0], None, Probabilities::None, &[0, 5], &mut out);
