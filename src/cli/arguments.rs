@@ -1,6 +1,7 @@
 //! Arguments that several commands share. Each group lays itself over the settings, so that a command
 //! sees one plain value: command line, then environment, then the settings file, then the defaults.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -105,12 +106,12 @@ pub(super) struct BlackBoxArgs {
     /// Take this long for a picture, such as 2s, and give the best map so far
     #[arg(long, env = "CAMLOC_BUDGET", value_name = "TIME")]
     budget: Option<String>,
-    /// Occlusion: side of the patch, in pixels of the model's input
+    /// Occlusion: side of the patch, in pixels of the model's input [default: a seventh of the shorter side]
     #[arg(long, value_name = "PIXELS")]
-    patch: Option<usize>,
-    /// Occlusion: step of the patch, in pixels of the model's input
+    patch: Option<NonZeroUsize>,
+    /// Occlusion: step of the patch, in pixels of the model's input [default: 14 steps along the shorter side]
     #[arg(long, value_name = "PIXELS")]
-    stride: Option<usize>,
+    stride: Option<NonZeroUsize>,
     /// Occlusion: what the patch shows: grey, blur or mean
     #[arg(long, value_name = "WHAT")]
     fill: Option<String>,
@@ -129,8 +130,8 @@ impl BlackBoxArgs {
     pub(super) fn apply(self, settings: &mut Settings) {
         let black_box = &mut settings.black_box;
         set(&mut black_box.budget, self.budget);
-        set(&mut black_box.patch, self.patch);
-        set(&mut black_box.stride, self.stride);
+        set(&mut black_box.patch, self.patch.map(NonZeroUsize::get));
+        set(&mut black_box.stride, self.stride.map(NonZeroUsize::get));
         set(&mut black_box.fill, self.fill);
         set(&mut black_box.masks, self.rise_masks);
         set(&mut black_box.channels, self.channels);

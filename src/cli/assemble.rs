@@ -228,16 +228,12 @@ fn budget(text: &str) -> Result<Option<Duration>> {
 /// How methods of many passes ask.
 fn black_box(settings: &settings::BlackBox) -> Result<black_box::Settings> {
     let settings::BlackBox { budget, patch, stride, fill, masks, channels, seed, batch } = settings;
-    for (argument, key, value) in
-        [("patch", "patch", patch), ("stride", "stride", stride), ("rise-masks", "masks", masks)]
-    {
-        if *value == 0 {
-            return Err(usage(anyhow!("--{argument} (black_box.{key}) must be at least 1, not 0")));
-        }
+    if *masks == 0 {
+        return Err(usage(anyhow!("--rise-masks (black_box.masks) must be at least 1, not 0")));
     }
     Ok(black_box::Settings {
-        patch: *patch,
-        stride: *stride,
+        patch: (*patch > 0).then_some(*patch),
+        stride: (*stride > 0).then_some(*stride),
         fill: parse("fill", fill)?,
         masks: *masks,
         channels: (*channels > 0).then_some(*channels),

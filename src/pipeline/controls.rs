@@ -33,7 +33,21 @@ pub struct Look {
     pub help: bool,
 }
 
+/// What keys choose of how maps are made: it takes another pass, where the rest of a [`Look`] is drawn anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// How often the next method was asked for.
+    pub(super) method_steps: u32,
+    /// What speaks against the class is shown.
+    pub(super) counterfactual: bool,
+}
+
 impl Look {
+    /// How maps are to be made.
+    pub(super) fn choice(&self) -> Choice {
+        Choice { method_steps: self.method_steps, counterfactual: self.counterfactual }
+    }
+
     /// Follows a key. What is not about the look changes nothing.
     pub fn follow(&mut self, command: Command) {
         match command {
@@ -62,10 +76,6 @@ impl Look {
         match command {
             Command::ThresholdUp | Command::ThresholdDown => Some(format!("threshold {:.2}", self.threshold)),
             Command::OpacityUp | Command::OpacityDown => Some(format!("opacity {:.2}", self.style.opacity)),
-            // It takes another pass.
-            Command::NextMethod | Command::Counterfactual if self.paused => {
-                Some("when the picture goes on".to_owned())
-            }
             _ => None,
         }
     }
@@ -156,8 +166,6 @@ mod tests {
         look.follow(Command::ThresholdUp);
         assert_eq!(look.told(Command::ThresholdUp).as_deref(), Some("threshold 0.25"));
         assert_eq!((look.told(Command::NextMethod), look.told(Command::Heatmap)), (None, None));
-        look.follow(Command::Pause);
-        assert!(look.told(Command::NextMethod).is_some());
     }
 
     #[test]

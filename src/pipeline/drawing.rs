@@ -1,19 +1,21 @@
 //! The stage that makes boxes and pictures of maps.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, never, select};
 
+use super::controls::{Choice, Look};
 use super::incoming::Asked;
 use super::stages::{Drawn, Explained, Model};
 use super::{Controls, Stage, Stats};
-use crate::frame::PicturePool;
+use crate::frame::{Picture, PicturePool};
 use crate::localize::{Detection, Localizer, Segmentation, Segmenter};
 use crate::maps::{Change, ClassMap, WhatIf};
 use crate::model::Labels;
-use crate::render::{Mark, Renderer, Scene};
+use crate::render::{Mark, Renderer, Scene, Style};
 use crate::source::Stop;
 use crate::track::Tracking;
 
@@ -34,7 +36,7 @@ pub(super) struct Draw<'a> {
     pub(super) top_k: usize,
     pub(super) controls: &'a Controls,
     pub(super) pool: PicturePool,
-    /// Where better maps of a frame that stands still are asked for.
+    /// Where other maps of a frame that stands still are asked for.
     pub(super) to_refine: Sender<Asked>,
     /// Whether what is said without the region stands in the picture.
     pub(super) captioned: bool,
@@ -53,11 +55,11 @@ impl Draw<'_> {
         let nothing = never();
         let changes = self.controls.changes();
         let mut last: Option<Explained> = None;
-        // Frames that came while better maps of the last one were awaited.
+        // Frames that came while other maps of the last one were awaited.
         let mut held: VecDeque<Explained> = VecDeque::new();
         let mut pause = Pause::Off;
         loop {
-            pause = pause.follow(self.controls.look().paused, last.as_ref(), &self.to_refine, self.stream);
+            pause = pause.follow(&self.controls.look(), last.as_ref(), &self.to_refine, self.stream);
             if pause == Pause::Off
                 && let Some(next) = held.pop_front()
             {
@@ -68,23 +70,21 @@ impl Draw<'_> {
             }
             let again = select! {
                 recv(if pause == Pause::Still { &nothing } else { &explained }) -> next => match (next, &mut last) {
-                    (Ok(next), Some(last)) if next.refined => {
-                        if pause != Pause::Refining || next.frame.seq != last.frame.seq {
+                    (Ok(next), Some(last)) if next.again => {
+                        if !pause.awaits(&next, last) {
                             continue;
                         }
-                        if next.progress.is_none_or(|progress| progress.is_complete()) {
-                            pause = Pause::Still;
-                        }
+                        pause = pause.after(&next);
                         *last = next;
                         true
                     }
-                    (Ok(next), Some(_)) if pause == Pause::Refining => {
+                    (Ok(next), Some(_)) if matches!(pause, Pause::Awaiting(_)) => {
                         held.push_back(next);
                         continue;
                     }
                     (Ok(next), _) => { last = Some(next); false }
                     // The source has ended while the picture stands still.
-                    (Err(_), _) if pause == Pause::Refining => {
+                    (Err(_), _) if matches!(pause, Pause::Awaiting(_)) => {
                         pause = Pause::Still;
                         continue;
                     }
@@ -105,59 +105,21 @@ impl Draw<'_> {
         }
     }
 
+    /// The frame as it is to be shown: `again` if it was shown before, in another look.
     fn draw(&mut self, item: &mut Explained, again: bool, stats: &Stats) -> Drawn {
         let look = self.controls.look();
-        let labels = &item.model.labels;
-        let (size, time) = (item.frame.picture.size(), item.frame.time);
         self.follow_look(&item.model, look.rank);
         let mut detections = Vec::new();
         let mut segmentation = self.segmenter.is_some().then(|| spare(&mut self.segmentations));
-        let all = &mut item.maps[..];
-        let maps = stats.time(Stage::Localize, || {
-            // The same frame in another look has the same time, which is no new moment.
-            let tracking = self.tracking.as_mut().filter(|_| !item.refined);
-            if let Some(tracking) = tracking {
-                tracking.smooth(&item.frame.picture, all, time);
-            }
-            let maps: &[ClassMap] = match look.rank {
-                Some(rank) => all.get(rank..=rank).unwrap_or_default(),
-                None => &all[..self.top_k.min(all.len())],
-            };
-            self.localizer.settings.threshold = look.threshold;
-            self.localizer.locate(maps, item.view, size, &mut detections);
-            let mut pixels = segmentation.as_mut().and_then(Arc::get_mut);
-            if let (Some(segmenter), Some(pixels)) = (&mut self.segmenter, &mut pixels) {
-                let (settings, picture) = (&self.localizer.settings, &item.frame.picture);
-                segmenter.segment(maps, settings, &detections, item.view, picture, pixels);
-            }
-            // A better map of a frame that stands still is no new moment either.
-            if let Some(tracking) = self.tracking.as_mut().filter(|_| !item.refined) {
-                tracking.follow(&mut detections, size, time);
-                if let Some(pixels) = pixels {
-                    pixels.rename(&detections);
-                }
-                // Following changes what is how probable, and the surest comes first.
-                detections.sort_by(|a, b| b.score.total_cmp(&a.score));
-            }
-            maps
-        });
+        let pixels = segmentation.as_mut().and_then(Arc::get_mut);
+        let maps = stats.time(Stage::Localize, || self.locate(item, &look, &mut detections, pixels));
+        let maps = &item.maps[maps];
         let overlay = self.renderer.as_mut().map(|renderer| {
             stats.time(Stage::Render, || {
-                let mut picture = self.pool.picture(size.0, size.1);
-                let tags: Vec<String> = detections.iter().map(|d| tag(&item.model, d)).collect();
-                let marks: Vec<Mark> =
-                    detections.iter().zip(&tags).map(|(d, tag)| mark(d, tag, maps)).collect();
-                let heat: Vec<&ClassMap> = maps.iter().collect();
-                let scene =
-                    Scene { source: &item.frame.picture, view: item.view, heat: &heat, marks: &marks, time };
-                if item.refined {
-                    // What few questions made of the frame says nothing of how hot many make it.
-                    renderer.forget_heat();
-                }
-                renderer.draw(&scene, &look.style, &mut picture);
-                if let Some(what_if) = item.what_if.as_ref().filter(|_| self.captioned) {
-                    renderer.caption("without it", &told(labels, what_if), &mut picture);
-                }
+                let (width, height) = item.frame.picture.size();
+                let mut picture = self.pool.picture(width, height);
+                let captioned = self.captioned;
+                paint(renderer, &look.style, item, maps, &detections, captioned, &mut picture);
                 picture
             })
         });
@@ -167,6 +129,43 @@ impl Draw<'_> {
         let what_if = item.what_if.clone();
         let stream = self.stream;
         Drawn { stream, frame, overlay, detections, best, segmentation, model, progress, what_if, again }
+    }
+
+    /// Boxes of the classes shown, and their pixels if they are wanted. Returns which maps those classes have.
+    fn locate(
+        &mut self,
+        item: &mut Explained,
+        look: &Look,
+        detections: &mut Vec<Detection>,
+        mut pixels: Option<&mut Segmentation>,
+    ) -> Range<usize> {
+        let (picture, time) = (&item.frame.picture, item.frame.time);
+        // Other maps of a frame that stands still are no new moment.
+        let mut tracking = self.tracking.as_mut().filter(|_| !item.again);
+        // The same frame in another look has the same time, which is no new moment either.
+        if let Some(tracking) = &mut tracking {
+            tracking.smooth(picture, &mut item.maps, time);
+        }
+        let count = item.maps.len();
+        let shown = match look.rank {
+            Some(rank) => rank.min(count)..(rank + 1).min(count),
+            None => 0..self.top_k.min(count),
+        };
+        let maps = &item.maps[shown.clone()];
+        self.localizer.settings.threshold = look.threshold;
+        self.localizer.locate(maps, item.view, picture.size(), detections);
+        if let (Some(segmenter), Some(pixels)) = (&mut self.segmenter, &mut pixels) {
+            segmenter.segment(maps, &self.localizer.settings, detections, item.view, picture, pixels);
+        }
+        if let Some(tracking) = tracking {
+            tracking.follow(detections, picture.size(), time);
+            if let Some(pixels) = pixels {
+                pixels.rename(detections);
+            }
+            // Following changes what is how probable, and the surest comes first.
+            detections.sort_by(|a, b| b.score.total_cmp(&a.score));
+        }
+        shown
     }
 
     /// Maps of another method or model and boxes of another rank have nothing to do with those before.
@@ -189,33 +188,75 @@ impl Draw<'_> {
 enum Pause {
     /// It moves.
     Off,
-    /// It stands still, and better maps of it are on their way.
-    Refining,
+    /// It stands still, and maps of it that were so chosen are on their way.
+    Awaiting(Choice),
     /// It stands still.
     Still,
 }
 
 impl Pause {
-    /// Follows the pause key. A frame of which a black box has more to say is asked about further.
+    /// Follows the keys. The frame that stands still is asked about further where a black box has more to say of it, and
+    /// anew where another method is chosen.
     fn follow(
         self,
-        paused: bool,
+        look: &Look,
         last: Option<&Explained>,
         to_refine: &Sender<Asked>,
         stream: usize,
     ) -> Pause {
-        match (self, paused, last) {
-            (Pause::Off, true, Some(last)) => {
-                let unfinished = last.progress.is_some_and(|progress| !progress.is_complete());
-                let asked = Asked { stream, frame: last.frame.clone() };
-                match unfinished && to_refine.try_send(asked).is_ok() {
-                    true => Pause::Refining,
-                    false => Pause::Still,
-                }
-            }
-            (pause, true, Some(_)) => pause,
-            _ => Pause::Off,
+        let (true, Some(last)) = (look.paused, last) else { return Pause::Off };
+        let unfinished = last.progress.is_some_and(|progress| !progress.is_complete());
+        let ask = match self {
+            Pause::Off => unfinished || last.model.choice != look.choice(),
+            Pause::Awaiting(choice) => choice != look.choice(),
+            Pause::Still => last.model.choice != look.choice(),
+        };
+        let asked = || to_refine.try_send(Asked { stream, frame: last.frame.clone() }).is_ok();
+        match self {
+            _ if ask && asked() => Pause::Awaiting(look.choice()),
+            Pause::Off => Pause::Still,
+            pause => pause,
         }
+    }
+
+    /// Whether these maps are awaited for the frame that stands still.
+    fn awaits(self, maps: &Explained, last: &Explained) -> bool {
+        matches!(self, Pause::Awaiting(_)) && maps.frame.seq == last.frame.seq
+    }
+
+    /// What it is when these maps have come: better ones may follow.
+    fn after(self, maps: &Explained) -> Pause {
+        let complete = maps.progress.is_none_or(|progress| progress.is_complete());
+        match self == Pause::Awaiting(maps.model.choice) && complete {
+            true => Pause::Still,
+            false => self,
+        }
+    }
+}
+
+/// Draws the heat of the maps shown, boxes and what stands beside them over the frame.
+fn paint(
+    renderer: &mut Renderer,
+    style: &Style,
+    item: &Explained,
+    maps: &[ClassMap],
+    detections: &[Detection],
+    captioned: bool,
+    picture: &mut Picture,
+) {
+    let tags: Vec<String> = detections.iter().map(|d| tag(&item.model, d)).collect();
+    let marks: Vec<Mark> = detections.iter().zip(&tags).map(|(d, tag)| mark(d, tag, maps)).collect();
+    let heat: Vec<&ClassMap> = maps.iter().collect();
+    let frame = &item.frame;
+    let scene =
+        Scene { source: &frame.picture, view: item.view, heat: &heat, marks: &marks, time: frame.time };
+    if item.again {
+        // What few questions made of the frame says nothing of how hot many make it.
+        renderer.forget_heat();
+    }
+    renderer.draw(&scene, style, picture);
+    if let Some(what_if) = item.what_if.as_ref().filter(|_| captioned) {
+        renderer.caption("without it", &told(&item.model.labels, what_if), picture);
     }
 }
 

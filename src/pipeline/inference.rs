@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
+use super::controls::Choice;
 use super::incoming::{Asked, Incoming, Next};
 use super::stages::{Explained, Model};
 use super::{Controls, Eraser, Explainer, PipelineError, Stats};
@@ -19,13 +20,12 @@ const REFRESH: Duration = Duration::from_millis(200);
 /// The model, and what it needs to know of the run around it.
 pub(super) struct Inference<'a> {
     explainer: Explainer,
+    model: Arc<Model>,
     controls: &'a Controls,
     stop: &'a Stop,
     stats: &'a Stats,
     /// The frame asked about last: its stream, its number, and the part of it that the model saw.
     last: Option<(usize, u64, View)>,
-    /// Whether what speaks against the classes is shown.
-    against: bool,
     eraser: Eraser,
 }
 
@@ -36,7 +36,9 @@ impl<'a> Inference<'a> {
         stop: &'a Stop,
         stats: &'a Stats,
     ) -> Inference<'a> {
-        Inference { explainer, controls, stop, stats, last: None, against: false, eraser: Eraser::default() }
+        let before = Choice { counterfactual: false, ..controls.look().choice() };
+        let model = Model::of(&explainer, before);
+        Inference { explainer, model, controls, stop, stats, last: None, eraser: Eraser::default() }
     }
 
     /// Explains frames until there are no more, and goes on asking about those that are wanted better. `to_draw` has a
@@ -46,8 +48,6 @@ impl<'a> Inference<'a> {
         mut incoming: Incoming,
         to_draw: &[Sender<Explained>],
     ) -> Result<(), PipelineError> {
-        let mut model = Model::of(&self.explainer);
-        let mut steps = self.controls.look().method_steps;
         loop {
             let look = self.controls.look();
             // What a model says without a region is asked picture by picture.
@@ -55,15 +55,14 @@ impl<'a> Inference<'a> {
             match incoming.next(most) {
                 Next::End => break,
                 Next::Refine(still) => {
-                    if !self.refine(still, &model, to_draw)? {
+                    self.follow_keys();
+                    if !self.refine(still, to_draw)? {
                         break;
                     }
                 }
                 Next::Explain(asked) => {
-                    if self.change(&mut steps) {
-                        model = Model::of(&self.explainer);
-                    }
-                    if !self.explain_all(asked, &model, to_draw)? {
+                    self.follow_keys();
+                    if !self.explain_all(asked, to_draw)? {
                         break;
                     }
                 }
@@ -72,40 +71,37 @@ impl<'a> Inference<'a> {
         Ok(())
     }
 
-    /// Follows what the window's keys ask of the explainer; says whether it is another one now. `steps` is how often the
-    /// next method was asked for before.
-    fn change(&mut self, steps: &mut u32) -> bool {
-        let mut changed = false;
-        if let Some(explainer) = self.controls.successor() {
-            (self.explainer, self.last, self.against) = (explainer, None, false);
-            changed = true;
+    /// Follows what the window's keys ask of the explainer, or has another one take over.
+    fn follow_keys(&mut self) {
+        let successor = self.controls.successor();
+        let mut before = self.model.choice;
+        let wanted = self.controls.look().choice();
+        if wanted == before && successor.is_none() {
+            return;
         }
-        let look = self.controls.look();
-        if look.counterfactual != self.against {
-            self.against = !self.against;
-            self.explainer.show_counterfactual(self.against);
-            changed = true;
+        if let Some(explainer) = successor {
+            (self.explainer, before.counterfactual) = (explainer, false);
         }
-        if look.method_steps != *steps {
+        if wanted.counterfactual != before.counterfactual {
+            self.explainer.show_counterfactual(wanted.counterfactual);
+        }
+        if wanted.method_steps != before.method_steps {
             self.explainer.next_method();
-            *steps = look.method_steps;
-            changed = true;
         }
-        changed
+        (self.model, self.last) = (Model::of(&self.explainer, wanted), None);
     }
 
     /// Explains frames of several streams and hands them on. Returns whether to go on.
     fn explain_all(
         &mut self,
         asked: Vec<Asked>,
-        model: &Arc<Model>,
         to_draw: &[Sender<Explained>],
     ) -> Result<bool, PipelineError> {
         let mut waiting = asked;
         // Another method may take fewer pictures in a pass than the one before.
         while !waiting.is_empty() {
             let later = waiting.split_off(self.explainer.batch().min(waiting.len()));
-            for (stream, explained) in self.explain(&waiting, model)? {
+            for (stream, explained) in self.explain(&waiting)? {
                 let cut = explained.progress.is_some_and(|progress| !progress.is_complete());
                 // A map cut short by the end of the run is no result.
                 if self.stop.is_stopped() && cut || to_draw[stream].send(explained).is_err() {
@@ -118,11 +114,7 @@ impl<'a> Inference<'a> {
     }
 
     /// Explains frames in one pass.
-    fn explain(
-        &mut self,
-        asked: &[Asked],
-        model: &Arc<Model>,
-    ) -> Result<Vec<(usize, Explained)>, PipelineError> {
+    fn explain(&mut self, asked: &[Asked]) -> Result<Vec<(usize, Explained)>, PipelineError> {
         let pictures: Vec<&Picture> = asked.iter().map(|asked| &asked.frame.picture).collect();
         let mut maps = vec![Vec::new(); asked.len()];
         let (stop, stats) = (self.stop, self.stats);
@@ -136,8 +128,8 @@ impl<'a> Inference<'a> {
             .map(|((Asked { stream, frame }, view), maps)| {
                 self.last = Some((*stream, frame.seq, view));
                 let what_if = self.what_if(frame, view, &maps)?;
-                let (frame, model) = (frame.clone(), model.clone());
-                Ok((*stream, Explained { frame, view, maps, model, progress, what_if, refined: false }))
+                let (frame, model) = (frame.clone(), self.model.clone());
+                Ok((*stream, Explained { frame, view, maps, model, progress, what_if, again: false }))
             })
             .collect()
     }
@@ -160,18 +152,13 @@ impl<'a> Inference<'a> {
     }
 
     /// Asks on about a frame while it stands still. Returns whether anyone still listens.
-    fn refine(
-        &mut self,
-        still: Asked,
-        model: &Arc<Model>,
-        to_draw: &[Sender<Explained>],
-    ) -> Result<bool, PipelineError> {
+    fn refine(&mut self, still: Asked, to_draw: &[Sender<Explained>]) -> Result<bool, PipelineError> {
         let (view, mut maps) = match self.last {
             Some((stream, seq, view)) if (stream, seq) == (still.stream, still.frame.seq) => {
                 (view, Vec::new())
             }
-            // Frames that were already on their way have been asked about since.
-            _ => match self.explain(std::slice::from_ref(&still), model)?.pop() {
+            // Frames that were already on their way have been asked about since, or it was another method that was asked.
+            _ => match self.explain(std::slice::from_ref(&still))?.pop() {
                 Some((_, again)) => (again.view, again.maps),
                 None => return Ok(true),
             },
@@ -181,13 +168,15 @@ impl<'a> Inference<'a> {
             self.explainer.refine(REFRESH, &mut maps)?;
             let progress = self.explainer.progress();
             let complete = progress.is_none_or(|progress| progress.is_complete());
-            let (frame, maps, model) = (frame.clone(), maps.clone(), model.clone());
+            let (frame, maps, model) = (frame.clone(), maps.clone(), self.model.clone());
             let what_if = self.what_if(&frame, view, &maps)?;
-            let better = Explained { frame, view, maps, model, progress, what_if, refined: true };
+            let better = Explained { frame, view, maps, model, progress, what_if, again: true };
             if to_draw[stream].send(better).is_err() {
                 return Ok(false);
             }
-            if complete || self.stop.is_stopped() || !self.controls.look().paused {
+            let look = self.controls.look();
+            let wanted = look.paused && look.choice() == self.model.choice;
+            if complete || self.stop.is_stopped() || !wanted {
                 return Ok(true);
             }
         }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
+use super::controls::Choice;
 use super::{Explainer, PipelineError, Stage, Stats};
 use crate::explain::black_box::Progress;
 use crate::frame::{Frame, Picture};
@@ -34,11 +35,13 @@ pub(super) struct Model {
     pub(super) origin: Origin,
     /// The classes' names.
     pub(super) labels: Labels,
+    /// What keys had chosen when it began.
+    pub(super) choice: Choice,
 }
 
 impl Model {
-    pub(super) fn of(explainer: &Explainer) -> Arc<Model> {
-        Arc::new(Model { origin: explainer.origin(), labels: explainer.labels().clone() })
+    pub(super) fn of(explainer: &Explainer, choice: Choice) -> Arc<Model> {
+        Arc::new(Model { origin: explainer.origin(), labels: explainer.labels().clone(), choice })
     }
 }
 
@@ -52,8 +55,8 @@ pub(super) struct Explained {
     pub(super) progress: Option<Progress>,
     /// What is said without what the map shown marks.
     pub(super) what_if: Option<WhatIf>,
-    /// A better map of the frame that stands still.
-    pub(super) refined: bool,
+    /// A better map of the frame that stands still, or one by another method.
+    pub(super) again: bool,
 }
 
 /// A frame's results, ready to be shown or written.

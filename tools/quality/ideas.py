@@ -1,6 +1,6 @@
 """Prints the table "What did not win" of docs/quality.md: boxes made in ways that camloc does not make them.
 
-    python3 tools/quality/ideas.py DATASET... [--camloc PROGRAM] [--every N]
+    python3 tools/quality/ideas.py DATASET... [--camloc PROGRAM] [--every N] [--only TEXT...]
 
 A DATASET is a folder with boxes.csv and its pictures in images/. Maps come from the default model, exported by `camloc export`
 and run by onnxruntime; boxes are made here, from the largest region at or above a share of the peak. Each cell is GT-known
@@ -21,6 +21,7 @@ import onnxruntime
 SQUARE = (224, 224)
 # Shapes of about as many pixels as the square, in multiples of the network's stride of 32.
 SHAPES = [SQUARE, (256, 192), (192, 256), (288, 192), (192, 288), (288, 160), (160, 288)]
+LARGER = [(288, 288), (384, 384)]
 MARGIN = 1.75
 
 
@@ -31,7 +32,7 @@ class Looker:
         self.sessions = {}
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # It warns of classes that may be given or not, as they should be.
-        for width, height in SHAPES:
+        for width, height in SHAPES + LARGER:
             file = f"{folder}/{width}x{height}.onnx"
             export = [camloc, "export", "--refine", "--input-size", f"{width}x{height}", "-o", file, "-q"]
             subprocess.run(export, check=True, capture_output=True)
@@ -84,6 +85,20 @@ def mirrored(looker, picture, target, threshold):
     return boxed(looker.look(picture, target)[0] + other, threshold, size_of(picture))
 
 
+def at_three_sizes(looker, picture, target, threshold):
+    """The mean of the maps at 224, 288 and 384 pixels, each as a share of its peak."""
+    maps = [enlarged(looker.look(picture, target, shape)[0], SQUARE) for shape in [SQUARE, *LARGER]]
+    return boxed(sum(heat / max(heat.max(), 1e-6) for heat in maps), threshold, size_of(picture))
+
+
+def best_threshold(looker, picture, target, _):
+    """The boxes at all thresholds, of which the truth picks the best: how much the map holds."""
+    heat = looker.look(picture, target)[0]
+    boxes = [boxed(heat, threshold, size_of(picture)) for threshold in np.arange(0.02, 1, 0.02)]
+    found = [box for box in boxes if box is not None]
+    return np.array(found) if found else None
+
+
 def aspect_kept(looker, picture, target, threshold):
     width, height = size_of(picture)
     shape = min(SHAPES, key=lambda shape: abs(np.log(shape[0] / shape[1]) - np.log(width / height)))
@@ -109,19 +124,29 @@ def erasing(looker, picture, target, threshold):
     return boxed(heat, threshold, size_of(picture))
 
 
-def closer(then):
+def closer(then, margin=MARGIN, first_look=plain, first_threshold=0.4):
     """An idea on the part of the picture around the first box, as `--closer` cuts it out."""
 
     def idea(looker, picture, target, threshold):
-        first = plain(looker, picture, target, 0.4)
+        first = first_look(looker, picture, target, first_threshold)
         if first is None:
             return None
         width, height = size_of(picture)
-        (x, y), half = (first[:2] + first[2:]) / 2, (first[2:] - first[:2]) / 2 * MARGIN
+        (x, y), half = (first[:2] + first[2:]) / 2, (first[2:] - first[:2]) / 2 * margin
         left, right = max(0, round(x - half[0])), min(width, round(x + half[0]))
         top, bottom = max(0, round(y - half[1])), min(height, round(y + half[1]))
         found = then(looker, np.ascontiguousarray(picture[top:bottom, left:right]), target, threshold)
-        return None if found is None else found + [left, top, left, top]
+        return None if found is None else found + np.array([left, top, left, top])
+
+    return idea
+
+
+def mean_box(*ideas):
+    """The mean of the boxes that several ideas find."""
+
+    def idea(looker, picture, target, threshold):
+        boxes = [box for box in (idea(looker, picture, target, threshold) for idea in ideas) if box is not None]
+        return np.mean(boxes, axis=0) if boxes else None
 
     return idea
 
@@ -192,18 +217,27 @@ def asked(looker, picture, target, _):
 ROWS = [
     ("*refined, 0.4: the default*", plain, 0.4),
     ("the mean with the mirrored picture's map, 0.4", mirrored, 0.4),
+    ("the mean of the maps at 224, 288 and 384 pixels, 0.4", at_three_sizes, 0.4),
     ("an input of the picture's aspect, 0.4", aspect_kept, 0.4),
     ("Otsu's threshold x 1.2", otsu, None),
     ("erasing what is marked, 0.4", erasing, 0.4),
     ("the same, 0.3", erasing, 0.3),
     ("map brought to edges (guided filter), 0.4", guided, 0.4),
     ("*a closer look, 0.3*", closer(plain), 0.3),
+    ("a margin of 1.25, 0.3", closer(plain, margin=1.25), 0.3),
+    ("a margin of 1.5, 0.3", closer(plain, margin=1.5), 0.3),
+    ("a margin of 2, 0.3", closer(plain, margin=2), 0.3),
+    ("a margin of 2.5, 0.3", closer(plain, margin=2.5), 0.3),
+    ("the mean of the boxes with 1.4, 1.75 and 2.2, 0.3", mean_box(closer(plain, 1.4), closer(plain), closer(plain, 2.2)), 0.3),
+    ("a third look, 0.3", closer(plain, first_look=closer(plain), first_threshold=0.3), 0.3),
     ("with erasing, 0.3", closer(erasing), 0.3),
     ("with the mirrored picture, 0.3", closer(mirrored), 0.3),
     ("with a guided filter, 0.3", closer(guided), 0.3),
     ("with GrabCut, 0.3", closer(grab_cut), 0.3),
     ("with objects parted at saddles, 0.3", closer(split), 0.3),
     ("with the box that the model is surest of", closer(asked), None),
+    ("the default at each picture's best threshold, which the truth picks", best_threshold, None),
+    ("a closer look at each picture's best threshold", closer(best_threshold), None),
 ]
 
 
@@ -221,8 +255,6 @@ def truths(dataset):
 
 
 def fits(box, truth):
-    if box is None:
-        return False
     width, height = (min(box[2 + i], truth[2 + i]) - max(box[i], truth[i]) for i in (0, 1))
     shared = max(width, 0) * max(height, 0)
     area = sum((b[2] - b[0]) * (b[3] - b[1]) for b in (box, truth))
@@ -247,22 +279,25 @@ def main():
     parser.add_argument("datasets", nargs="+", type=pathlib.Path)
     parser.add_argument("--camloc", default="camloc")
     parser.add_argument("--every", type=int, default=1, help="only every N-th picture")
+    parser.add_argument("--only", nargs="+", default=[""], help="only the first row and those with one of these in their titles")
     arguments = parser.parse_args()
+    rows = [row for place, row in enumerate(ROWS) if place == 0 or any(text in row[0] for text in arguments.only)]
     with tempfile.TemporaryDirectory() as folder:
         looker = Looker(arguments.camloc, folder)
     columns = []
     for dataset in arguments.datasets:
-        groups, hits = [], [[] for _ in ROWS]
+        groups, hits = [], [[] for _ in rows]
         for group, file, target, boxes in list(truths(dataset))[:: arguments.every]:
             picture = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
             groups.append(group)
-            for row, (_, idea, threshold) in zip(hits, ROWS):
+            for row, (_, idea, threshold) in zip(hits, rows):
                 box = idea(looker, picture, target, threshold)
-                row.append(any(fits(box, truth) for truth in boxes))
+                found = [] if box is None else np.reshape(box, (-1, 4))
+                row.append(any(fits(box, truth) for box in found for truth in boxes))
         columns.append([cell(row, hits[0], groups) for row in hits])
     print("| idea | " + " | ".join(dataset.name for dataset in arguments.datasets) + " |")
     print("|---" * (len(columns) + 1) + "|")
-    for (title, *_), cells in zip(ROWS, zip(*columns)):
+    for (title, *_), cells in zip(rows, zip(*columns)):
         print(f"| {title} | " + " | ".join(cells) + " |")
 
 

@@ -113,11 +113,11 @@ impl BlackBox {
     ) -> Result<(BlackBox, Explanation), BlackBoxError> {
         let network = Network::new(model, method, request)?;
         let settings = &request.black_box;
-        let Input { width, height, .. } = input;
-        // The usual patch is nobody's wish: on a tiny picture it is one that covers all.
-        let asked_for = settings.patch != Settings::default().patch;
-        if method == Method::Occlusion && asked_for && settings.patch > width.max(height) {
-            return Err(ExplainError::PatchTooLarge { patch: settings.patch, width, height }.into());
+        let patch = settings.patch_for(input);
+        if method == Method::Occlusion && patch > input.width.max(input.height) {
+            return Err(
+                ExplainError::PatchTooLarge { patch, width: input.width, height: input.height }.into()
+            );
         }
         let shape = options.shape.clone().unwrap_or_default();
         let wished = match settings.batch {

@@ -27,13 +27,13 @@ pub(super) struct Occlusion {
 
 impl Occlusion {
     pub(super) fn new(settings: &Settings, input: Input, picture: &[f32], before: &[Score]) -> Occlusion {
-        let (patch, stride) = (settings.patch.max(1), settings.stride.max(1));
+        let patch = settings.patch_for(input);
         let size = size(settings, input);
         let cells = size.0 * size.1;
         Occlusion {
             input,
             patch,
-            stride,
+            stride: settings.stride_for(input),
             cover: cover(settings.fill, input, picture, patch),
             size,
             order: coarse_to_fine(size),
@@ -106,7 +106,7 @@ impl Probe for Occlusion {
 
 /// Rows and columns of the map.
 pub(super) fn size(settings: &Settings, input: Input) -> (usize, usize) {
-    let stride = settings.stride.max(1);
+    let stride = settings.stride_for(input);
     (input.height.div_ceil(stride), input.width.div_ceil(stride))
 }
 
@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn settings(patch: usize, stride: usize, fill: Fill) -> Settings {
-        Settings { patch, stride, fill, ..Settings::default() }
+        Settings { patch: Some(patch), stride: Some(stride), fill, ..Settings::default() }
     }
 
     /// A network that sees nothing but the pixel in row 5 and column 2.

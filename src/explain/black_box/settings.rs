@@ -3,13 +3,16 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::input::Input;
+
 /// How the black-box methods ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Occlusion: side of the patch, in pixels of the model's input.
-    pub patch: usize,
-    /// Occlusion: step of the patch, in pixels of the model's input; the map has one cell for each step.
-    pub stride: usize,
+    /// Occlusion: side of the patch, in pixels of the model's input; `None` is a seventh of the shorter side.
+    pub patch: Option<usize>,
+    /// Occlusion: step of the patch, in pixels of the model's input; the map has one cell for each step. `None` gives the
+    /// shorter side 14 cells.
+    pub stride: Option<usize>,
     /// Occlusion: what the patch shows.
     pub fill: Fill,
     /// RISE: how many masks.
@@ -29,12 +32,11 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// A patch of a seventh of 224 pixels, moved by half its side, gives a map of 14x14. 7 cells are the paper's; its
-    /// thousands of masks are for its curves, the map is seen after 1000.
+    /// RISE: 7 cells are the paper's; its thousands of masks are for its curves, the map is seen after 1000.
     fn default() -> Settings {
         Settings {
-            patch: 32,
-            stride: 16,
+            patch: None,
+            stride: None,
             fill: Fill::default(),
             masks: 1000,
             cells: 7,
@@ -43,6 +45,18 @@ impl Default for Settings {
             budget: None,
             batch: 0,
         }
+    }
+}
+
+impl Settings {
+    /// Side of the patch for such pictures, at least 1.
+    pub(super) fn patch_for(&self, input: Input) -> usize {
+        self.patch.unwrap_or(input.height.min(input.width).div_ceil(7)).max(1)
+    }
+
+    /// Step of the patch for such pictures, at least 1: half the usual patch, so that neighbours overlap.
+    pub(super) fn stride_for(&self, input: Input) -> usize {
+        self.stride.unwrap_or(input.height.min(input.width).div_ceil(14)).max(1)
     }
 }
 
@@ -73,5 +87,23 @@ impl FromStr for Fill {
             "mean" => Ok(Fill::Mean),
             other => Err(UnknownFill(other.to_owned())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_patch_follows_the_pictures_size() {
+        let usual = |height, width| {
+            let (settings, input) =
+                (Settings::default(), Input { height, width, channels: 3, interleaved: false });
+            (settings.patch_for(input), settings.stride_for(input))
+        };
+        assert_eq!(usual(224, 224), (32, 16));
+        assert_eq!(usual(28, 28), (4, 2));
+        assert_eq!(usual(448, 224), (32, 16));
+        assert_eq!(usual(1, 1), (1, 1));
     }
 }

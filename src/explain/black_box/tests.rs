@@ -123,7 +123,7 @@ fn request(black_box: Settings) -> Request {
 
 #[test]
 fn a_model_of_one_picture_at_a_time_gives_the_same_map() {
-    let settings = Settings { patch: 3, stride: 3, masks: 50, batch: 7, ..Settings::default() };
+    let settings = Settings { patch: Some(3), stride: Some(3), masks: 50, batch: 7, ..Settings::default() };
     for method in [Method::Occlusion, Method::Rise] {
         let maps = [None, Some(1), Some(3)].map(|batch| {
             let mut network = open(left_third(batch), method, &request(settings.clone()), (6, 9));
@@ -137,7 +137,7 @@ fn a_model_of_one_picture_at_a_time_gives_the_same_map() {
 
 #[test]
 fn occlusion_tells_how_much_probability_goes() {
-    let settings = Settings { patch: 3, stride: 3, ..Settings::default() };
+    let settings = Settings { patch: Some(3), stride: Some(3), ..Settings::default() };
     let mut network = open(left_third(None), Method::Occlusion, &request(settings), (6, 9));
     let maps = ask(&mut network, &[1.0; 162], usize::MAX);
     let sigmoid = |logit: f32| 1.0 / (1.0 + (-logit).exp());
@@ -184,7 +184,7 @@ fn the_estimated_error_of_rise_is_near_the_true_one_and_falls() {
 
 #[test]
 fn a_map_is_there_at_any_time_and_says_how_far_it_is() {
-    let settings = Settings { patch: 1, stride: 1, batch: 6, ..Settings::default() };
+    let settings = Settings { patch: Some(1), stride: Some(1), batch: 6, ..Settings::default() };
     let mut network = open(left_third(None), Method::Occlusion, &request(settings), (6, 9));
     assert!(network.progress().is_none());
     let picture: Vec<f32> = (0..162).map(|at| (at * 7 % 13) as f32 / 13.0).collect();
@@ -220,7 +220,7 @@ fn a_model_that_says_the_same_of_everything_gives_maps_of_numbers() {
                 vec![f32_tensor("weight", &[3, 2], &[scale; 6])],
                 nodes,
             ));
-            let settings = Settings { masks: 20, patch: 3, stride: 3, ..Settings::default() };
+            let settings = Settings { masks: 20, patch: Some(3), stride: Some(3), ..Settings::default() };
             let mut network = open(constant, method, &request(settings), (6, 9));
             let maps = ask(&mut network, &[1.0; 162], usize::MAX);
             assert!(maps[0].values.iter().all(|value| value.is_finite()), "{method} {scale}");

@@ -1,0 +1,290 @@
+"""Prints the table "Other maps from the same features" of docs/quality.md: maps that camloc does not make, of features it has.
+
+    python3 tools/quality/features.py DATASET... [--camloc PROGRAM] [--every N]
+
+As ideas.py, which see, but every row has the threshold, of those from .2 to .6, that is best for the sum of the sets: no idea loses
+for a threshold that does not suit it. Needs numpy, onnx, onnxruntime and opencv-python-headless.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import tempfile
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+from ideas import MARGIN, SQUARE, boxed, cell, enlarged, fits, size_of, truths
+
+THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+LAST, MIDDLE, FINE = "head.relu6", "block11.expand.relu6", "block5.expand.relu6"
+# Where residual blocks of the same two grids end.
+NARROW_MIDDLE, NARROW_FINE = "block10.add", "block4.add"
+SIDE, CELLS = 28, 7
+TINY = 1e-9
+
+
+class Look:
+    """What the default model makes of a picture, for one class: features `[C, h, w]`, the class's plain map, and its own refined one."""
+
+    def __init__(self, model, picture, target):
+        self.model, self.target, self.size = model, target, size_of(picture)
+        found = model.run(picture, target)
+        self.features = {name: found[name][0] for name in (LAST, MIDDLE, FINE, NARROW_MIDDLE, NARROW_FINE)}
+        self.raw = np.maximum(found["camloc.raw_maps"][0, 0], 0)
+        self.refined = np.maximum(found["camloc.maps"][0, 0], 0)
+
+    def places(self, *names):
+        """Features of grids joined at the finest, standardised, `[C, 784]`."""
+        grids = [resized(standardised(self.features[name]), SIDE) for name in names or (MIDDLE, FINE)]
+        return np.concatenate(grids).reshape(-1, SIDE * SIDE)
+
+    def alike(self):
+        """The resemblance of every place with every other, at least 0, `[784, 784]`."""
+        unit = unit_length(self.places())
+        return np.maximum(unit.T @ unit, 0)
+
+
+class Model:
+    def __init__(self, camloc, folder):
+        file = f"{folder}/refined.onnx"
+        subprocess.run([camloc, "export", "--refine", "-o", file, "-q"], check=True, capture_output=True)
+        graph = onnx.load(file)
+        self.names = [LAST, MIDDLE, FINE, NARROW_MIDDLE, NARROW_FINE, "camloc.raw_maps", "camloc.maps"]
+        outputs = {output.name for output in graph.graph.output}
+        graph.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in self.names if name not in outputs)
+        weights = {weight.name: weight for weight in graph.graph.initializer}
+        self.weight, self.bias = (onnx.numpy_helper.to_array(weights[name]) for name in ("fc.weight", "fc.bias"))
+        self.unit = unit_length(self.weight.T)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def run(self, picture, target):
+        smaller = picture.shape[0] > SQUARE[1]
+        pixels = cv2.resize(picture, SQUARE, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+        tensor = ((pixels.astype(np.float32) - 127) / 128).transpose(2, 0, 1)[None]
+        feeds = {self.session.get_inputs()[0].name: tensor, "camloc.targets": np.array([target])}
+        return dict(zip(self.names, self.session.run(self.names, feeds)))
+
+
+def standardised(features):
+    """Each channel less its mean, over its deviation, which is raised a little where it is small."""
+    deviation = features.std((1, 2), keepdims=True)
+    return (features - features.mean((1, 2), keepdims=True)) / (deviation + 0.01 * deviation.mean() + TINY)
+
+
+def unit_length(columns):
+    return columns / (np.linalg.norm(columns, axis=0) + TINY)
+
+
+def resized(features, side):
+    channels = [cv2.resize(channel, (side, side), interpolation=cv2.INTER_LINEAR) for channel in features.astype(np.float32)]
+    return np.stack(channels)
+
+
+def shares(heat):
+    heat = heat - heat.min()
+    return heat / (heat.max() + TINY)
+
+
+def refined(raw, places, cells=CELLS, near=None):
+    """The evidence of a plain map, given to places `[C, side^2]` by their resemblance with cells: camloc's rule."""
+    side = round(places.shape[1] ** 0.5)
+    block = side // cells
+    keys = places.reshape(-1, cells, block, cells, block).mean((2, 4)).reshape(len(places), -1)
+    alike = np.maximum(unit_length(keys).T @ places, 0)
+    if near is not None:
+        (y, x), (v, u) = np.divmod(np.arange(side * side), side), np.divmod(np.arange(cells * cells), cells)
+        away = ((y[None] + 0.5) / block - v[:, None] - 0.5) ** 2 + ((x[None] + 0.5) / block - u[:, None] - 0.5) ** 2
+        alike = alike * np.exp(-away / (2 * near**2))
+    evidence = resized(raw[None], cells).ravel()
+    return shares(evidence @ alike / (alike.sum(0) + TINY)).reshape(side, side) ** 1.5
+
+
+def maps_of(look, weights):
+    """Class maps `[K, 7, 7]` of rows of weights, the bias left out."""
+    return np.tensordot(weights, look.features[LAST], 1)
+
+
+def by_softmax(look):
+    logits = maps_of(look, look.model.weight) + look.model.bias[:, None, None]
+    odds = np.exp(logits - logits.max(0))
+    return odds[look.target] / odds.sum(0)
+
+
+def less_their_mean(look):
+    return np.maximum(maps_of(look, look.model.weight[look.target] - look.model.weight.mean(0)), 0)
+
+
+def related(count):
+    def idea(look):
+        nearest = np.argsort(-(look.model.unit[:, look.target] @ look.model.unit))[: count + 1]
+        return refined(np.maximum(maps_of(look, look.model.weight[nearest]), 0).sum(0), look.places())
+
+    return idea
+
+
+def with_energy(look):
+    energy = look.features[LAST].mean(0)
+    return refined(look.raw / (look.raw.max() + TINY) + energy / (energy.max() + TINY), look.places())
+
+
+def ridge(look):
+    """The plain map as a linear function of the cells' descriptions, applied to places; in its dual form."""
+    places = look.places()
+    block = SIDE // CELLS
+    cells = places.reshape(-1, CELLS, block, CELLS, block).mean((2, 4)).reshape(len(places), -1)
+    product = cells.T @ cells
+    pull = np.linalg.solve(product + np.trace(product) / len(product) * np.eye(len(product)), look.raw.ravel() - look.raw.mean())
+    return np.maximum(look.raw.mean() + pull @ cells.T @ places, 0).reshape(SIDE, SIDE)
+
+
+def two_prototypes(turns):
+    """Object and ground, each the mean description of its places, which are divided anew by each turn."""
+
+    def idea(look):
+        places = look.places()
+        unit = unit_length(places)
+        belief = shares(look.refined).ravel()
+        for _ in range(turns):
+            weights = np.stack([belief, 1 - belief])
+            thing, ground = unit_length(places @ weights.T / weights.sum(1)).T
+            belief = shares((thing - ground) @ unit)
+        return belief.reshape(SIDE, SIDE)
+
+    return idea
+
+
+def normalised_cut(look):
+    """The second eigenvector of the places' resemblance, turned so that it agrees with the map."""
+    alike = look.alike() ** 2
+    degree = np.sqrt(alike.sum(1))
+    walk = alike / np.outer(degree, degree)
+    first = degree / np.linalg.norm(degree)
+    vector = shares(look.refined).ravel() * degree
+    for _ in range(60):  # Power iteration, with the known first eigenvector taken out.
+        vector = vector - first * (first @ vector)
+        vector = walk @ vector / (np.linalg.norm(vector) + TINY)
+    vector = vector / degree
+    agrees = (vector * (look.refined.ravel() - look.refined.mean())).sum() >= 0
+    return shares(vector if agrees else -vector).reshape(SIDE, SIDE)
+
+
+def spread(look):
+    """The refined map after three steps of a walk among places that look alike."""
+    walk = look.alike() ** 4
+    walk /= walk.sum(1, keepdims=True)
+    return shares(walk @ (walk @ (walk @ look.refined.ravel()))).reshape(SIDE, SIDE)
+
+
+def less_the_border(look):
+    """The refined map where it does not look like the picture's border, which what is cut out around a box has much of."""
+    places, heat = look.places(), shares(look.refined)
+    rim = np.ones((SIDE, SIDE), bool)
+    rim[2:-2, 2:-2] = False
+    ground = unit_length(places @ (rim * np.maximum(0.5 - heat, 0) + 1e-6).ravel())
+    return heat * (1 - np.maximum(ground @ unit_length(places), 0)).reshape(SIDE, SIDE)
+
+
+def moved(share):
+    """The plain map moved to its cells' receptive centres, 15.5 pixels to the right and down, or a share of that."""
+
+    def idea(look):
+        shift = np.float32([[1, 0, 15.5 * share], [0, 1, 15.5 * share]])
+        return cv2.warpAffine(enlarged(look.raw, SQUARE), shift, SQUARE, borderMode=cv2.BORDER_REPLICATE)
+
+    return idea
+
+
+def finer_keys(cells):
+    return lambda look: refined(look.raw, look.places(), cells)
+
+
+# Title, map, and whether of the part that a closer look cuts out.
+ROWS = [
+    ("*refined, as it is*", lambda look: look.refined, False),
+    ("*the plain map*", lambda look: look.raw, False),
+    ("plain, moved to receptive centres", moved(1), False),
+    ("plain, moved by a quarter of that", moved(0.25), False),
+    ("plain, probability of the class at each cell", by_softmax, False),
+    ("plain, weights less their mean over classes", less_their_mean, False),
+    ("refined, with the 5 nearest classes' maps", related(5), False),
+    ("refined, with the 20 nearest classes' maps", related(20), False),
+    ("refined, with activation energy added", with_energy, False),
+    ("refined, keys of 14 cells a side", finer_keys(14), False),
+    ("refined, keys of 28 cells a side", finer_keys(28), False),
+    ("refined, the guide of 14 x 14 only", lambda look: refined(look.raw, standardised(look.features[MIDDLE]).reshape(-1, 196)), False),
+    ("refined, guides where residual blocks end", lambda look: refined(look.raw, look.places(NARROW_MIDDLE, NARROW_FINE)), False),
+    ("refined, resemblance limited to two cells around", lambda look: refined(look.raw, look.places(), near=2), False),
+    ("ridge regression of the map on finer features", ridge, False),
+    ("two prototypes, object and ground, one turn", two_prototypes(1), False),
+    ("the same, five turns", two_prototypes(5), False),
+    ("second eigenvector of the resemblance", normalised_cut, False),
+    ("refined, spread among places that look alike", spread, False),
+    ("*a closer look, as it is*", lambda look: look.refined, True),
+    ("with two prototypes, one turn", two_prototypes(1), True),
+    ("with the second eigenvector", normalised_cut, True),
+    ("spread among places that look alike", spread, True),
+    ("less what looks like its border", less_the_border, True),
+]
+
+
+def part_around(box, size):
+    """What a closer look cuts out: left, top, right, bottom."""
+    centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * MARGIN
+    (left, top), (right, bottom) = np.maximum(np.round(centre - half), 0), np.minimum(np.round(centre + half), size)
+    return int(left), int(top), int(right), int(bottom)
+
+
+def boxes_of(model, picture, target):
+    """The boxes of every row at every threshold."""
+    look = Look(model, picture, target)
+    first = boxed(look.refined, 0.4, look.size)
+    closer, offset = None, 0
+    if first is not None:
+        left, top, right, bottom = part_around(first, look.size)
+        closer, offset = Look(model, np.ascontiguousarray(picture[top:bottom, left:right]), target), [left, top, left, top]
+    for _, idea, is_closer in ROWS:
+        seen = closer if is_closer else look
+        heat = None if seen is None else idea(seen)
+        boxes = [None if heat is None else boxed(heat, threshold, seen.size) for threshold in THRESHOLDS]
+        yield [box if box is None or not is_closer else box + offset for box in boxes]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("datasets", nargs="+", type=pathlib.Path)
+    parser.add_argument("--camloc", default="camloc")
+    parser.add_argument("--every", type=int, default=1, help="only every N-th picture")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        model = Model(arguments.camloc, folder)
+    sets = []
+    for dataset in arguments.datasets:
+        groups, hits = [], []
+        for group, file, target, truth in list(truths(dataset))[:: arguments.every]:
+            picture = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
+            groups.append(group)
+            boxes = boxes_of(model, picture, target)
+            hits.append([[box is not None and any(fits(box, true) for true in truth) for box in row] for row in boxes])
+        sets.append((groups, np.array(hits).transpose(1, 2, 0)))  # [rows, thresholds, pictures]
+    sums = sum(np.array([[mean(at, groups) for at in row] for row in hits]) for groups, hits in sets)
+    best = sums.argmax(1)
+    columns = []
+    for groups, hits in sets:
+        chosen = [hits[row, at] for row, at in enumerate(best)]
+        columns.append([cell(row, chosen[0], groups) for row in chosen])
+    print("| idea | at | " + " | ".join(dataset.name for dataset in arguments.datasets) + " |")
+    print("|---" * (len(columns) + 2) + "|")
+    for (title, *_), at, cells in zip(ROWS, best, zip(*columns)):
+        print(f"| {title} | {THRESHOLDS[at]} | " + " | ".join(cells) + " |")
+
+
+def mean(hits, groups):
+    return np.mean([np.mean(hits[np.array(groups) == name]) for name in set(groups)])
+
+
+if __name__ == "__main__":
+    main()
