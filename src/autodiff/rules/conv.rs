@@ -186,9 +186,22 @@ fn transposed(
     let unreached: Option<Vec<i64>> = (0..axes).map(unreached).collect();
     let none = vec![0; axes];
     if let Some(unreached) = unreached {
-        let mut attributes = window.attributes(&window.begins, &window.ends);
-        attributes.extend([ints("output_padding", &unreached), int("group", group(call)?)]);
-        return Ok(call.op("ConvTranspose", &[gradient, weight], attributes));
+        // CUDA leaves one to the CPU whose paddings differ between begin and end: what one has more is cut off after it.
+        let pads: Vec<i64> =
+            window.begins.iter().zip(&window.ends).map(|(&begin, &end)| begin.min(end)).collect();
+        let missing: Vec<i64> =
+            (0..axes).map(|axis| unreached[axis] + pads[axis] - window.ends[axis]).collect();
+        let added: Vec<i64> = missing.iter().map(|&missing| missing.max(0)).collect();
+        let cut = (0..axes).map(|axis| Margin {
+            axis: axis + 2,
+            begin: pads[axis] - window.begins[axis],
+            end: missing[axis].min(0),
+        });
+        let cut: Vec<Margin> = cut.collect();
+        let mut attributes = window.attributes(&pads, &pads);
+        attributes.extend([ints("output_padding", &added), int("group", group(call)?)]);
+        let whole = call.op("ConvTranspose", &[gradient, weight], attributes);
+        return Ok(pad(call, &whole, axes + 2, &cut));
     }
     // Of an open size: without paddings, and then cut and padded to the size it turns out to be.
     let mut attributes = window.attributes(&none, &none);
