@@ -1,16 +1,21 @@
-//! Maps that follow the object: a coarse map's evidence, handed to the finer places that look alike.
+//! Maps that follow the object: a coarse map's evidence walks among places that look alike.
 //!
 //! A class map has few cells, and the classifier marks with them what tells a class apart: the beak, not the bird.
 //! On its way to those cells the network has described the picture at finer grids, and places of one object are
-//! described alike. So every fine place i takes the mean of the coarse cells' evidence, weighted with how much they
-//! resemble it:
+//! described alike. So the evidence of the cells j is handed to the fine places i, by how much they resemble them,
+//! gathered again, and handed out again, [`ROUNDS`] times:
 //!
-//! `refined[i] = sum_j A[i, j] relu(map[j]) / sum_j A[i, j]`, `A[i, j] = relu(cos(z[i], mean of z over cell j))`
+//! ```text
+//! B[i,j]   = relu(z[i] . k[j] / (|z[i]| |k[j]|))^4          k[j] the mean of z over cell j and the places next to it
+//! place[i] = sum_j B[i,j] cell[j] / sum_j B[i,j]
+//! cell[j]  = sum_i B[i,j] place[i] / sum_i B[i,j]
+//! ```
 //!
 //! where z are the features of the [`guides`], each channel less its mean over the picture and divided by its
-//! standard deviation. It needs no training, no gradient and no second pass, and joins every class and method. The
-//! idea is that of attention over a network's own features, as pixel correlation modules train it for segmentation
-//! (Wang et al. 2020). `docs/quality.md` has what it does to boxes.
+//! standard deviation; of several guides, products and squared lengths are added on the finest grid. It needs no training,
+//! no gradient and no second pass, and joins every class and method. The idea is that of attention over a network's own
+//! features, as pixel correlation modules train it for segmentation (Wang et al. 2020), and of random walks by affinities
+//! (Ahn & Kwak 2018). `docs/quality.md` has what it does to boxes.
 
 use super::features::{activations, resized};
 use super::layers::{self, Layer};
@@ -35,9 +40,13 @@ const LEAST_DEVIATION: f64 = 0.01;
 /// What keeps a quotient of zeros zero.
 const TINY: f64 = 1e-12;
 
-/// The power that refined maps are raised to, as shares of their range. A mean over the picture leaves evidence
-/// everywhere; with this power the best threshold of refined maps is that of raw ones.
-const POWER: f64 = 1.5;
+/// How often evidence is gathered and handed out again: twice is where boxes fit best; after many rounds all places that are
+/// linked at all have the same.
+const ROUNDS: usize = 2;
+
+/// The power that refined maps are raised to, as shares of their range: with it the best threshold of refined maps is that
+/// of raw ones.
+const POWER: f64 = 1.4;
 
 /// The layers that refine a map of `(rows, columns)`: of every finer grid the last feature map before the network
 /// goes coarser, which knows most; the coarsest first. None where no finer grid is known.
@@ -70,13 +79,17 @@ pub(super) fn append(
 
     let positive = graph.op("Relu", "camloc.positive", &[RAW], vec![]);
     let evidence = graph.reshape("camloc.evidence", &positive, &[0, 0, -1]);
-    let given = graph.op("MatMul", "camloc.given", &[&evidence, &alike], vec![]);
-    let all = graph.reduce("ReduceSum", "camloc.all", &alike, &[1], true);
-    let all = graph.with("Add", "camloc.all", &all, TINY);
-    let mean = graph.op("Div", "camloc.mean", &[&given, &all], vec![]);
+    let back = graph.transpose("camloc.back", &alike, &[0, 2, 1]);
+    let all_cells = total(graph, &alike, cells.0 * cells.1);
+    let all_places = total(graph, &back, height * width);
+    let mut places = mean(graph, &evidence, &alike, &all_cells);
+    for _ in 0..ROUNDS {
+        let gathered = mean(graph, &places, &back, &all_places);
+        places = mean(graph, &gathered, &alike, &all_cells);
+    }
 
-    let least = graph.reduce("ReduceMin", "camloc.least", &mean, &[2], true);
-    let above = graph.op("Sub", "camloc.above", &[&mean, &least], vec![]);
+    let least = graph.reduce("ReduceMin", "camloc.least", &places, &[2], true);
+    let above = graph.op("Sub", "camloc.above", &[&places, &least], vec![]);
     let most = graph.reduce("ReduceMax", "camloc.most", &above, &[2], true);
     let most = graph.with("Add", "camloc.most", &most, TINY);
     let shares = graph.op("Div", "camloc.shares", &[&above, &most], vec![]);
@@ -88,8 +101,22 @@ pub(super) fn append(
     Some((height, width))
 }
 
-/// How much each coarse cell resembles each fine place, f32 `[N, h * w, H * W]`, at least 0. The length of a fine
-/// place's own description is left out: it weighs all cells alike.
+/// The sum over the sources of the weights `[N, from, to]` that each target has: `[N, 1, to]`. As a product, for ONNX Runtime's
+/// is ten times as fast as its sum.
+fn total(graph: &mut Graph<'_>, weights: &str, from: usize) -> String {
+    let ones = build::f32_tensor("camloc.ones", &[1, from as i64], &vec![1.0; from]);
+    let ones = graph.add_initializer(ones);
+    let total = graph.op("MatMul", "camloc.total", &[&ones, weights], vec![]);
+    graph.with("Add", "camloc.total", &total, TINY)
+}
+
+/// What targets have of sources' values `[N, K, from]`: their weighted means, `[N, K, to]`.
+fn mean(graph: &mut Graph<'_>, values: &str, weights: &str, total: &str) -> String {
+    let sum = graph.op("MatMul", "camloc.sum", &[values, weights], vec![]);
+    graph.op("Div", "camloc.mean", &[&sum, total], vec![])
+}
+
+/// How much each coarse cell resembles each fine place, f32 `[N, h * w, H * W]`, 0..1: B at the top.
 fn resemblance(
     graph: &mut Graph<'_>,
     guides: &[Layer],
@@ -99,88 +126,102 @@ fn resemblance(
     let described: Option<Vec<Described>> =
         guides.iter().map(|guide| Described::of(graph, guide, cells)).collect();
     let described = described?;
-    let finest = described.iter().find(|found| found.size == fine)?;
-    let shape = graph.op("Shape", "camloc.fine_shape", &[&finest.products], vec![]);
-    let products: Vec<String> = described
-        .iter()
-        .map(|found| match found.size == fine {
-            true => found.products.clone(),
-            false => resized(graph, &found.products, &shape),
+    let product = joined(graph, "camloc.product", described.iter().map(|it| (&*it.products, it.size)), fine)?;
+    let product = graph.op("Relu", "camloc.product", &[&product], vec![]);
+    let places =
+        joined(graph, "camloc.place_length", described.iter().map(|it| (&*it.places, it.size)), fine)?;
+    let cells: Vec<String> = described.into_iter().map(|it| it.cells).collect();
+    let cells = graph.sum("camloc.cell_length", &cells);
+    let mut cosine = product;
+    for squares in [places, cells] {
+        let length = graph.op("Sqrt", "camloc.length", &[&squares], vec![]);
+        let length = graph.with("Add", "camloc.length", &length, TINY);
+        cosine = graph.op("Div", "camloc.cosine", &[&cosine, &length], vec![]);
+    }
+    let square = graph.op("Mul", "camloc.cosine_square", &[&cosine, &cosine], vec![]);
+    Some(graph.op("Mul", "camloc.alike", &[&square, &square], vec![]))
+}
+
+/// The sum of the guides' `[N, _, H, W]` on the finest of their grids, as `[N, _, H * W]`.
+fn joined<'a>(
+    graph: &mut Graph<'_>,
+    hint: &str,
+    guides: impl Iterator<Item = (&'a str, (usize, usize))> + Clone,
+    fine: (usize, usize),
+) -> Option<String> {
+    let (finest, _) = guides.clone().find(|&(_, size)| size == fine)?;
+    let shape = graph.op("Shape", "camloc.fine_shape", &[finest], vec![]);
+    let stretched: Vec<String> = guides
+        .map(|(tensor, size)| match size == fine {
+            true => tensor.to_owned(),
+            false => resized(graph, tensor, &shape),
         })
         .collect();
-    let lengths: Vec<String> = described.iter().map(|found| found.lengths.clone()).collect();
-
-    let product = graph.sum("camloc.product", &products);
-    let product = graph.reshape("camloc.product", &product, &[0, 0, -1]);
-    let product = graph.op("Relu", "camloc.product", &[&product], vec![]);
-    let length = graph.sum("camloc.length", &lengths);
-    let length = graph.op("Sqrt", "camloc.length", &[&length], vec![]);
-    let length = graph.with("Add", "camloc.length", &length, TINY);
-    Some(graph.op("Div", "camloc.alike", &[&product, &length], vec![]))
+    let sum = graph.sum(hint, &stretched);
+    Some(graph.reshape(hint, &sum, &[0, 0, -1]))
 }
 
 /// What one guide says of cells and places.
 struct Described {
-    /// Dot products of the cells' mean descriptions with the places', `[N, h * w, H, W]`.
+    /// Dot products of the cells' descriptions k with the places' z, `[N, h * w, H, W]`.
     products: String,
+    /// Squared lengths of the places' descriptions, `[N, 1, H, W]`.
+    places: String,
     /// Squared lengths of the cells' descriptions, `[N, h * w, 1]`.
-    lengths: String,
+    cells: String,
     /// H and W.
     size: (usize, usize),
 }
 
 impl Described {
-    /// The standardised features are never written out: with each cell's description divided by the deviations
-    /// once more, its products with the features as they are differ from those by one number a cell.
     fn of(graph: &mut Graph<'_>, guide: &Layer, cells: (usize, usize)) -> Option<Described> {
         let size = guide.size?;
         let features = activations(graph, guide);
-        let mean = graph.reduce("ReduceMean", "camloc.channel_mean", &features, &[2], true);
-        let inverse = inverse_deviation(graph, &features, &mean, size.0 * size.1);
+        let places = standardised(graph, &features, size.0 * size.1);
+        let keys = pooled(graph, &places, size, cells);
 
-        let pooled = pooled(graph, &features, size, cells);
-        let off = graph.op("Sub", "camloc.off_mean", &[&pooled, &mean], vec![]);
-        let standard = graph.op("Mul", "camloc.standard", &[&off, &inverse], vec![]);
-        let squares = graph.op("Mul", "camloc.squares", &[&standard, &standard], vec![]);
-        let lengths = graph.reduce("ReduceSum", "camloc.lengths", &squares, &[1], true);
-        let lengths = graph.transpose("camloc.lengths", &lengths, &[0, 2, 1]);
-
-        let weights = graph.op("Mul", "camloc.cells", &[&standard, &inverse], vec![]);
-        let weights = graph.transpose("camloc.cells", &weights, &[0, 2, 1]);
-        let products = graph.op("MatMul", "camloc.products", &[&weights, &features], vec![]);
-        let constant = graph.op("MatMul", "camloc.constant", &[&weights, &mean], vec![]);
-        let products = graph.op("Sub", "camloc.products", &[&products, &constant], vec![]);
-        let products = graph.reshape("camloc.products", &products, &[0, 0, size.0 as i64, size.1 as i64]);
-        Some(Described { products, lengths, size })
+        let cells = graph.reduce("ReduceSumSquare", "camloc.cell_length", &keys, &[1], true);
+        let cells = graph.transpose("camloc.cell_length", &cells, &[0, 2, 1]);
+        let keys = graph.transpose("camloc.keys", &keys, &[0, 2, 1]);
+        let products = graph.op("MatMul", "camloc.products", &[&keys, &places], vec![]);
+        let lengths = graph.reduce("ReduceSumSquare", "camloc.place_length", &places, &[1], true);
+        let [products, places] = [products, lengths]
+            .map(|tensor| graph.reshape(&tensor, &tensor, &[0, 0, size.0 as i64, size.1 as i64]));
+        Some(Described { products, places, cells, size })
     }
 }
 
-/// One over the standard deviation of each channel of `[N, C, P]`, as `[N, C, 1]`.
-fn inverse_deviation(graph: &mut Graph<'_>, features: &str, mean: &str, places: usize) -> String {
-    let squares = graph.reduce("ReduceSumSquare", "camloc.square", features, &[2], true);
-    let square = graph.with("Mul", "camloc.square", &squares, 1.0 / places as f64);
-    let mean_square = graph.op("Mul", "camloc.mean_square", &[mean, mean], vec![]);
-    let variance = graph.op("Sub", "camloc.variance", &[&square, &mean_square], vec![]);
-    let variance = graph.op("Relu", "camloc.variance", &[&variance], vec![]);
+/// Features `[N, C, P]`, each channel less its mean over the places and divided by its standard deviation, which is raised
+/// by a share of the channels' mean.
+fn standardised(graph: &mut Graph<'_>, features: &str, places: usize) -> String {
+    let mean = graph.reduce("ReduceMean", "camloc.channel_mean", features, &[2], true);
+    let off = graph.op("Sub", "camloc.off_mean", &[features, &mean], vec![]);
+    let squares = graph.reduce("ReduceSumSquare", "camloc.square", &off, &[2], true);
+    let variance = graph.with("Mul", "camloc.variance", &squares, 1.0 / places as f64);
     let deviation = graph.op("Sqrt", "camloc.deviation", &[&variance], vec![]);
     let typical = graph.reduce("ReduceMean", "camloc.typical", &deviation, &[1], true);
     let least = graph.with("Mul", "camloc.least_deviation", &typical, LEAST_DEVIATION);
     let deviation = graph.op("Add", "camloc.deviation", &[&deviation, &least], vec![]);
     let deviation = graph.with("Add", "camloc.deviation", &deviation, TINY);
-    graph.op("Reciprocal", "camloc.inverse", &[&deviation], vec![])
+    graph.op("Div", "camloc.standardised", &[&off, &deviation], vec![])
 }
 
-/// Features `[N, C, H * W]`, averaged over the part of the grid that each coarse cell covers: `[N, C, h * w]`.
+/// Places `[N, C, H * W]`, averaged over those that each coarse cell covers and one more on each side: `[N, C, h * w]`. A cell
+/// describes what is around it, too: where it ends says nothing of where things do.
 fn pooled(
     graph: &mut Graph<'_>,
-    features: &str,
+    places: &str,
     (height, width): (usize, usize),
     (rows, columns): (usize, usize),
 ) -> String {
-    let grid = graph.reshape("camloc.grid", features, &[0, 0, height as i64, width as i64]);
+    let grid = graph.reshape("camloc.grid", places, &[0, 0, height as i64, width as i64]);
     let pooled = if height % rows == 0 && width % columns == 0 {
         let step = [(height / rows) as i64, (width / columns) as i64];
-        let attributes = vec![build::ints("kernel_shape", &step), build::ints("strides", &step)];
+        let attributes = vec![
+            build::ints("kernel_shape", &step.map(|side| side + 2)),
+            build::ints("strides", &step),
+            build::ints("pads", &[1; 4]),
+        ];
         graph.op("AveragePool", "camloc.pooled", &[&grid], attributes)
     } else {
         let down = shares(height, rows);
@@ -195,12 +236,14 @@ fn pooled(
     graph.reshape("camloc.pooled", &pooled, &[0, 0, -1])
 }
 
-/// `[cells, places]`: the share that each of `places` has in each of as many equal `cells` laid over them.
+/// `[cells, places]`: the share that each of `places` has in each of as many equal `cells` laid over them, which reach one
+/// place further on each side.
 fn shares(places: usize, cells: usize) -> Vec<f32> {
     let side = places as f64 / cells as f64;
     let share = |cell: usize, place: usize| {
-        let (start, end) = (cell as f64 * side, (cell + 1) as f64 * side);
-        ((end.min(place as f64 + 1.0) - start.max(place as f64)).max(0.0) / side) as f32
+        let (start, end) = (cell as f64 * side - 1.0, (cell + 1) as f64 * side + 1.0);
+        let (start, end) = (start.max(0.0), end.min(places as f64));
+        ((end.min(place as f64 + 1.0) - start.max(place as f64)).max(0.0) / (end - start)) as f32
     };
     (0..cells).flat_map(|cell| (0..places).map(move |place| share(cell, place))).collect()
 }

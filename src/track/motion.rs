@@ -17,7 +17,7 @@ const CENTRE_CHANGE: f64 = 0.7;
 
 /// How much the speed at which a side grows changes in a second: things come nearer more slowly than they pass by,
 /// and what a threshold does to a map is mostly to the sides.
-const SIZE_CHANGE: f64 = 0.1;
+const SIZE_CHANGE: f64 = 0.05;
 
 /// How far from its true place a first box may lie.
 const FIRST_PLACE: f64 = 0.1;

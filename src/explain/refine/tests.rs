@@ -93,23 +93,25 @@ fn stretched(values: &[f64], (h, w): (usize, usize), (to_h, to_w): (usize, usize
     (0..to_h).flat_map(|y| (0..to_w).map(move |x| (y, x))).map(|(y, x)| value(y, x)).collect()
 }
 
-/// The mean over the part of the grid that each cell covers.
+/// The mean over the part of the grid that each cell covers, and one place more on each side.
 fn averaged(values: &[f64], (h, w): (usize, usize), (rows, columns): (usize, usize)) -> Vec<f64> {
-    let overlap = |cell: usize, place: usize, side: f64| {
-        let (start, end) = (cell as f64 * side, (cell as f64 + 1.0) * side);
-        (end.min(place as f64 + 1.0) - start.max(place as f64)).max(0.0) / side
+    let overlap = |cell: usize, place: usize, side: f64, places: usize| {
+        let (start, end) = (cell as f64 * side - 1.0, (cell as f64 + 1.0) * side + 1.0);
+        let (start, end) = (start.max(0.0), end.min(places as f64));
+        (end.min(place as f64 + 1.0) - start.max(place as f64)).max(0.0) / (end - start)
     };
     let (down, across) = (h as f64 / rows as f64, w as f64 / columns as f64);
     let mean = |r: usize, c: usize| {
         let places = (0..h).flat_map(|y| (0..w).map(move |x| (y, x)));
-        places.map(|(y, x)| overlap(r, y, down) * overlap(c, x, across) * values[y * w + x]).sum()
+        places.map(|(y, x)| overlap(r, y, down, h) * overlap(c, x, across, w) * values[y * w + x]).sum()
     };
     (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))).map(|(r, c)| mean(r, c)).collect()
 }
 
 /// The formula at the top of the module.
 fn expected(raw: &[f64], cells: (usize, usize), guides: &[Features], fine: (usize, usize)) -> Vec<f64> {
-    let (mut places, mut means) = (Vec::new(), Vec::new());
+    let count = fine.0 * fine.1;
+    let (mut places, mut keys, mut lengths) = (Vec::new(), Vec::new(), vec![0.0; count]);
     for guide in guides {
         let count = (guide.size.0 * guide.size.1) as f64;
         let mean: Vec<f64> = guide.channels.iter().map(|values| values.iter().sum::<f64>() / count).collect();
@@ -121,28 +123,36 @@ fn expected(raw: &[f64], cells: (usize, usize), guides: &[Features], fine: (usiz
         for ((values, mean), deviation) in guide.channels.iter().zip(&mean).zip(&deviations) {
             let z: Vec<f64> = values.iter().map(|value| (value - mean) / (deviation + least)).collect();
             places.push(stretched(&z, guide.size, fine));
-            means.push(averaged(&z, guide.size, cells));
+            keys.push(averaged(&z, guide.size, cells));
+            let squares: Vec<f64> = z.iter().map(|z| z * z).collect();
+            lengths.iter_mut().zip(stretched(&squares, guide.size, fine)).for_each(|(sum, it)| *sum += it);
         }
     }
     let dot = |a: &[Vec<f64>], i: usize, b: &[Vec<f64>], j: usize| {
         a.iter().zip(b).map(|(a, b)| a[i] * b[j]).sum::<f64>()
     };
-    let mean = |i: usize| {
-        let alike = |j: usize| {
-            let lengths = dot(&places, i, &places, i).sqrt() * dot(&means, j, &means, j).sqrt();
-            (dot(&places, i, &means, j) / lengths).max(0.0)
-        };
-        let (mut given, mut all) = (0.0, 0.0);
-        for (j, raw) in raw.iter().enumerate() {
-            given += alike(j) * raw.max(0.0);
-            all += alike(j);
-        }
+    // [i][j]
+    let alike: Vec<Vec<f64>> = (0..count)
+        .map(|i| {
+            let cosine = |j: usize| dot(&places, i, &keys, j) / (lengths[i] * dot(&keys, j, &keys, j)).sqrt();
+            (0..raw.len()).map(|j| cosine(j).max(0.0).powi(4)).collect()
+        })
+        .collect();
+    let mean = |weights: &[f64], values: &[f64]| {
+        let all: f64 = weights.iter().sum();
+        let given: f64 = weights.iter().zip(values).map(|(weight, value)| weight * value).sum();
         if all > 0.0 { given / all } else { 0.0 }
     };
-    let means: Vec<f64> = (0..fine.0 * fine.1).map(mean).collect();
+    let hand_out = |cells: &[f64]| -> Vec<f64> { alike.iter().map(|weights| mean(weights, cells)).collect() };
+    let gather = |places: &[f64]| -> Vec<f64> {
+        let weights = |j: usize| alike.iter().map(|alike| alike[j]).collect::<Vec<_>>();
+        (0..raw.len()).map(|j| mean(&weights(j), places)).collect()
+    };
+    let evidence: Vec<f64> = raw.iter().map(|raw| raw.max(0.0)).collect();
+    let means = (0..ROUNDS).fold(hand_out(&evidence), |places, _| hand_out(&gather(&places)));
     let (least, most) =
         (means.iter().copied().fold(f64::MAX, f64::min), means.iter().copied().fold(0.0, f64::max));
-    let peak = raw.iter().copied().fold(0.0, f64::max);
+    let peak = evidence.iter().copied().fold(0.0, f64::max);
     means.iter().map(|mean| ((mean - least) / (most - least)).powf(POWER) * peak).collect()
 }
 
