@@ -35,9 +35,9 @@ class Look:
         self.raw = np.maximum(found["camloc.raw_maps"][0, 0], 0)
         self.refined = np.maximum(found["camloc.maps"][0, 0], 0)
 
-    def places(self, *names):
-        """Features of grids joined at the finest, standardised, `[C, 784]`."""
-        grids = [resized(standardised(self.features[name]), SIDE) for name in names or (MIDDLE, FINE)]
+    def places(self):
+        """Features of both grids joined at the finer one, standardised, `[C, 784]`."""
+        grids = [resized(standardised(self.features[name]), SIDE) for name in (MIDDLE, FINE)]
         return np.concatenate(grids).reshape(-1, SIDE * SIDE)
 
     def alike(self):
@@ -89,18 +89,31 @@ def shares(heat):
     return heat / (heat.max() + TINY)
 
 
-def refined(raw, places, cells=CELLS, near=None):
-    """The evidence of a plain map, given to places `[C, side^2]` by their resemblance with cells: camloc's rule."""
-    side = round(places.shape[1] ** 0.5)
-    block = side // cells
-    keys = places.reshape(-1, cells, block, cells, block).mean((2, 4)).reshape(len(places), -1)
-    alike = np.maximum(unit_length(keys).T @ places, 0)
-    if near is not None:
-        (y, x), (v, u) = np.divmod(np.arange(side * side), side), np.divmod(np.arange(cells * cells), cells)
-        away = ((y[None] + 0.5) / block - v[:, None] - 0.5) ** 2 + ((x[None] + 0.5) / block - u[:, None] - 0.5) ** 2
-        alike = alike * np.exp(-away / (2 * near**2))
-    evidence = resized(raw[None], cells).ravel()
-    return shares(evidence @ alike / (alike.sum(0) + TINY)).reshape(side, side) ** 1.5
+def keys_of(features, around):
+    """The mean of standardised features over each cell and so many places around it, `[C, 49]`."""
+    block = features.shape[1] // CELLS
+    edges = [(max(cell * block - around, 0), (cell + 1) * block + around) for cell in range(CELLS)]
+    return np.stack([features[:, top:bottom, left:right].mean((1, 2)) for top, bottom in edges for left, right in edges], 1)
+
+
+def walked(look, raw=None, power=4, rounds=2, around=1, sharpen=1.4, guides=(MIDDLE, FINE)):
+    """camloc's rule (src/explain/refine.rs): the evidence of a plain map walks among places that look alike."""
+    raw = look.raw if raw is None else raw
+    side = max(look.features[name].shape[1] for name in guides)
+    products, places, cells = 0, 0, 0
+    for name in guides:
+        features = standardised(look.features[name])
+        keys = keys_of(features, around)
+        products = products + resized(np.tensordot(keys.T, features, 1), side)
+        places = places + resized((features**2).sum(0, keepdims=True), side)
+        cells = cells + (keys**2).sum(0)
+    alike = np.maximum(products.reshape(CELLS**2, -1), 0) / (np.sqrt(places).ravel() + TINY) / (np.sqrt(cells)[:, None] + TINY)
+    alike = alike**power
+    place = raw.ravel() @ alike / (alike.sum(0) + TINY)
+    for _ in range(rounds):
+        cell = alike @ place / (alike.sum(1) + TINY)
+        place = cell @ alike / (alike.sum(0) + TINY)
+    return shares(place).reshape(side, side) ** sharpen
 
 
 def maps_of(look, weights):
@@ -121,14 +134,14 @@ def less_their_mean(look):
 def related(count):
     def idea(look):
         nearest = np.argsort(-(look.model.unit[:, look.target] @ look.model.unit))[: count + 1]
-        return refined(np.maximum(maps_of(look, look.model.weight[nearest]), 0).sum(0), look.places())
+        return walked(look, np.maximum(maps_of(look, look.model.weight[nearest]), 0).sum(0))
 
     return idea
 
 
 def with_energy(look):
     energy = look.features[LAST].mean(0)
-    return refined(look.raw / (look.raw.max() + TINY) + energy / (energy.max() + TINY), look.places())
+    return walked(look, look.raw / (look.raw.max() + TINY) + energy / (energy.max() + TINY))
 
 
 def ridge(look):
@@ -172,11 +185,12 @@ def normalised_cut(look):
     return shares(vector if agrees else -vector).reshape(SIDE, SIDE)
 
 
-def spread(look):
-    """The refined map after three steps of a walk among places that look alike."""
+def between_places(look):
+    """The map handed out, and three steps of a walk from every place to every other that looks alike."""
     walk = look.alike() ** 4
     walk /= walk.sum(1, keepdims=True)
-    return shares(walk @ (walk @ (walk @ look.refined.ravel()))).reshape(SIDE, SIDE)
+    handed = walked(look, power=1, rounds=0, sharpen=1.5).ravel()
+    return shares(walk @ (walk @ (walk @ handed))).reshape(SIDE, SIDE)
 
 
 def less_the_border(look):
@@ -198,8 +212,8 @@ def moved(share):
     return idea
 
 
-def finer_keys(cells):
-    return lambda look: refined(look.raw, look.places(), cells)
+def by(**rule):
+    return lambda look: walked(look, **rule)
 
 
 # Title, map, and whether of the part that a closer look cuts out.
@@ -213,20 +227,26 @@ ROWS = [
     ("refined, with the 5 nearest classes' maps", related(5), False),
     ("refined, with the 20 nearest classes' maps", related(20), False),
     ("refined, with activation energy added", with_energy, False),
-    ("refined, keys of 14 cells a side", finer_keys(14), False),
-    ("refined, keys of 28 cells a side", finer_keys(28), False),
-    ("refined, the guide of 14 x 14 only", lambda look: refined(look.raw, standardised(look.features[MIDDLE]).reshape(-1, 196)), False),
-    ("refined, guides where residual blocks end", lambda look: refined(look.raw, look.places(NARROW_MIDDLE, NARROW_FINE)), False),
-    ("refined, resemblance limited to two cells around", lambda look: refined(look.raw, look.places(), near=2), False),
+    ("handed out once, by the cosine itself, from cells alone: the rule before", by(power=1, rounds=0, around=0, sharpen=1.5), False),
+    ("the walk from cells alone", by(around=0), False),
+    ("from cells and two places around", by(around=2), False),
+    ("the cosine to the power of 2", by(power=2), False),
+    ("to the power of 3", by(power=3), False),
+    ("to the power of 6", by(power=6), False),
+    ("handed out once", by(rounds=0), False),
+    ("one round", by(rounds=1), False),
+    ("three rounds", by(rounds=3), False),
+    ("the guide of 14 x 14 only", by(guides=(MIDDLE,)), False),
+    ("guides where residual blocks end", by(guides=(NARROW_MIDDLE, NARROW_FINE)), False),
+    ("a walk from every place to every other", between_places, False),
     ("ridge regression of the map on finer features", ridge, False),
     ("two prototypes, object and ground, one turn", two_prototypes(1), False),
     ("the same, five turns", two_prototypes(5), False),
     ("second eigenvector of the resemblance", normalised_cut, False),
-    ("refined, spread among places that look alike", spread, False),
     ("*a closer look, as it is*", lambda look: look.refined, True),
     ("with two prototypes, one turn", two_prototypes(1), True),
     ("with the second eigenvector", normalised_cut, True),
-    ("spread among places that look alike", spread, True),
+    ("with a walk from every place to every other", between_places, True),
     ("less what looks like its border", less_the_border, True),
 ]
 
