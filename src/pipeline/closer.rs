@@ -22,6 +22,10 @@ const FINER: usize = 4;
 /// No finer than boxes are made.
 const MOST: usize = 224;
 
+/// The power that what is seen is raised to, as shares of its peak. What is cut out fills the picture, and its boxes fit best at
+/// a threshold of 0.25; with this power that is 0.4, as it is for whole pictures, so one threshold serves both.
+const POWER: f32 = 0.66;
+
 /// Says what to look at again, and lays what was seen there into the map; keeps its buffers.
 #[derive(Default)]
 pub(super) struct Closer {
@@ -84,7 +88,7 @@ impl Closer {
         // What is not finite marks nothing.
         let marked = |value: f32| if value.is_finite() { value.max(0.0) } else { 0.0 };
         let shares: Vec<F32> =
-            closer.values.iter().map(|&value| F32::new(marked(value) * before / now)).collect();
+            closer.values.iter().map(|&value| F32::new((marked(value) / now).powf(POWER) * before)).collect();
         let (columns, rows) = part.grid;
         let mut laid = TypedImage::<F32>::new(columns, rows);
         let seen = u32::try_from(closer.width).ok().zip(u32::try_from(closer.height).ok());

@@ -26,7 +26,7 @@ ROWS = [
     ("refined, 256 pixels", ["--fit", "squash", "--threshold", "0.4", "--input-size", "256"]),
     ("refined, 288 pixels", ["--fit", "squash", "--threshold", "0.4", "--input-size", "288"]),
     ("refined, 384 pixels", ["--fit", "squash", "--threshold", "0.4", "--input-size", "384"]),
-    ("refined, a closer look, 0.25", ["--fit", "squash", "--threshold", "0.25", "--closer"]),
+    ("refined, a closer look", ["--fit", "squash", "--threshold", "0.4", "--closer"]),
     ("refined, no tracking", ["--fit", "squash", "--threshold", "0.4", "--no-track"]),
 ]
 
