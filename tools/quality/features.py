@@ -14,8 +14,7 @@ import tempfile
 import cv2
 import numpy as np
 import onnx
-import onnxruntime
-from ideas import MARGIN, SQUARE, boxed, cell, enlarged, fits, size_of, truths
+from ideas import SQUARE, boxed, cell, cut_out, enlarged, feeds, fits, opened, size_of, truths
 
 THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 LAST, MIDDLE, FINE = "head.relu6", "block11.expand.relu6", "block5.expand.relu6"
@@ -57,16 +56,10 @@ class Model:
         weights = {weight.name: weight for weight in graph.graph.initializer}
         self.weight, self.bias = (onnx.numpy_helper.to_array(weights[name]) for name in ("fc.weight", "fc.bias"))
         self.unit = unit_length(self.weight.T)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self.session = opened(graph.SerializeToString())
 
     def run(self, picture, target):
-        smaller = picture.shape[0] > SQUARE[1]
-        pixels = cv2.resize(picture, SQUARE, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-        tensor = ((pixels.astype(np.float32) - 127) / 128).transpose(2, 0, 1)[None]
-        feeds = {self.session.get_inputs()[0].name: tensor, "camloc.targets": np.array([target])}
-        return dict(zip(self.names, self.session.run(self.names, feeds)))
+        return dict(zip(self.names, self.session.run(self.names, feeds(self.session, picture, target))))
 
 
 def standardised(features):
@@ -147,8 +140,7 @@ def with_energy(look):
 def ridge(look):
     """The plain map as a linear function of the cells' descriptions, applied to places; in its dual form."""
     places = look.places()
-    block = SIDE // CELLS
-    cells = places.reshape(-1, CELLS, block, CELLS, block).mean((2, 4)).reshape(len(places), -1)
+    cells = keys_of(places.reshape(-1, SIDE, SIDE), 0)
     product = cells.T @ cells
     pull = np.linalg.solve(product + np.trace(product) / len(product) * np.eye(len(product)), look.raw.ravel() - look.raw.mean())
     return np.maximum(look.raw.mean() + pull @ cells.T @ places, 0).reshape(SIDE, SIDE)
@@ -251,21 +243,14 @@ ROWS = [
 ]
 
 
-def part_around(box, size):
-    """What a closer look cuts out: left, top, right, bottom."""
-    centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * MARGIN
-    (left, top), (right, bottom) = np.maximum(np.round(centre - half), 0), np.minimum(np.round(centre + half), size)
-    return int(left), int(top), int(right), int(bottom)
-
-
 def boxes_of(model, picture, target):
     """The boxes of every row at every threshold."""
     look = Look(model, picture, target)
     first = boxed(look.refined, 0.4, look.size)
     closer, offset = None, 0
     if first is not None:
-        left, top, right, bottom = part_around(first, look.size)
-        closer, offset = Look(model, np.ascontiguousarray(picture[top:bottom, left:right]), target), [left, top, left, top]
+        part, offset = cut_out(picture, first)
+        closer = Look(model, part, target)
     for _, idea, is_closer in ROWS:
         seen = closer if is_closer else look
         heat = None if seen is None else idea(seen)

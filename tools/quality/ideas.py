@@ -1,4 +1,4 @@
-"""Prints the table "What did not win" of docs/quality.md: boxes made in ways that camloc does not make them.
+"""Prints the table "Other boxes from the same maps" of docs/quality.md: boxes made in ways that camloc does not make them.
 
     python3 tools/quality/ideas.py DATASET... [--camloc PROGRAM] [--every N] [--only TEXT...]
 
@@ -25,28 +25,36 @@ LARGER = [(288, 288), (384, 384)]
 MARGIN = 1.75
 
 
+def opened(model):
+    """A session of a model, given as a file's name or its bytes."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # It warns of classes that may be given or not, as they should be.
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def feeds(session, picture, target, shape=SQUARE):
+    """What the default model wants of a picture, and of a class."""
+    smaller = picture.shape[0] > shape[1]
+    pixels = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    tensor = ((pixels.astype(np.float32) - 127) / 128).transpose(2, 0, 1)[None]
+    return {session.get_inputs()[0].name: tensor, "camloc.targets": np.array([target])}
+
+
 class Looker:
     """The default model at several input sizes."""
 
     def __init__(self, camloc, folder):
         self.sessions = {}
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # It warns of classes that may be given or not, as they should be.
         for width, height in SHAPES + LARGER:
             file = f"{folder}/{width}x{height}.onnx"
             export = [camloc, "export", "--refine", "--input-size", f"{width}x{height}", "-o", file, "-q"]
             subprocess.run(export, check=True, capture_output=True)
-            session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-            self.sessions[width, height] = session
+            self.sessions[width, height] = opened(file)
 
     def look(self, picture, target, shape=SQUARE):
         """The map [h, w] of a class, not below 0, and its probability."""
-        smaller = picture.shape[0] > shape[1]
-        pixels = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-        tensor = ((pixels.astype(np.float32) - 127) / 128).transpose(2, 0, 1)[None]
         session = self.sessions[shape]
-        feeds = {session.get_inputs()[0].name: tensor, "camloc.targets": np.array([target])}
-        maps, scores = session.run(["camloc.maps", "camloc.scores"], feeds)
+        maps, scores = session.run(["camloc.maps", "camloc.scores"], feeds(session, picture, target, shape))
         return np.maximum(maps[0, 0], 0), float(scores[0, 0])
 
 
@@ -124,19 +132,25 @@ def erasing(looker, picture, target, threshold):
     return boxed(heat, threshold, size_of(picture))
 
 
+def cut_out(picture, box, margin=MARGIN):
+    """The part of the picture around a box, as `--closer` cuts it out, and what boxes in it are short of."""
+    width, height = size_of(picture)
+    (x, y), half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * margin
+    left, right = max(0, round(x - half[0])), min(width, round(x + half[0]))
+    top, bottom = max(0, round(y - half[1])), min(height, round(y + half[1]))
+    return np.ascontiguousarray(picture[top:bottom, left:right]), np.array([left, top, left, top])
+
+
 def closer(then, margin=MARGIN, first_look=plain, first_threshold=0.4):
-    """An idea on the part of the picture around the first box, as `--closer` cuts it out."""
+    """An idea on the part of the picture around the first box."""
 
     def idea(looker, picture, target, threshold):
         first = first_look(looker, picture, target, first_threshold)
         if first is None:
             return None
-        width, height = size_of(picture)
-        (x, y), half = (first[:2] + first[2:]) / 2, (first[2:] - first[:2]) / 2 * margin
-        left, right = max(0, round(x - half[0])), min(width, round(x + half[0]))
-        top, bottom = max(0, round(y - half[1])), min(height, round(y + half[1]))
-        found = then(looker, np.ascontiguousarray(picture[top:bottom, left:right]), target, threshold)
-        return None if found is None else found + np.array([left, top, left, top])
+        part, offset = cut_out(picture, first, margin)
+        found = then(looker, part, target, threshold)
+        return None if found is None else found + offset
 
     return idea
 
