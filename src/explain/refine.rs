@@ -40,8 +40,8 @@ const LEAST_DEVIATION: f64 = 0.01;
 /// What keeps a quotient of zeros zero.
 const TINY: f64 = 1e-12;
 
-/// How often evidence is gathered and handed out again: twice is where boxes fit best; after many rounds all places that are
-/// linked at all have the same.
+/// How often evidence is gathered and handed out again: boxes fit better than after one round, and no better after three; after
+/// many all places that are linked at all have the same.
 const ROUNDS: usize = 2;
 
 /// The power that refined maps are raised to, as shares of their range: with it the best threshold of refined maps is that

@@ -206,11 +206,8 @@ impl Pause {
     ) -> Pause {
         let (true, Some(last)) = (look.paused, last) else { return Pause::Off };
         let unfinished = last.progress.is_some_and(|progress| !progress.is_complete());
-        let ask = match self {
-            Pause::Off => unfinished || last.model.choice != look.choice(),
-            Pause::Awaiting(choice) => choice != look.choice(),
-            Pause::Still => last.model.choice != look.choice(),
-        };
+        let chosen = if let Pause::Awaiting(choice) = self { choice } else { last.model.choice };
+        let ask = chosen != look.choice() || self == Pause::Off && unfinished;
         let asked = || to_refine.try_send(Asked { stream, frame: last.frame.clone() }).is_ok();
         match self {
             _ if ask && asked() => Pause::Awaiting(look.choice()),

@@ -1,9 +1,9 @@
 //! Convolutions.
 
-use super::super::call::{Answer, Call, Missing, Size};
+use super::super::call::{Answer, Call, Missing};
 use super::super::gradient::Gradient;
 use super::linear::rows;
-use super::place::{Begin, Fit, Margin, fit, pad};
+use super::place::{Margin, pad};
 use super::window::{MOST, Window, open};
 use crate::onnx::build::{int, ints};
 
@@ -184,37 +184,15 @@ fn transposed(
     // Of the input, the last places may not have been reached by any window.
     let unreached = |axis| Some(known(&sizes, axis)? - window.reach(axis, known(&output, axis)?));
     let unreached: Option<Vec<i64>> = (0..axes).map(unreached).collect();
-    let none = vec![0; axes];
-    if let Some(unreached) = unreached {
-        // CUDA leaves one to the CPU whose paddings differ between begin and end: what one has more is cut off after it.
-        let pads: Vec<i64> =
-            window.begins.iter().zip(&window.ends).map(|(&begin, &end)| begin.min(end)).collect();
-        let missing: Vec<i64> =
-            (0..axes).map(|axis| unreached[axis] + pads[axis] - window.ends[axis]).collect();
-        let added: Vec<i64> = missing.iter().map(|&missing| missing.max(0)).collect();
-        let cut = (0..axes).map(|axis| Margin {
-            axis: axis + 2,
-            begin: pads[axis] - window.begins[axis],
-            end: missing[axis].min(0),
-        });
-        let cut: Vec<Margin> = cut.collect();
-        let mut attributes = window.attributes(&pads, &pads);
-        attributes.extend([ints("output_padding", &added), int("group", group(call)?)]);
-        let whole = call.op("ConvTranspose", &[gradient, weight], attributes);
-        return Ok(pad(call, &whole, axes + 2, &cut));
+    // CUDA leaves a transposed convolution to the CPU whose paddings differ between begin and end.
+    let even = window.begins == window.ends;
+    if let Some(unreached) = unreached.filter(|_| even) {
+        let mut attributes = window.attributes(&window.begins, &window.ends);
+        attributes.extend([ints("output_padding", &unreached), int("group", group(call)?)]);
+        return Ok(call.op("ConvTranspose", &[gradient, weight], attributes));
     }
-    // Of an open size: without paddings, and then cut and padded to the size it turns out to be.
-    let mut attributes = window.attributes(&none, &none);
-    attributes.push(int("group", group(call)?));
-    let whole = call.op("ConvTranspose", &[gradient, weight], attributes);
-    let fits = (0..axes).map(|axis| Fit {
-        axis: axis + 2,
-        begin: Begin::At(-window.begins[axis]),
-        found: Size::Of(whole.clone(), axis + 2),
-        wanted: call.size(input, axis + 2),
-    });
-    let fits: Vec<Fit> = fits.collect();
-    Ok(fit(call, &whole, axes + 2, &fits))
+    let group = group(call)?;
+    Ok(window.transposed(call, gradient, weight, group, input, call.output()?))
 }
 
 #[cfg(test)]

@@ -235,24 +235,7 @@ fn overlapping(call: &mut Call<'_, '_>, window: &Window, gradient: &str) -> Resu
     let shape = call.sizes(&sizes);
     let planes = call.op("Reshape", &[gradient, &shape], vec![]);
     let kernel = ones_kernel(call, window)?;
-    // Nothing is cut off yet: the last window may not have reached all of the padding, and CUDA leaves one to the CPU whose
-    // paddings differ between begin and end.
-    let none = vec![0; axes];
-    let attributes = window.attributes(&none, &none);
-    let reached = call.op("ConvTranspose", &[&planes, &kernel], attributes);
-    let fits = (0..axes).map(|axis| Fit {
-        axis: axis + 2,
-        begin: Begin::At(-window.begins[axis]),
-        found: match call.size(output, axis + 2) {
-            Size::Known(windows) => {
-                Size::Known(window.reach(axis, windows) + window.begins[axis] + window.ends[axis])
-            }
-            Size::Of(..) => Size::Of(reached.clone(), axis + 2),
-        },
-        wanted: call.size(input, axis + 2),
-    });
-    let fits: Vec<Fit> = fits.collect();
-    let planes = fit(call, &reached, axes + 2, &fits);
+    let planes = window.transposed(call, &planes, &kernel, 1, input, output);
     call.shaped(&planes, input)
 }
 

@@ -1,7 +1,8 @@
 //! Windows that slide over the spatial axes: what convolutions and poolings have in common.
 
-use super::super::call::{Call, Missing};
-use crate::onnx::build::ints;
+use super::super::call::{Call, Missing, Size};
+use super::place::{Begin, Fit, fit};
+use crate::onnx::build::{int, ints};
 use crate::onnx::proto::{AttributeProto, NodeProto};
 
 /// The largest kernel along one axis, stride, dilation or padding.
@@ -124,6 +125,37 @@ impl Window {
             ints("dilations", &self.dilations),
             ints("pads", &[begins, ends].concat()),
         ]
+    }
+
+    /// A gradient by what windows over `input` made, `output`, brought back to the places of `input` by the transposed
+    /// convolution. It has no paddings; what lies in them is cut off afterwards, and what no window reached is 0.
+    pub(super) fn transposed(
+        &self,
+        call: &mut Call<'_, '_>,
+        gradient: &str,
+        kernel: &str,
+        group: i64,
+        input: &str,
+        output: &str,
+    ) -> String {
+        let axes = self.axes();
+        let none = vec![0; axes];
+        let mut attributes = self.attributes(&none, &none);
+        attributes.push(int("group", group));
+        let whole = call.op("ConvTranspose", &[gradient, kernel], attributes);
+        let fits = (0..axes).map(|axis| Fit {
+            axis: axis + 2,
+            begin: Begin::At(-self.begins[axis]),
+            found: match call.size(output, axis + 2) {
+                Size::Known(windows) => {
+                    Size::Known(self.reach(axis, windows) + self.begins[axis] + self.ends[axis])
+                }
+                Size::Of(..) => Size::Of(whole.clone(), axis + 2),
+            },
+            wanted: call.size(input, axis + 2),
+        });
+        let fits: Vec<Fit> = fits.collect();
+        fit(call, &whole, axes + 2, &fits)
     }
 }
 
