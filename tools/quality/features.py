@@ -3,7 +3,7 @@
     python3 tools/quality/features.py DATASET... [--camloc PROGRAM] [--every N]
 
 As ideas.py, which see, but every row has the threshold, of those from .2 to .6, that is best for the sum of the sets: no idea loses
-for a threshold that does not suit it. Needs numpy, onnx, onnxruntime and opencv-python-headless.
+for a threshold that does not suit it. The last column has how often the map's peak lies in a true box (pointing game), set by set. Needs numpy, onnx, onnxruntime and opencv-python-headless.
 """
 
 import argparse
@@ -194,6 +194,15 @@ def less_the_border(look):
     return heat * (1 - np.maximum(ground @ unit_length(places), 0)).reshape(SIDE, SIDE)
 
 
+def blurred(look):
+    return cv2.blur(look.refined, (3, 3), borderType=cv2.BORDER_REPLICATE)
+
+
+def with_plain(look):
+    """The geometric mean of the refined map and, a third, the plain one."""
+    return shares(look.refined) ** 0.65 * resized(shares(look.raw)[None], SIDE)[0] ** 0.35
+
+
 def moved(share):
     """The plain map moved to its cells' receptive centres, 15.5 pixels to the right and down, or a share of that."""
 
@@ -229,6 +238,9 @@ ROWS = [
     ("one round", by(rounds=1), False),
     ("three rounds", by(rounds=3), False),
     ("the guide of 14 x 14 only", by(guides=(MIDDLE,)), False),
+    ("the same, three rounds", by(guides=(MIDDLE,), rounds=3), False),
+    ("the refined map blurred, 3 x 3", blurred, False),
+    ("the geometric mean of two thirds of it and a third of the plain map", with_plain, False),
     ("guides where residual blocks end", by(guides=(NARROW_MIDDLE, NARROW_FINE)), False),
     ("a walk from every place to every other", between_places, False),
     ("ridge regression of the map on finer features", ridge, False),
@@ -243,8 +255,14 @@ ROWS = [
 ]
 
 
-def boxes_of(model, picture, target):
-    """The boxes of every row at every threshold."""
+def peak_of(heat, size):
+    """Where in a picture of this size the map's peak is, as (x, y)."""
+    row, column = np.unravel_index(enlarged(heat, SQUARE).argmax(), SQUARE[::-1])
+    return (column + 0.5) * size[0] / SQUARE[0], (row + 0.5) * size[1] / SQUARE[1]
+
+
+def found(model, picture, target, truth):
+    """For every row whether its box fits a true one, at every threshold, and last whether its peak lies in one."""
     look = Look(model, picture, target)
     first = boxed(look.refined, 0.4, look.size)
     closer, offset = None, 0
@@ -253,9 +271,14 @@ def boxes_of(model, picture, target):
         closer = Look(model, part, target)
     for _, idea, is_closer in ROWS:
         seen = closer if is_closer else look
-        heat = None if seen is None else idea(seen)
-        boxes = [None if heat is None else boxed(heat, threshold, seen.size) for threshold in THRESHOLDS]
-        yield [box if box is None or not is_closer else box + offset for box in boxes]
+        if seen is None:
+            yield [False] * (len(THRESHOLDS) + 1)
+            continue
+        heat, moved_by = idea(seen), offset if is_closer else np.zeros(4)
+        boxes = [boxed(heat, threshold, seen.size) for threshold in THRESHOLDS]
+        hits = [box is not None and any(fits(box + moved_by, true) for true in truth) for box in boxes]
+        x, y = peak_of(heat, seen.size) + moved_by[:2]
+        yield [*hits, any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in truth)]
 
 
 def main():
@@ -272,19 +295,20 @@ def main():
         for group, file, target, truth in list(truths(dataset))[:: arguments.every]:
             picture = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
             groups.append(group)
-            boxes = boxes_of(model, picture, target)
-            hits.append([[box is not None and any(fits(box, true) for true in truth) for box in row] for row in boxes])
-        sets.append((groups, np.array(hits).transpose(1, 2, 0)))  # [rows, thresholds, pictures]
-    sums = sum(np.array([[mean(at, groups) for at in row] for row in hits]) for groups, hits in sets)
-    best = sums.argmax(1)
+            hits.append(list(found(model, picture, target, truth)))
+        sets.append((groups, np.array(hits).transpose(1, 2, 0)))  # [rows, thresholds and peak, pictures]
+    scores = [np.array([[mean(at, groups) for at in row] for row in hits]) for groups, hits in sets]
+    best = sum(scores)[:, :-1].argmax(1)
     columns = []
     for groups, hits in sets:
         chosen = [hits[row, at] for row, at in enumerate(best)]
         columns.append([cell(row, chosen[0], groups) for row in chosen])
-    print("| idea | at | " + " | ".join(dataset.name for dataset in arguments.datasets) + " |")
-    print("|---" * (len(columns) + 2) + "|")
-    for (title, *_), at, cells in zip(ROWS, best, zip(*columns)):
-        print(f"| {title} | {THRESHOLDS[at]} | " + " | ".join(cells) + " |")
+    names = [dataset.name for dataset in arguments.datasets]
+    print("| idea | at | " + " | ".join(names) + " | peak in a true box |")
+    print("|---" * (len(columns) + 3) + "|")
+    for row, (title, *_) in enumerate(ROWS):
+        peaks = " / ".join(f"{100 * score[row, -1]:.1f}" for score in scores)
+        print(f"| {title} | {THRESHOLDS[best[row]]} | " + " | ".join(column[row] for column in columns) + f" | {peaks} |")
 
 
 def mean(hits, groups):
