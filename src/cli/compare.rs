@@ -15,7 +15,7 @@ use camloc::source::read_photo;
 use super::arguments::ExplainArgs;
 use super::report::{Report, count};
 use super::settings::Settings;
-use super::{Context, assemble, usage};
+use super::{Context, assemble, offered, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Methods, such as gradcam,layercam, or `all` that the model allows [default: a handful, --method first]
-    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', value_parser = offered::methods("all"), hide_possible_values = true)]
     methods: Vec<String>,
     /// Classes, a row each, such as cat,dog [default: the two best]
     #[arg(long = "classes", value_name = "NAME,NAME", value_delimiter = ',')]

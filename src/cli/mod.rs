@@ -16,6 +16,7 @@ mod label;
 mod live;
 mod masks;
 mod models;
+mod offered;
 mod overlaid;
 mod providers;
 mod report;
