@@ -6,12 +6,15 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use camloc::assets::{Asset, Store};
+use camloc::compare::{self, explain_by_all};
+use camloc::eval::check;
 use camloc::explain::{Method, Request, explain};
 use camloc::frame::Picture;
 use camloc::model::Classifier;
 use camloc::onnx::load::{encode, load};
 use camloc::pipeline::Explainer;
 use camloc::runtime::{Options, Session, init};
+use camloc::source::Stop;
 use serde_json::Value;
 
 /// How far a map may be from the reference, as a share of the reference's range. Grad-CAM++ and XGrad-CAM divide by
@@ -60,7 +63,7 @@ fn distance(found: &[f32], expected: &[f32], any_sign: bool) -> f32 {
     most / (high - low).max(f32::MIN_POSITIVE)
 }
 
-fn check(network: &str) {
+fn agrees(network: &str) {
     let store = Store::open().unwrap();
     init(&store.get(Asset::OnnxRuntime, &mut |_| ()).unwrap()).unwrap();
     let manifest: Value =
@@ -107,17 +110,17 @@ fn check(network: &str) {
 
 #[test]
 fn a_residual_network_with_squeeze_and_excitation() {
-    check("residual");
+    agrees("residual");
 }
 
 #[test]
 fn a_plain_network_with_two_linear_layers() {
-    check("plain");
+    agrees("plain");
 }
 
 #[test]
 fn a_vision_transformer() {
-    check("vit");
+    agrees("vit");
 }
 
 #[test]
@@ -127,8 +130,7 @@ fn a_window_goes_from_one_method_to_the_next_and_comes_around() {
     let classifier = Classifier::open(&golden().join("residual.onnx"), None).unwrap();
     let request = Request { top_k: 1, ..Request::default() };
     let mut explainer = Explainer::switchable(classifier, &request, &Options::default()).unwrap();
-    let byte = |at: u32| (at * 37 % 251) as u8;
-    let picture = Picture::from_rgb(48, 40, (0..48 * 40 * 3).map(byte).collect()).unwrap();
+    let picture = picture();
     let mut seen = Vec::new();
     let mut maps = Vec::new();
     for _ in 0..=Method::all().count() {
@@ -139,4 +141,41 @@ fn a_window_goes_from_one_method_to_the_next_and_comes_around() {
     }
     let expected: Vec<&str> = Method::all().map(Method::name).chain(["cam"]).collect();
     assert_eq!(seen, expected);
+}
+
+#[test]
+fn what_was_found_before_a_stop_is_kept() {
+    let store = Store::open().unwrap();
+    init(&store.get(Asset::OnnxRuntime, &mut |_| ()).unwrap()).unwrap();
+    let classifier = Classifier::open(&golden().join("residual.onnx"), None).unwrap();
+    let picture = picture();
+    let methods: Vec<Option<Method>> =
+        vec![Some(Method::GradCam), Some(Method::LayerCam), Some(Method::HiResCam)];
+
+    let stop = Stop::new();
+    let plan = compare::Plan { methods: methods.clone(), steps: 1, ..compare::Plan::default() };
+    let sheet = explain_by_all(&classifier, (&picture, "waves"), &plan, &stop, |_| stop.stop()).unwrap();
+    let names: Vec<&str> = sheet.columns.iter().map(|column| &*column.method).collect();
+    assert_eq!(names, ["gradcam"]);
+
+    let stop = Stop::new();
+    let (request, options) = (Request::default(), Options::default());
+    let plan = check::Plan { request, options, methods, steps: 1, seed: 0 };
+    let mut told = 0;
+    let checked = check::check(&classifier, &[picture], &plan, &stop, |_| {
+        told += 1;
+        if told == 2 {
+            stop.stop();
+        }
+    })
+    .unwrap();
+    let names: Vec<&str> = checked.methods.iter().map(|method| &*method.method).collect();
+    assert_eq!(names, ["gradcam", "layercam"]);
+    assert_eq!((checked.agreement.len(), checked.methods[1].forgetting.len()), (2, checked.shuffled.len()));
+}
+
+/// 48 x 40 pixels.
+fn picture() -> Picture {
+    let byte = |at: u32| (at * 37 % 251) as u8;
+    Picture::from_rgb(48, 40, (0..48 * 40 * 3).map(byte).collect()).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use camloc::compare::small;
 use camloc::eval::check::{Checked, CheckedMethod, Plan, Verdict, check};
 use camloc::eval::scorer::Areas;
@@ -12,6 +12,7 @@ use camloc::sink::{check_outputs, write_file};
 use camloc::source::{FrameSource, ImageSource, Stop, read_photo};
 
 use super::arguments::{BlackBoxArgs, ModelArgs, results_file};
+use super::report::count;
 use super::{Context, assemble, compare, offered, usage};
 
 #[derive(Debug, clap::Args)]
@@ -66,8 +67,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     if args.limit == 0 {
         return Err(usage(anyhow!("--limit 0 leaves no photo to check: use 1 or more")));
     }
+    let stop = assemble::stop_on_ctrl_c()?;
     let (store, report) = (assemble::store()?, &context.report);
-    let photos = photos(&args, context)?;
+    let photos = photos(&args, &stop, context)?;
     assemble::library(&settings, &store, report)?;
     let classifier = assemble::classifier(&settings, &store, report)?;
     let plan = Plan {
@@ -78,23 +80,26 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         seed: args.seed,
     };
     let bar = report.steps(plan.methods.len(), "methods");
-    let checked = check(&classifier, &photos, &plan, |_| bar.inc(1))?;
+    let checked = check(&classifier, &photos, &plan, &stop, |_| bar.inc(1))?;
     bar.finish_and_clear();
+    if checked.methods.is_empty() {
+        bail!("stopped before a method was checked");
+    }
     let json = || serde_json::to_string_pretty(&checked).map(|text| text + "\n");
     match args.json.as_deref() {
-        Some(path) if path == Path::new("-") => Ok(io::stdout().write_all(json()?.as_bytes())?),
+        Some(path) if path == Path::new("-") => io::stdout().write_all(json()?.as_bytes())?,
         Some(path) => {
             write_file(path, json()?.as_bytes())?;
-            Ok(print(&checked, &mut io::stdout().lock())?)
+            print(&checked, &mut io::stdout().lock())?;
         }
-        None => Ok(print(&checked, &mut io::stdout().lock())?),
+        None => print(&checked, &mut io::stdout().lock())?,
     }
+    compare::say_if_stopped(&stop, checked.methods.len(), plan.methods.len())
 }
 
 /// The photos, made small; of several, one that can't be read is reported and left out.
-fn photos(args: &Wish, context: &Context) -> Result<Vec<Picture>> {
-    // Nothing is written before the end: Ctrl-C may simply end the program.
-    let source = ImageSource::open(&args.photos, &Stop::new())?;
+fn photos(args: &Wish, stop: &Stop, context: &Context) -> Result<Vec<Picture>> {
+    let source = ImageSource::open(&args.photos, stop)?;
     let paths = &source.info().photos;
     if let Some(json) = &args.json {
         let inputs: Vec<&Path> =
@@ -140,10 +145,6 @@ fn print(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn print_forgetting(

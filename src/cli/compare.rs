@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use camloc::compare::{Plan, SideBySide, explain_by_all};
 use camloc::explain::Method;
 use camloc::frame::Picture;
@@ -10,7 +10,7 @@ use camloc::model::Labels;
 use camloc::picture::{write_jpeg, write_png};
 use camloc::render::HeatScale;
 use camloc::sink::{SinkError, check_outputs, write_file};
-use camloc::source::read_photo;
+use camloc::source::{Stop, read_photo};
 
 use super::arguments::ExplainArgs;
 use super::report::{Report, count};
@@ -93,6 +93,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     if args.photo != Path::new("-") {
         check_outputs(&[&args.output], &[&args.photo])?;
     }
+    let stop = assemble::stop_on_ctrl_c()?;
     let photo = read_photo(&args.photo)?;
     let (store, report) = (assemble::store()?, &context.report);
     assemble::library(&settings, &store, report)?;
@@ -115,8 +116,11 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         Some(name) if args.photo != Path::new("-") => name.to_string_lossy().into_owned(),
         _ => "a photo".to_owned(),
     };
-    let all = explain_by_all(&classifier, (&photo, &name), &plan, |_| bar.inc(1))?;
+    let all = explain_by_all(&classifier, (&photo, &name), &plan, &stop, |_| bar.inc(1))?;
     bar.finish_and_clear();
+    if all.columns.is_empty() {
+        bail!("stopped before the photo was explained");
+    }
     let bytes = match form {
         Form::Html => all.html()?.into_bytes(),
         Form::Png | Form::Jpeg => {
@@ -125,7 +129,16 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         }
     };
     write_file(&args.output, &bytes)?;
-    Ok(say(&all, &args.output, report)?)
+    say(&all, &args.output, report)?;
+    say_if_stopped(&stop, all.columns.len(), plan.methods.len())
+}
+
+/// What was done before Ctrl-C is kept, and is not all that was asked for.
+pub(super) fn say_if_stopped(stop: &Stop, done: usize, of: usize) -> Result<()> {
+    match stop.is_stopped() && done < of {
+        true => bail!("stopped after {done} of {}", count(of, "method")),
+        false => Ok(()),
+    }
 }
 
 /// The class that a name means, or all whose names have it as a word: of the cats, the photo decides.

@@ -13,6 +13,7 @@ use crate::model::Classifier;
 use crate::pipeline::{Explainer, ExplainerError};
 use crate::render::{Colormap, Style};
 use crate::runtime::{Options, RuntimeError};
+use crate::source::Stop;
 
 /// How many of the most probable classes the title names.
 const NAMED: usize = 3;
@@ -56,7 +57,8 @@ impl Default for Plan {
 }
 
 /// Explains one photo by each method of the plan, one after the other; `done` hears of each. A method that this model
-/// does not allow gets the reason in place of its cells. [`crate::runtime::init`] must have been called.
+/// does not allow gets the reason in place of its cells. Once stopped, those that are left are left out.
+/// [`crate::runtime::init`] must have been called.
 ///
 /// # Errors
 ///
@@ -65,6 +67,7 @@ pub fn explain_by_all(
     classifier: &Classifier,
     (photo, name): (&Picture, &str),
     plan: &Plan,
+    stop: &Stop,
     mut done: impl FnMut(&Column),
 ) -> Result<SideBySide, ExplainerError> {
     let (shown, scale) = small(photo);
@@ -82,7 +85,7 @@ pub fn explain_by_all(
         scorer,
         localizer: Localizer::new(localize),
     };
-    for &method in &plan.methods {
+    for &method in plan.methods.iter().take_while(|_| !stop.is_stopped()) {
         if let Some(column) = maker.column(method, &all)? {
             done(&column);
             all.columns.push(column);

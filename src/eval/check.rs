@@ -14,6 +14,7 @@ use crate::maps::ClassMap;
 use crate::model::Classifier;
 use crate::pipeline::{Explainer, ExplainerError};
 use crate::runtime::{Options, RuntimeError};
+use crate::source::Stop;
 use crate::view::View;
 
 /// Side of the map of chance: what the last layer of usual networks has.
@@ -128,7 +129,7 @@ struct Case<'a> {
 type Placed = (ClassMap, View);
 
 /// Checks methods on photos; `done` hears of each method. A method that this model does not allow is told as refused.
-/// [`crate::runtime::init`] must have been called.
+/// Once stopped, the method at hand is left out, and all after it. [`crate::runtime::init`] must have been called.
 ///
 /// # Errors
 ///
@@ -137,13 +138,14 @@ pub fn check(
     classifier: &Classifier,
     photos: &[Picture],
     plan: &Plan,
+    stop: &Stop,
     mut done: impl FnMut(&CheckedMethod),
 ) -> Result<Checked, ExplainerError> {
-    let mut checker = Checker::new(classifier, photos, plan)?;
+    let mut checker = Checker::new(classifier, photos, plan, stop)?;
     let mut methods: Vec<CheckedMethod> = Vec::new();
     let mut grids: Vec<Grids> = Vec::new();
     for &method in &plan.methods {
-        let (checked, grid) = checker.method(method)?;
+        let Some((checked, grid)) = checker.method(method)? else { break };
         if methods.iter().any(|earlier| earlier.method == checked.method) {
             continue;
         }
@@ -182,6 +184,7 @@ struct Checker<'a> {
     weights: Vec<String>,
     shuffled: Vec<usize>,
     normalizer: Normalizer,
+    stop: &'a Stop,
     /// What the model takes for nothing, and what maps cover, once the first method has been heard.
     seen: Option<([u8; 3], Vec<View>)>,
 }
@@ -191,6 +194,7 @@ impl<'a> Checker<'a> {
         classifier: &'a Classifier,
         photos: &'a [Picture],
         plan: &'a Plan,
+        stop: &'a Stop,
     ) -> Result<Checker<'a>, ExplainerError> {
         let mut scorer = Scorer::new(classifier, &plan.options)?;
         let mut cases = Vec::new();
@@ -212,10 +216,11 @@ impl<'a> Checker<'a> {
         shuffled.retain(|&count| (1..=weights.len()).contains(&count));
         shuffled.dedup();
         let normalizer = Normalizer::default();
-        Ok(Checker { classifier, plan, scorer, cases, weights, shuffled, normalizer, seen: None })
+        Ok(Checker { classifier, plan, scorer, cases, weights, shuffled, normalizer, stop, seen: None })
     }
 
-    fn method(&mut self, method: Option<Method>) -> Result<(CheckedMethod, Grids), ExplainerError> {
+    /// `None` where it was stopped.
+    fn method(&mut self, method: Option<Method>) -> Result<Option<(CheckedMethod, Grids)>, ExplainerError> {
         let mut checked = CheckedMethod {
             method: method.map_or("auto", Method::name).to_owned(),
             refused: None,
@@ -229,11 +234,11 @@ impl<'a> Checker<'a> {
             Ok(explainer) => explainer,
             Err(error) => {
                 checked.refused = Some(error.to_string());
-                return Ok((checked, self.cases.iter().map(|_| None).collect()));
+                return Ok(Some((checked, self.cases.iter().map(|_| None).collect())));
             }
         };
         checked.method = explainer.explanation().method.clone();
-        let maps = self.maps(&mut explainer)?;
+        let Some(maps) = self.maps(&mut explainer)? else { return Ok(None) };
         let fill = explainer.neutral_colour();
         drop(explainer);
         let views = maps.iter().map(|(_, view)| *view).collect();
@@ -245,7 +250,7 @@ impl<'a> Checker<'a> {
             let mut forgetful = self.classifier.clone();
             shuffle(&mut forgetful.model, &self.weights[..count], self.plan.seed);
             let mut explainer = Explainer::new(forgetful, &request, &self.plan.options)?;
-            let maps = self.maps(&mut explainer)?;
+            let Some(maps) = self.maps(&mut explainer)? else { return Ok(None) };
             let pairs: Vec<(f64, f64)> =
                 grids.iter().zip(self.grids(&maps)).filter_map(|(a, b)| likeness(a, &b)).collect();
             checked.forgetting.push(Likeness {
@@ -257,17 +262,19 @@ impl<'a> Checker<'a> {
         if grids.iter().any(Option::is_some) {
             checked.verdict = Verdict::of(&checked.forgetting, &self.shuffled, self.weights.len());
         }
-        Ok((checked, grids))
+        Ok(Some((checked, grids)))
     }
 
-    /// A map for each case.
-    fn maps(&self, explainer: &mut Explainer) -> Result<Vec<Placed>, ExplainerError> {
+    /// A map for each case; `None` where it was stopped.
+    fn maps(&self, explainer: &mut Explainer) -> Result<Option<Vec<Placed>>, ExplainerError> {
         let mut maps = Vec::new();
-        let explained = self.cases.iter().map(|case| {
+        let mut explain = |case: &Case<'_>| {
             let view = explainer.explain_class(case.photo, Some(case.class), &mut maps)?;
             let nothing = ClassMap { class_id: case.class, score: 0.0, height: 0, width: 0, values: vec![] };
             Ok((maps.first().cloned().unwrap_or(nothing), view))
-        });
+        };
+        let explained =
+            self.cases.iter().map(|case| (!self.stop.is_stopped()).then(|| explain(case)).transpose());
         explained.collect::<Result<_, _>>().map_err(|source| failed(self.classifier, source))
     }
 
