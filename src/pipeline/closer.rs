@@ -23,8 +23,8 @@ const FINER: usize = 4;
 const MOST: usize = 224;
 
 /// The power that what is seen is raised to, as shares of its peak. What is cut out fills the picture, and its boxes fit best at
-/// a threshold of 0.25; with this power that is 0.4, as it is for whole pictures, so one threshold serves both.
-const POWER: f32 = 0.66;
+/// a threshold of 0.3; with this power that is 0.4, as it is for whole pictures, so one threshold serves both.
+const POWER: f32 = 0.75;
 
 /// Says what to look at again, and lays what was seen there into the map; keeps its buffers.
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl Part {
 
 impl Closer {
     /// The part of a picture of this size to look at again, by a map of the part of it that is `view`. `None` where the map
-    /// marks nothing.
+    /// marks nothing, or so much that a second look would see no more than the first one.
     pub(super) fn part(&mut self, map: &ClassMap, view: View, size: (u32, u32)) -> Option<Part> {
         self.localizer.settings = Settings { min_score: 0.0, ..Settings::default() };
         self.localizer.locate(std::slice::from_ref(map), view, size, &mut self.found);
@@ -74,7 +74,8 @@ impl Closer {
         };
         let (left, width) = along(bbox.x0, bbox.x1, view.x, view.width, size.0, grid.0);
         let (top, height) = along(bbox.y0, bbox.y1, view.y, view.height, size.1, grid.1);
-        Some(Part { grid, left, top, width, height })
+        let part = Part { grid, left, top, width, height };
+        ((width, height) != grid).then_some(part)
     }
 
     /// Puts the map of a part in place of a map: finer cells over the same view, 0 outside of the part. Class, score and peak
@@ -127,6 +128,14 @@ mod tests {
         let view = part.within(View::whole(560, 280));
         assert!((view.x + view.width / 2.0 - 280.0).abs() < 6.0, "{view:?}");
         assert!((140.0..=160.0).contains(&view.width) && (70.0..=80.0).contains(&view.height), "{view:?}");
+    }
+
+    #[test]
+    fn what_fills_the_picture_is_not_looked_at_again() {
+        let (whole, wide) = (View::whole(280, 280), View { x: 0.0, y: -140.0, width: 560.0, height: 560.0 });
+        assert_eq!(Closer::default().part(&hot(4, 4, 20), whole, (280, 280)), None);
+        // The same in a letterbox, of which half is no picture.
+        assert!(Closer::default().part(&hot(4, 4, 20), wide, (560, 280)).is_some());
     }
 
     #[test]
