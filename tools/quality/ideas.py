@@ -293,11 +293,16 @@ def truths(dataset):
         yield image.rpartition("/")[0] or image, dataset / "images" / image, target, boxes
 
 
-def fits(box, truth):
+def overlap(box, truth):
+    """Intersection over union."""
     width, height = (min(box[2 + i], truth[2 + i]) - max(box[i], truth[i]) for i in (0, 1))
     shared = max(width, 0) * max(height, 0)
     area = sum((b[2] - b[0]) * (b[3] - b[1]) for b in (box, truth))
-    return shared >= 0.5 * (area - shared)
+    return shared / (area - shared)
+
+
+def fits(box, truth):
+    return overlap(box, truth) >= 0.5
 
 
 def cell(hits, first, groups):
