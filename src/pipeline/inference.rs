@@ -52,23 +52,17 @@ impl<'a> Inference<'a> {
             let look = self.controls.look();
             // What a model says without a region is asked picture by picture.
             let most = if look.what_if || look.counterfactual { 1 } else { self.explainer.batch() };
-            match incoming.next(most) {
-                Next::End => break,
-                Next::Refine(still) => {
-                    self.follow_keys();
-                    if !self.refine(still, to_draw)? {
-                        break;
-                    }
-                }
-                Next::Explain(asked) => {
-                    self.follow_keys();
-                    if !self.explain_all(asked, to_draw)? {
-                        break;
-                    }
-                }
+            let next = incoming.next(most);
+            self.follow_keys();
+            let go_on = match next {
+                Next::End => false,
+                Next::Refine(still) => self.refine(still, to_draw)?,
+                Next::Explain(asked) => self.explain_all(asked, to_draw)?,
+            };
+            if !go_on {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// Follows what the window's keys ask of the explainer, or has another one take over.
