@@ -34,10 +34,15 @@ impl Log {
     pub(super) fn read(stderr: impl Read, header_to: &Sender<Header>, marks: &Sender<Mark>) -> Log {
         let mut log = Log::default();
         let (mut in_output, mut announced) = (false, false);
+        let mut tick = None;
         let (mut lines, mut line) = (BufReader::new(stderr), Vec::new());
         while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
             match LogLine::parse(&String::from_utf8_lossy(&line)) {
-                LogLine::Frame { time, width, height } => {
+                LogLine::TimeBase(over, under) => tick = Some((over, under)),
+                LogLine::Frame { ticks, time, width, height } => {
+                    // The time in seconds has six digits in all: after the first hours frames would share one.
+                    let exact = ticks.zip(tick).map(|(ticks, (over, under))| ticks as f64 * over / under);
+                    let time = exact.or(time);
                     if !announced {
                         log.header.size = (width, height);
                         announced = header_to.send(log.header.clone()).is_ok();
@@ -88,8 +93,10 @@ pub(super) struct Mark {
 /// A line of ffmpeg's log (`-loglevel level+info`, filter `showinfo`).
 #[derive(Debug, PartialEq)]
 enum LogLine<'a> {
-    /// A frame follows on stdout: its time in seconds (if any) and size.
-    Frame { time: Option<f64>, width: u32, height: u32 },
+    /// How many seconds a tick of the frames that follow has, as a fraction.
+    TimeBase(f64, f64),
+    /// A frame follows on stdout: its time in ticks and, to six digits, in seconds (if any), and its size.
+    Frame { ticks: Option<i64>, time: Option<f64>, width: u32, height: u32 },
     /// The input's declared duration.
     Duration(Duration),
     /// A stream of moving pictures, with its declared rate.
@@ -107,13 +114,14 @@ enum LogLine<'a> {
 impl LogLine<'_> {
     /// Reads one line.
     fn parse(line: &str) -> LogLine<'_> {
-        if let Some((_, info)) = line.split_once(" pts_time:") {
-            return frame(info).unwrap_or(LogLine::Other);
+        if let Some((before, info)) = line.split_once(" pts_time:") {
+            return frame(before, info).unwrap_or(LogLine::Other);
         }
         let (level, text) = split_level(line.trim_end());
         match level {
             "error" | "fatal" | "panic" => LogLine::Error(text),
             "info" if text.starts_with("Output #") => LogLine::Output,
+            "info" if text.starts_with("config in ") => time_base(text).unwrap_or(LogLine::Other),
             "info" => stream(text.trim_start()),
             _ => LogLine::Other,
         }
@@ -134,13 +142,22 @@ fn split_level(line: &str) -> (&str, &str) {
     (level, rest)
 }
 
-/// `0.04 pos: 123 fmt:yuv420p sar:1/1 s:640x360 i:P …`, from after `pts_time:`.
-fn frame(info: &str) -> Option<LogLine<'static>> {
+/// `config in time_base: 1/15360, frame_rate: 30/1`.
+fn time_base(text: &str) -> Option<LogLine<'static>> {
+    let (_, ratio) = text.split_once("time_base: ")?;
+    let (over, under) = ratio.split(',').next()?.split_once('/')?;
+    let (over, under): (u32, u32) = (over.parse().ok()?, under.parse().ok()?);
+    (over > 0 && under > 0).then(|| LogLine::TimeBase(over.into(), under.into()))
+}
+
+/// `… n:   1 pts:   1024`, and `0.04 pos: 123 fmt:yuv420p sar:1/1 s:640x360 i:P …` from after `pts_time:`.
+fn frame(before: &str, info: &str) -> Option<LogLine<'static>> {
+    let ticks = before.rsplit_once("pts:").and_then(|(_, ticks)| ticks.trim().parse().ok());
     let mut words = info.split_whitespace();
     let time = words.next()?.parse().ok().filter(|t: &f64| t.is_finite());
     let size = words.find_map(|word| word.strip_prefix("s:"))?;
     let (width, height) = size.split_once('x')?;
-    Some(LogLine::Frame { time, width: width.parse().ok()?, height: height.parse().ok()? })
+    Some(LogLine::Frame { ticks, time, width: width.parse().ok()?, height: height.parse().ok()? })
 }
 
 /// `Duration: …` or `Stream #0:0…: Video: …` of the input.
@@ -173,17 +190,38 @@ fn duration(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossbeam_channel::bounded;
     use proptest::prelude::*;
 
     #[test]
     fn a_showinfo_line_gives_time_and_size_in_old_and_new_ffmpeg() {
         let old = "[Parsed_showinfo_0 @ 0x5] [info] n:   1 pts:   1024 pts_time:0.1     pos:     8414 fmt:yuv420p sar:1/1 s:320x240 i:P iskey:0 type:B ";
         let new = "[Parsed_showinfo_0 @ 0x7] [info] n:   1 pts:   1024 pts_time:0.1     duration:   1024 duration_time:0.1     fmt:yuv420p cl:left sar:1/1 s:320x240 i:P iskey:0 type:B ";
-        let frame = LogLine::Frame { time: Some(0.1), width: 320, height: 240 };
+        let frame = LogLine::Frame { ticks: Some(1024), time: Some(0.1), width: 320, height: 240 };
         assert_eq!(LogLine::parse(old), frame);
         assert_eq!(LogLine::parse(new), frame);
-        let without = new.replace("pts_time:0.1 ", "pts_time:NOPTS ");
-        assert_eq!(LogLine::parse(&without), LogLine::Frame { time: None, width: 320, height: 240 });
+        let without = new.replace("pts:   1024 pts_time:0.1 ", "pts:  NOPTS pts_time:NOPTS ");
+        let frame = LogLine::Frame { ticks: None, time: None, width: 320, height: 240 };
+        assert_eq!(LogLine::parse(&without), frame);
+    }
+
+    #[test]
+    fn times_late_in_a_long_video_are_exact() {
+        let config = "[Parsed_showinfo_0 @ 0x5] [info] config in time_base: 1/15360, frame_rate: 30/1\n";
+        let line = |ticks| {
+            format!(
+                "[Parsed_showinfo_0 @ 0x5] [info] n: 1 pts:{ticks} pts_time:12000.1 fmt:rgb24 s:2x2 i:P\n"
+            )
+        };
+        let times = |log: String| -> Vec<f64> {
+            let ((header, _header), (marks, marked)) = (bounded(1), bounded(4));
+            Log::read(log.as_bytes(), &header, &marks);
+            drop(marks);
+            marked.iter().map(|mark: Mark| mark.time.unwrap()).collect()
+        };
+        let lines = [line(184_321_024), line(184_321_536)].concat();
+        assert_eq!(times(format!("{config}{lines}")), [184_321_024.0 / 15360.0, 184_321_536.0 / 15360.0]);
+        assert_eq!(times(lines), [12000.1, 12000.1], "an ffmpeg that does not say what a tick is");
     }
 
     #[test]
