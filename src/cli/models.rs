@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use camloc::explain::{self, Request};
+use camloc::explain::{self, ExplainError, Request};
 use camloc::model::Classifier;
 
 use super::{Context, assemble};
@@ -63,6 +63,9 @@ fn describe(out: &mut impl Write, mut model: Classifier) -> Result<()> {
         Ok(found) => {
             let size = found.map_size.map(|(h, w)| format!(", maps {h}x{w}")).unwrap_or_default();
             writeln!(out, "  {} classes, {} at {}{size}", found.classes, found.method, found.layer)?;
+        }
+        Err(ExplainError::AlreadyExplained { .. }) => {
+            writeln!(out, "  explains itself already: `camloc inspect` says how")?;
         }
         Err(error) => writeln!(out, "  {error}")?,
     }

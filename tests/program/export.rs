@@ -130,3 +130,15 @@ fn wrong_wishes_are_refused_with_the_way_out() {
     assert_refused(&wish(&["--input", "mask=1"]), 2, &["mask", "its inputs are"]);
     assert!(!Path::new("never.onnx").exists());
 }
+
+#[test]
+fn the_model_itself_is_not_written_over_and_its_export_is_listed() {
+    let folder = folder();
+    let (plain, out) = (folder.path().join("plain.onnx"), folder.path().join("out.onnx"));
+    std::fs::copy(golden("plain.onnx"), &plain).unwrap();
+    let whole = std::fs::read(&plain).unwrap();
+    assert_refused(&run(["export", text(&plain), "-o", text(&plain)]), 1, &["plain.onnx", "another name"]);
+    assert!(std::fs::read(&plain).unwrap() == whole);
+    stdout(&run(["export", text(&plain), "-o", text(&out)]));
+    assert!(stdout(&run(["models", text(&out)])).contains("explains itself already"));
+}
