@@ -156,7 +156,7 @@ impl<'a> Job<'a> {
             report.stats(&stats);
         }
         let summary = ended?;
-        for finished in &summary.outputs {
+        for finished in summary.outputs.iter().filter(|finished| finished.frames > 0) {
             if let Some(path) = &finished.path {
                 report.note(format_args!("wrote {} ({})", path.display(), count(finished.frames, unit)));
             }

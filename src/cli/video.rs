@@ -156,6 +156,9 @@ fn overlays(
 
 /// What is said of a run that did not come to the end of its videos.
 fn stopped(frames: u64, of: Option<u64>, overlays: &[Option<PathBuf>]) -> anyhow::Error {
+    if frames == 0 {
+        return anyhow!("stopped before the first frame was done");
+    }
     let of = of.map(|frames| format!(" of about {frames}")).unwrap_or_default();
     let paths = overlaid::paths(overlays).iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
     let kept = match &*paths {

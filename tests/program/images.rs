@@ -173,31 +173,3 @@ fn the_one_file_that_is_written_is_named() {
     assert!(said.contains("stdin.cam.png (1 photo)"), "{said}");
     assert_eq!(names_in(folder.path()), ["chelsea.cam.png", "stdin.cam.png"]);
 }
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_photo_interrupted_by_ctrl_c_is_not_said_to_be_written() {
-    let folder = folder();
-    let out = folder.path().join("rise.png");
-    let mut command = camloc();
-    command.args(["image", text(&cat()), "--method", "rise", "--rise-masks", "1000000", "-o", text(&out)]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Once it watches for Ctrl-C, SIGINT is in the mask of the signals that it catches.
-    let status = format!("/proc/{}/status", child.id());
-    let watches = || {
-        let status = fs::read_to_string(&status).unwrap();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
-        u64::from_str_radix(&caught, 16).unwrap() & 0b10 != 0
-    };
-    let begun = std::time::Instant::now();
-    while !watches() {
-        assert!(begun.elapsed().as_secs() < 60, "it watches for Ctrl-C");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupt.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_refused(&output, 1, &["stopped before the first photo was explained"]);
-    assert!(!String::from_utf8_lossy(&output.stderr).contains("wrote"));
-    assert_eq!(names_in(folder.path()), [""; 0]);
-}

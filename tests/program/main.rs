@@ -14,6 +14,7 @@ mod demo;
 mod eval;
 mod export;
 mod images;
+mod interrupted;
 mod label;
 mod many_passes;
 mod masks;
