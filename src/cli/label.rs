@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs};
 use super::eval::subject::{self, decimal, hex};
-use super::report::count;
+use super::report::{Report, count};
 use super::settings::Settings;
 use super::{Context, assemble, usage};
 
@@ -90,6 +90,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     assemble::library(&settings, &store, report)?;
     let (explainer, fingerprint) = subject::explainer(&settings, &store, report)?;
     let input = gather_input(&wish, &explainer)?;
+    say_taken_for(&wish, &input, &explainer, report);
     if input.beside > 0 {
         report
             .note(format_args!("left out {} in no folder of these classes", count(input.beside, "picture")));
@@ -153,6 +154,21 @@ fn gather_input(wish: &Wish, explainer: &Explainer) -> Result<Input> {
             other => other.into(),
         },
     )
+}
+
+/// Says which class of the model a name stands for that is not called so, and was not told what it stands for.
+fn say_taken_for(wish: &Wish, input: &Input, explainer: &Explainer, report: &Report) {
+    let told = |class: &str| wish.aliases.iter().any(|alias| alias.starts_with(&format!("{class}=")));
+    for class in input.classes.iter().filter(|class| !told(&class.name)) {
+        let [id] = *class.accepted else { continue };
+        let called = explainer.labels().name(id);
+        if !called.eq_ignore_ascii_case(&class.name.replace('_', " ")) {
+            let name = &class.name;
+            report.note(format_args!(
+                "\"{name}\" is taken for the model's \"{called}\"; --alias \"{name}=NAME|ID\" says otherwise"
+            ));
+        }
+    }
 }
 
 /// All that is written on sheets and in the window.

@@ -2,23 +2,31 @@
 //!
 //! One JSON object a line: first which run it is, then an [`Entry`] for each sample as it is done.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::record::Entry;
+use crate::sink::SinkError;
 
 /// The file's name in a report's folder.
 pub const FILE: &str = "journal.jsonl";
 
 /// The journal can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the journal {} can't be written: {}", .path.display(), .source.kind())]
-pub struct JournalError {
-    path: PathBuf,
-    source: std::io::Error,
+pub enum JournalError {
+    /// The disk does not let us.
+    #[error(transparent)]
+    Disk(SinkError),
+    /// Two runs would write over each other.
+    #[error("{} is written by another run: wait for it, or give another --report", .0.display())]
+    InUse(PathBuf),
+}
+
+fn failed(path: &Path, source: std::io::Error) -> JournalError {
+    JournalError::Disk(SinkError::writing(path, source))
 }
 
 /// The first line.
@@ -54,10 +62,14 @@ impl Journal {
     /// A last line that was cut short is dropped.
     pub fn open(folder: &Path, run: &str) -> Result<(Journal, Found), JournalError> {
         let path = folder.join(FILE);
-        let failed = |source| JournalError { path: path.clone(), source };
+        let failed = |source| failed(&path, source);
         std::fs::create_dir_all(folder).map_err(failed)?;
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = options.map_err(failed)?;
+        // Where files can't be locked, runs go on as they did.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(JournalError::InUse(path));
+        }
         let head = Head { camloc_eval: 1, run: run.to_owned() };
         let empty = file.metadata().map_err(failed)?.len() == 0;
         let (length, found) = match read(&file, &head, &mut |_| {}).map_err(failed)? {
@@ -81,7 +93,7 @@ impl Journal {
             read(&self.file, &self.head, &mut each)?;
             self.file.seek(SeekFrom::End(0))
         };
-        replay().map(|_| ()).map_err(|source| JournalError { path: self.path.clone(), source })
+        replay().map(|_| ()).map_err(|source| failed(&self.path, source))
     }
 
     /// Adds an entry.
@@ -96,7 +108,7 @@ impl Journal {
             // In one piece: what a killed process leaves is a line or less.
             file.write_all(&text)
         };
-        write(&mut self.file).map_err(|source| JournalError { path: self.path.clone(), source })
+        write(&mut self.file).map_err(|source| failed(&self.path, source))
     }
 }
 
@@ -156,12 +168,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mut journal, _) = Journal::open(&folder.path().join("deep/er"), "a").unwrap();
         journal.add(&entry("one")).unwrap();
+        assert!(matches!(Journal::open(&folder.path().join("deep/er"), "b"), Err(JournalError::InUse(_))));
+        drop(journal);
         let (mut journal, found) = Journal::open(&folder.path().join("deep/er"), "b").unwrap();
         assert_eq!((found, done(&mut journal)), (Found::AnotherRun, vec![]));
         let file = folder.path().join("file");
         std::fs::write(&file, "x").unwrap();
-        assert!(
-            Journal::open(&file, "a").unwrap_err().to_string().contains("journal.jsonl can't be written")
-        );
+        let said = Journal::open(&file, "a").unwrap_err().to_string();
+        assert!(said.contains("file/journal.jsonl cannot be written"), "{said}");
     }
 }

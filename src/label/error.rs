@@ -78,6 +78,9 @@ pub enum LabellingError {
          the file away to begin anew", .0.display()
     )]
     OtherReview(PathBuf),
+    /// Two runs would write over each other's decisions.
+    #[error("{} is written by another run: wait for it, or choose another name for the dataset", .0.display())]
+    InUse(PathBuf),
     /// Another file has the journal's name.
     #[error("{} is no journal of camloc label: move it away, or choose another name for the dataset", .0.display())]
     NotAJournal(PathBuf),

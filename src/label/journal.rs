@@ -1,7 +1,7 @@
 //! What was found and decided so far, a line each, in a file beside the dataset.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Seek, SeekFrom, Write, read_to_string};
 use std::path::{Path, PathBuf};
 
@@ -66,7 +66,7 @@ impl Journal {
     /// begun anew, unless someone's decisions are in it. A last line that was cut short is dropped.
     ///
     /// # Errors
-    /// If it can't be read or written, or holds the decisions of another run.
+    /// If it can't be read or written, is open in another run, or holds the decisions of one.
     pub fn open(path: &Path, run: &str) -> Result<Journal, LabellingError> {
         let failed = |source| SinkError::writing(path, source);
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -74,6 +74,10 @@ impl Journal {
         let mut options = OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        // Where files can't be locked, runs go on as they did.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(LabellingError::InUse(path.to_owned()));
+        }
         let text = read_to_string(&file).map_err(|source| match source.kind() {
             ErrorKind::InvalidData => LabellingError::NotAJournal(path.to_owned()),
             _ => failed(source).into(),
@@ -189,9 +193,12 @@ mod tests {
         let path = Journal::path_beside(&folder.path().join("set"));
         let mut journal = Journal::open(&path, "a").unwrap();
         journal.add(Line::Finding("1.jpg".into(), found())).unwrap();
+        assert!(matches!(Journal::open(&path, "a"), Err(LabellingError::InUse(_))));
+        drop(journal);
         let mut journal = Journal::open(&path, "b").unwrap();
         assert_eq!(journal.finding("1.jpg"), None);
         journal.add(Line::Verdict("1.jpg".into(), Verdict::Drop)).unwrap();
+        drop(journal);
         let whole = std::fs::read(&path).unwrap();
         assert!(matches!(Journal::open(&path, "a"), Err(LabellingError::OtherReview(_))));
         assert_eq!(std::fs::read(&path).unwrap(), whole);

@@ -75,6 +75,18 @@ fn a_tree_of_photos_becomes_a_dataset_that_eval_reads() {
 }
 
 #[test]
+fn what_a_folders_name_is_taken_for_is_said() {
+    let folder = folder();
+    let photo = folder.path().join("in/egyptian/1.png");
+    fs::create_dir_all(photo.parent().unwrap()).unwrap();
+    fs::copy(cat(), photo).unwrap();
+    let words = said(&label(folder.path(), &[]));
+    assert!(words.contains("\"egyptian\" is taken for the model's \"Egyptian cat\""), "{words}");
+    let told = said(&label(folder.path(), &["--alias", "egyptian=285", "--overwrite"]));
+    assert!(!told.contains("taken for"), "{told}");
+}
+
+#[test]
 fn a_flat_folder_takes_the_classes_that_may_be_on_its_photos() {
     let folder = folder();
     let root = folder.path();
