@@ -118,6 +118,12 @@ pub struct EarlierDataset {
 /// A file is no earlier run.
 #[derive(Debug, thiserror::Error)]
 pub enum EarlierError {
+    /// It is not there.
+    #[error("{name} does not exist")]
+    Missing {
+        /// The file.
+        name: String,
+    },
     /// It can't be read.
     #[error("{name} can't be read: {}", .source.kind())]
     Unreadable {
@@ -140,8 +146,10 @@ impl Earlier {
     /// The runs in a file, one for each dataset.
     pub fn read(path: &Path) -> Result<Vec<Earlier>, EarlierError> {
         let name = || path.display().to_string();
-        let bytes =
-            std::fs::read(path).map_err(|source| EarlierError::Unreadable { name: name(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => EarlierError::Missing { name: name() },
+            _ => EarlierError::Unreadable { name: name(), source },
+        })?;
         let wrong =
             |error: serde_json::Error| EarlierError::NotResults { name: name(), reason: error.to_string() };
         let value: Value = serde_json::from_slice(&bytes).map_err(wrong)?;

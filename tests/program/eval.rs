@@ -242,6 +242,9 @@ fn what_cannot_be_evaluated_is_refused_in_one_line() {
     write(&root.join("boxes.csv"), "image,class_name,x0,y0,x1,y1\nleft.png,zeppelin of old,1,1,9,9\n");
     assert_refused(&run(["eval", text(root)]), 1, &["zeppelin of old"]);
     assert_refused(&run(["eval", text(root), "--class", "tabby"]), 2, &["--class"]);
+    coco(&root.join("parts"), polygon);
+    fs::copy(root.join("parts/annotations/instances.json"), root.join("parts/annotations/val.json")).unwrap();
+    assert_refused(&run(["eval", text(&root.join("parts"))]), 1, &["2 COCO files", "instances.json"]);
     assert_refused(&run(["eval", text(root), "--format", "xls"]), 2, &["csv, voc, coco, yolo or masks"]);
     assert_refused(&run(["eval", text(root), "--alias", "zeppelin"]), 2, &["kangaroo=wallaby"]);
 }

@@ -45,7 +45,11 @@ pub(super) fn print(evaluated: &Evaluated, out: &mut dyn Write) -> io::Result<()
         writeln!(out, "\nagainst {}, on the {} pictures of both", comparison.against, comparison.pairs)?;
         for (key, found) in &comparison.metrics.0 {
             let sure = found.difference.low > 0.0 || found.difference.high < 0.0;
-            let verdict = if sure { "" } else { "  (may be chance)" };
+            let verdict = match sure {
+                true => "",
+                false if found.difference.low == found.difference.high => "  (the same)",
+                false => "  (may be chance)",
+            };
             let (difference, range) = (number(key, found.difference.value), interval(key, &found.difference));
             writeln!(out, "{:<27} {:>6}  {range:<15}{verdict}", name(key), signed(&difference))?;
         }

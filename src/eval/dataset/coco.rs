@@ -72,11 +72,28 @@ enum Id {
     Text(String),
 }
 
-/// The COCO file of a dataset's folder: in `annotations/` or at its top.
-pub(super) fn file_in(folder: &Path) -> Option<PathBuf> {
+/// The COCO files of a dataset's folder: in `annotations/` or at its top.
+pub(super) fn files_of(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let places = [folder.join("annotations"), folder.to_owned()];
-    let files = places.iter().flat_map(|place| files_in(place, &["json"]));
-    files.into_iter().find(|file| is_coco(file))
+    places.into_iter().flat_map(|place| files_in(&place, &["json"])).filter(|file| is_coco(file))
+}
+
+/// The one COCO file of a dataset's folder. Which of several parts is meant the user has to say.
+fn file_of(folder: &Path) -> Result<PathBuf, DatasetError> {
+    let files: Vec<PathBuf> = files_of(folder).collect();
+    match &*files {
+        [file] => Ok(file.clone()),
+        [] => Err(malformed(folder, "it holds no COCO .json".into())),
+        [first, ..] => Err(DatasetError::SeveralParts {
+            name: folder.display().to_string(),
+            count: files.len(),
+            first: first.display().to_string(),
+        }),
+    }
+}
+
+fn malformed(name: &Path, reason: String) -> DatasetError {
+    DatasetError::Malformed { name: name.display().to_string(), format: Format::Coco, reason }
 }
 
 /// Whether a JSON file has COCO's keys.
@@ -87,17 +104,9 @@ fn is_coco(file: &Path) -> bool {
 }
 
 pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
-    let malformed = |name: &Path, reason: String| DatasetError::Malformed {
-        name: name.display().to_string(),
-        format: Format::Coco,
-        reason,
-    };
     let (root, file) = match path.is_file() {
         true => (root_of(path), path.to_owned()),
-        false => {
-            let file = file_in(path).ok_or_else(|| malformed(path, "it holds no COCO .json".into()))?;
-            (path.to_owned(), file)
-        }
+        false => (path.to_owned(), file_of(path)?),
     };
     let opened = std::fs::File::open(&file).map_err(|error| DatasetError::unreadable(&file, error))?;
     let File { images, annotations, categories } = serde_json::from_reader(BufReader::new(opened))

@@ -36,6 +36,16 @@ pub enum DatasetError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A folder holds more than one dataset.
+    #[error("{name} holds {count} COCO files: give one of them, such as {first}")]
+    SeveralParts {
+        /// The folder.
+        name: String,
+        /// How many files.
+        count: usize,
+        /// One of them.
+        first: String,
+    },
     /// Not one box or mask.
     #[error("{name} has no box or mask to compare with{}", because(.faults))]
     NoTruth {

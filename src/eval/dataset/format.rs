@@ -75,7 +75,7 @@ pub(super) fn recognise(path: &Path) -> Result<Format, DatasetError> {
         }
     } else if path.join(boxes_csv::FILE).is_file() {
         Some(Format::BoxesCsv)
-    } else if coco::file_in(path).is_some() {
+    } else if coco::files_of(path).next().is_some() {
         Some(Format::Coco)
     } else if !walk(path, &["xml"]).is_empty() {
         Some(Format::Voc)
