@@ -19,6 +19,15 @@ impl Origin {
     pub fn speaks_against(&self) -> bool {
         self.method.split(' ').next() == Some("counterfactual")
     }
+
+    /// What stands beside a box of a class: `tiger cat 83 %`, or `against tiger cat 83 %`. `score` is 0..1.
+    pub fn tag(&self, name: &str, score: f32) -> String {
+        let against = if self.speaks_against() { "against " } else { "" };
+        match score <= 0.005 {
+            true => format!("{against}{name} < 1 %"),
+            false => format!("{against}{name} {:.0} %", 100.0 * score),
+        }
+    }
 }
 
 /// As in `EfficientNet-Lite0 · cam · CUDA, 3 of 120 nodes on CPU`.
@@ -86,6 +95,11 @@ mod tests {
         let origin = Origin { model: "Net".into(), method: "cam".into(), placement };
         assert_eq!(origin.to_string(), "Net · cam · CUDA, 1 of 3 nodes on CPU");
         assert!(!origin.speaks_against());
-        assert!(Origin { method: "counterfactual refined".into(), ..origin }.speaks_against());
+        assert_eq!(
+            [0.834, 0.006, 0.004].map(|score| origin.tag("cat", score)),
+            ["cat 83 %", "cat 1 %", "cat < 1 %"]
+        );
+        let against = Origin { method: "counterfactual refined".into(), ..origin };
+        assert_eq!(against.tag("cat", 0.5), "against cat 50 %");
     }
 }

@@ -23,13 +23,13 @@ pub(super) struct ModelArgs {
     /// How the model wants its pictures [default: NAME.toml beside the model, if there]
     #[arg(long, env = "CAMLOC_MANIFEST", value_name = "FILE.toml")]
     manifest: Option<PathBuf>,
-    /// Explain this many classes in one pass, best first
+    /// Explain this many classes in one pass, best first [default: 1]
     #[arg(long, env = "CAMLOC_TOP_K", value_name = "K")]
     top_k: Option<usize>,
     /// Lock on this class; give it again for more
     #[arg(long = "class", env = "CAMLOC_CLASS", value_name = "NAME|ID", value_delimiter = ',')]
     classes: Vec<String>,
-    /// How the maps are made: auto, or one of the methods that `camloc inspect` lists, such as gradcam (docs/methods.md)
+    /// How the maps are made: auto, or one of the methods that `camloc inspect` lists, such as gradcam (docs/methods.md) [default: auto]
     #[arg(long, env = "CAMLOC_METHOD", value_name = "NAME", value_parser = offered::methods("auto"), hide_possible_values = true)]
     method: Option<String>,
     /// The layer that the maps are made of: a name, -1 (the last) or -2; give it again for more
@@ -41,7 +41,7 @@ pub(super) struct ModelArgs {
         allow_hyphen_values = true
     )]
     layers: Vec<String>,
-    /// How the maps of several layers become one: mean or max
+    /// How the maps of several layers become one: mean or max [default: mean]
     #[arg(long, env = "CAMLOC_FUSION", value_name = "RULE", value_parser = offered(&["mean", "max"]), hide_possible_values = true)]
     fusion: Option<String>,
     /// Leave the maps as coarse as the method makes them; else they follow the object by finer layers
@@ -53,7 +53,7 @@ pub(super) struct ModelArgs {
     /// The value of a further input: a .npy file or a number; give it again for more
     #[arg(long = "input", value_name = "NAME=FILE.npy|NUMBER")]
     inputs: Vec<String>,
-    /// How pictures are fitted to the model's input: model, crop, squash or letterbox
+    /// How pictures are fitted to the model's input: model, crop, squash or letterbox [default: model]
     #[arg(long, env = "CAMLOC_FIT", value_name = "RULE", value_parser = offered(&["model", "crop", "squash", "letterbox"]), hide_possible_values = true)]
     fit: Option<String>,
     /// Prepare pictures to N x N pixels, or to WIDTH x HEIGHT, in place of the model's own size, if it takes any
@@ -62,7 +62,7 @@ pub(super) struct ModelArgs {
     /// Threads of one forward pass [default: one for each physical core]
     #[arg(long, env = "CAMLOC_THREADS", value_name = "N")]
     threads: Option<usize>,
-    /// What runs the model: auto, cpu, cuda, tensorrt, coreml, directml, openvino or webgpu (docs/providers.md)
+    /// What runs the model: auto, cpu, cuda, tensorrt, coreml, directml, openvino or webgpu (docs/providers.md) [default: auto]
     #[arg(long, env = "CAMLOC_PROVIDER", value_name = "NAME", value_parser = offered(&PROVIDERS), hide_possible_values = true)]
     provider: Option<String>,
 }
@@ -117,10 +117,10 @@ pub(super) struct BlackBoxArgs {
     /// Occlusion: step of the patch, in pixels of the model's input [default: 14 steps along the shorter side]
     #[arg(long, value_name = "PIXELS")]
     stride: Option<NonZeroUsize>,
-    /// Occlusion: what the patch shows: grey, blur or mean
+    /// Occlusion: what the patch shows: grey, blur or mean [default: grey]
     #[arg(long, value_name = "WHAT", value_parser = offered(&["grey", "blur", "mean"]), hide_possible_values = true)]
     fill: Option<String>,
-    /// RISE: how many random masks
+    /// RISE: how many random masks [default: 1000]
     #[arg(long, value_name = "N")]
     rise_masks: Option<usize>,
     /// Score-CAM, Ablation-CAM: ask about the N channels that vary most [default: all]
@@ -154,22 +154,22 @@ pub(super) fn set_path(model: &mut settings::Model, path: &Path) {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Boxes")]
 pub(super) struct LocalizeArgs {
-    /// Normalisation of the map: max, ivr, pas, wsol, pytorch-grad-cam or torch-cam
+    /// Normalisation of the map: max, ivr, pas, wsol, pytorch-grad-cam or torch-cam [default: max]
     #[arg(long, env = "CAMLOC_PRESET", value_name = "NAME", value_parser = offered(&PRESETS), hide_possible_values = true)]
     preset: Option<String>,
-    /// A pixel belongs to the object above this share of the map's peak
+    /// A pixel belongs to the object above this share of the map's peak [default: 0.4]
     #[arg(long, env = "CAMLOC_THRESHOLD", value_name = "0..1")]
     threshold: Option<f32>,
-    /// Box every component of the map, or the largest only: all, largest
+    /// Box every component of the map, or the largest only: all, largest [default: all]
     #[arg(long, env = "CAMLOC_COMPONENTS", value_name = "WHICH", value_parser = offered(&["all", "largest"]), hide_possible_values = true)]
     components: Option<String>,
-    /// Drop components smaller than this share of what the model saw
+    /// Drop components smaller than this share of what the model saw [default: 0.01]
     #[arg(long, env = "CAMLOC_MIN_AREA", value_name = "0..1")]
     min_area: Option<f32>,
-    /// Drop components whose own peak is below this share of the map's
+    /// Drop components whose own peak is below this share of the map's [default: 0.7]
     #[arg(long, env = "CAMLOC_MIN_PEAK", value_name = "0..1")]
     min_peak: Option<f32>,
-    /// Drop classes less probable than this
+    /// Drop classes less probable than this [default: 0.1]
     #[arg(long, env = "CAMLOC_MIN_SCORE", value_name = "0..1")]
     min_score: Option<f32>,
     /// Look at what was found again, closer: boxes fit better, for one more pass each (docs/quality.md)
@@ -209,10 +209,10 @@ impl TrackArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Overlay")]
 pub(super) struct OverlayArgs {
-    /// How much of the photo the hottest place hides
+    /// How much of the photo the hottest place hides [default: 0.6]
     #[arg(long, env = "CAMLOC_OPACITY", value_name = "0..1")]
     opacity: Option<f32>,
-    /// turbo, jet, viridis, inferno, magma, plasma or cividis
+    /// turbo, jet, viridis, inferno, magma, plasma or cividis [default: turbo]
     #[arg(long, env = "CAMLOC_COLORMAP", value_name = "NAME", value_parser = offered(&COLORMAPS), hide_possible_values = true)]
     colormap: Option<String>,
     /// Draw no heatmap
@@ -301,8 +301,37 @@ mod tests {
     use camloc::localize::Preset;
     use camloc::render::Colormap;
     use camloc::runtime::Provider;
+    use clap::Args;
 
     use super::*;
+
+    #[test]
+    fn the_help_tells_the_defaults() {
+        let command = ExplainArgs::augment_args(clap::Command::new("camloc"));
+        let Settings { model, black_box, localize, overlay, .. } = Settings::load(None).unwrap();
+        let told = [
+            ("top_k", model.top_k.to_string()),
+            ("method", model.method),
+            ("fusion", model.fusion),
+            ("fit", model.fit),
+            ("provider", model.provider),
+            ("fill", black_box.fill),
+            ("rise_masks", black_box.masks.to_string()),
+            ("preset", localize.preset),
+            ("threshold", localize.threshold.to_string()),
+            ("components", localize.components),
+            ("min_area", localize.min_area.to_string()),
+            ("min_peak", localize.min_peak.to_string()),
+            ("min_score", localize.min_score.to_string()),
+            ("opacity", overlay.opacity.to_string()),
+            ("colormap", overlay.colormap),
+        ];
+        for (name, default) in told {
+            let argument = command.get_arguments().find(|argument| argument.get_id() == name).unwrap();
+            let help = argument.get_help().unwrap().to_string();
+            assert!(help.ends_with(&format!("[default: {default}]")), "{name}: {help}");
+        }
+    }
 
     #[test]
     fn all_that_a_shell_completes_is_known() {

@@ -28,7 +28,7 @@ pub(super) struct Args {
 /// What to check, and what to make of it.
 #[derive(Debug, clap::Args)]
 struct Wish {
-    /// Photos, folders of photos, or `-` for a photo on standard input
+    /// Photos, folders of photos (not those deeper in them), or `-` for a photo on standard input
     #[arg(required = true, value_name = "PHOTO|DIR")]
     photos: Vec<PathBuf>,
     /// Methods to check side by side, such as cam,guided-backprop, or `all` [default: that of --method]
@@ -107,11 +107,8 @@ fn photos(args: &Wish, stop: &Stop, context: &Context) -> Result<Vec<Picture>> {
         check_outputs(&[json], &inputs)?;
     }
     if paths.len() > args.limit {
-        context.report.note(format_args!(
-            "the first {} of {} photos; --limit says how many",
-            args.limit,
-            paths.len()
-        ));
+        let taken = if args.limit == 1 { "first".to_owned() } else { format!("first {}", args.limit) };
+        context.report.note(format_args!("the {taken} of {} photos; --limit says how many", paths.len()));
     }
     let mut photos = Vec::new();
     for path in paths.iter().take(args.limit) {
@@ -219,18 +216,15 @@ fn print_areas(
 /// How a method stands against maps that have seen nothing.
 fn against(areas: Option<Areas>, checked: &Checked) -> String {
     let Some(areas) = areas else { return String::new() };
-    let beaten = |other: Option<Areas>| {
-        other.is_some_and(|other| areas.deletion >= other.deletion || areas.insertion <= other.insertion)
+    let no_worse = |of: &str, than: &dyn Fn(Areas) -> bool| {
+        let others = [("chance", checked.chance), ("the centre", checked.centre)];
+        let names: Vec<&str> =
+            others.into_iter().filter(|(_, other)| other.is_some_and(than)).map(|(name, _)| name).collect();
+        (!names.is_empty()).then(|| format!("{of} no better than {}", names.join(" and ")))
     };
-    let names: Vec<&str> = [("chance", checked.chance), ("the centre", checked.centre)]
-        .into_iter()
-        .filter(|(_, other)| beaten(*other))
-        .map(|(name, _)| name)
-        .collect();
-    match names.as_slice() {
-        [] => String::new(),
-        names => format!("not better than {} in both", names.join(" and ")),
-    }
+    let deletion = no_worse("deletion", &|other| areas.deletion >= other.deletion);
+    let insertion = no_worse("insertion", &|other| areas.insertion <= other.insertion);
+    deletion.into_iter().chain(insertion).collect::<Vec<_>>().join(", ")
 }
 
 fn print_agreement(checked: &Checked, width: usize, out: &mut dyn Write) -> io::Result<()> {

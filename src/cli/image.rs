@@ -18,7 +18,7 @@ use super::{Context, assemble, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Photos, folders of photos, or `-` for a photo on standard input
+    /// Photos, folders of photos (not those deeper in them), or `-` for a photo on standard input
     #[arg(required = true)]
     photos: Vec<PathBuf>,
     /// Write overlays, and masks, into this folder; a name that ends in .png or .jpg is the overlay of a single photo
@@ -130,9 +130,8 @@ impl Sink for Lines {
             say(format!("without this region ({share:.0} % of the photo): {}", changes.join(", ")))?;
         }
         shown.detections.iter().try_for_each(|found| {
-            let (label, score, at) = (shown.label(found.class_id), 100.0 * found.score, found.bbox);
-            let against = if shown.made_by.speaks_against() { "against " } else { "" };
-            say(format!("{against}{label} {score:.0} % at {},{} to {},{}", at.x0, at.y0, at.x1, at.y1))
+            let (tag, at) = (shown.made_by.tag(&shown.label(found.class_id), found.score), found.bbox);
+            say(format!("{tag} at {},{} to {},{}", at.x0, at.y0, at.x1, at.y1))
         })
     }
 

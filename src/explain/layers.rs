@@ -56,7 +56,7 @@ pub enum LayerError {
         count: usize,
     },
     /// No tensor and no node has this name.
-    #[error("this model has no layer {name:?}{}; `camloc inspect` lists them", did_you_mean(.nearest))]
+    #[error("this model has no layer {name:?}{} `camloc inspect` lists them", did_you_mean(.nearest))]
     NoSuchLayer {
         /// The name asked for.
         name: String,
@@ -85,7 +85,7 @@ pub enum LayerError {
 
 fn did_you_mean(names: &[String]) -> String {
     match names {
-        [] => String::new(),
+        [] => ";".to_owned(),
         names => format!(", did you mean {}?", names.join(" or ")),
     }
 }

@@ -59,7 +59,10 @@ impl Look {
             }
             Command::NextClass => self.rank = step(self.rank, 1, self.classes),
             Command::PreviousClass => self.rank = step(self.rank, -1, self.classes),
-            Command::NextMethod => self.method_steps = self.method_steps.wrapping_add(1),
+            Command::NextMethod => {
+                self.method_steps = self.method_steps.wrapping_add(1);
+                self.counterfactual = false;
+            }
             Command::ThresholdUp => self.threshold = nudge(self.threshold, 1.0),
             Command::ThresholdDown => self.threshold = nudge(self.threshold, -1.0),
             Command::OpacityUp => self.style.opacity = nudge(self.style.opacity, 1.0),

@@ -273,10 +273,9 @@ pub(super) fn told(labels: &Labels, what_if: &WhatIf) -> String {
     what_if.changes.iter().map(change).collect::<Vec<_>>().join(", ")
 }
 
-/// What stands beside a box: `tiger cat 83 %`, or `against tiger cat 83 %`.
+/// What stands beside a box.
 fn tag(model: &Model, detection: &Detection) -> String {
-    let against = if model.origin.speaks_against() { "against " } else { "" };
-    format!("{against}{} {:.0} %", model.labels.name(detection.class_id), 100.0 * detection.score)
+    model.origin.tag(&model.labels.name(detection.class_id), detection.score)
 }
 
 /// A detection as the renderer wants it; a class keeps its rank's colour.

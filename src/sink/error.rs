@@ -140,6 +140,8 @@ impl SinkError {
     pub(crate) fn writing(path: &Path, source: io::Error) -> SinkError {
         let path = path.to_owned();
         match source.kind() {
+            // Where nothing can be made, such as in /proc, the system calls the new file missing.
+            io::ErrorKind::NotFound if path.parent().is_some_and(Path::is_dir) => SinkError::Denied { path },
             io::ErrorKind::NotFound => SinkError::MissingFolder { path },
             io::ErrorKind::IsADirectory => SinkError::IsFolder { path },
             io::ErrorKind::NotADirectory => SinkError::NotAFolder { path },
