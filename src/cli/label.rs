@@ -329,6 +329,9 @@ impl Labelling<'_> {
                 return Err(error.into());
             }
         };
+        for class in without_objects(self.input, findings) {
+            report.note(format_args!("no box of \"{class}\" is left: a detector can't learn it"));
+        }
         if written.encoded > 0 {
             let anew = count(written.encoded, "picture");
             report.note(format_args!("wrote {anew} anew, so that all readers load them alike"));
@@ -349,6 +352,17 @@ impl Labelling<'_> {
         self.journal.close();
         Ok(())
     }
+}
+
+/// The classes of which no object is left.
+fn without_objects<'a>(input: &'a Input, findings: &[Finding]) -> impl Iterator<Item = &'a str> {
+    let mut left = vec![false; input.classes.len()];
+    for finding in findings {
+        if let Finding::Found { objects, .. } = finding {
+            objects.iter().for_each(|object| left[object.class] = true);
+        }
+    }
+    input.classes.iter().zip(left).filter(|(_, left)| !left).map(|(class, _)| class.name.as_str())
 }
 
 /// Whether a picture need not be looked at again. One that could not be read may be whole by now.

@@ -80,8 +80,11 @@ fn what_a_folders_name_is_taken_for_is_said() {
     let photo = folder.path().join("in/egyptian/1.png");
     fs::create_dir_all(photo.parent().unwrap()).unwrap();
     fs::copy(cat(), photo).unwrap();
+    fs::create_dir(folder.path().join("in/banana")).unwrap();
+    fs::copy(cat(), folder.path().join("in/banana/1.png")).unwrap();
     let words = said(&label(folder.path(), &[]));
     assert!(words.contains("\"egyptian\" is taken for the model's \"Egyptian cat\""), "{words}");
+    assert!(words.contains("no box of \"banana\" is left"), "{words}");
     let told = said(&label(folder.path(), &["--alias", "egyptian=285", "--overwrite"]));
     assert!(!told.contains("taken for"), "{told}");
 }

@@ -37,8 +37,12 @@ pub(super) fn page(trained: &Trained, plan: &Plan<'_>, file: &Path, localizer: L
     let mut galleries = Vec::new();
     for (class, name) in plan.dataset.classes.iter().enumerate() {
         let right = trained.held_out.iter().filter(|judged| judged.item.class == class && judged.is_right());
+        let shown = match right.clone().count() {
+            more if more > SHOWN => format!(", {SHOWN} of the {more} that are right"),
+            _ => String::new(),
+        };
         galleries.push(Gallery {
-            title: format!("Held out: {name}"),
+            title: format!("Held out: {name}{shown}"),
             pictures: eye.thumbnails(right.take(SHOWN))?,
         });
     }
