@@ -180,7 +180,10 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<UsageError>()
             || matches!(cause.downcast_ref(), Some(ModelError::NoSuchInput { .. }))
-            || matches!(cause.downcast_ref(), Some(SinkError::SameOutput { .. }))
+            || matches!(
+                cause.downcast_ref(),
+                Some(SinkError::SameOutput { .. } | SinkError::UnknownFormat { .. })
+            )
             || cause.downcast_ref().is_some_and(is_not_in_model)
             || cause.downcast_ref::<Box<ExplainError>>().is_some_and(|error| is_not_in_model(error))
     })
