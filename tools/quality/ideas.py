@@ -260,7 +260,7 @@ ROWS = [
     ("erasing what is marked, 0.4", erasing, 0.4),
     ("the same, 0.3", erasing, 0.3),
     ("map brought to edges (guided filter), 0.4", guided, 0.4),
-    ("*a closer look, 0.25: `--closer`*", closer(plain), 0.25),
+    ("*a closer look, 0.25*", closer(plain), 0.25),
     ("a margin of 1.25, 0.25", closer(plain, margin=1.25), 0.25),
     ("a margin of 1.5, 0.25", closer(plain, margin=1.5), 0.25),
     ("a margin of 2, 0.25", closer(plain, margin=2), 0.25),
