@@ -26,7 +26,7 @@ pub struct Subject {
     pub samples: usize,
     /// The model's title.
     pub model: String,
-    /// The method that made the maps.
+    /// The method that made the maps, `cam refined` where they are refined.
     pub method: String,
     /// The layer that they are of.
     pub layer: String,

@@ -79,7 +79,7 @@ pub(super) fn subject(evaluation: &Evaluation<'_>, dataset: &Dataset) -> Result<
         format: dataset.format.name(),
         samples: dataset.samples.len(),
         model: explainer.title().to_owned(),
-        method: explainer.explanation().method.clone(),
+        method: explainer.origin().method,
         layer: explainer.explanation().layer.clone(),
         settings,
     })
