@@ -14,6 +14,7 @@ use camloc::model::{Classifier, Fit, Labels};
 use camloc::pipeline::{Explainer, Look};
 use camloc::render::{HeatScale, Renderer, Style, TextRenderer};
 use camloc::runtime::{self, Options};
+use camloc::sink::check_outputs;
 use camloc::source::{Stop, read_photo};
 use camloc::track::Tracking;
 
@@ -388,6 +389,14 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|error| usage(anyhow!("{key}: {error}")))
+}
+
+/// A model is written; the one that it is made from has to stay.
+pub(super) fn refuse_over_model(output: &Path, settings: &Settings) -> Result<()> {
+    match settings.model.path.as_str() {
+        "" => Ok(()),
+        path => Ok(check_outputs(&[output], &[Path::new(path)])?),
+    }
 }
 
 /// Ctrl-C stops the run in good order; a second one ends the program at once.

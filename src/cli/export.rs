@@ -1,6 +1,6 @@
 //! `camloc export`: a model that explains itself wherever ONNX runs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use camloc::autodiff;
@@ -8,7 +8,6 @@ use camloc::explain;
 use camloc::model::MANIFEST_KEY;
 use camloc::onnx::graph::Graph;
 use camloc::onnx::{load, opset};
-use camloc::sink::check_outputs;
 
 use super::arguments::{ModelArgs, set_path};
 use super::{Context, assemble};
@@ -41,9 +40,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     if let Some(file) = &args.file {
         set_path(&mut settings.model, file);
     }
-    if !settings.model.path.is_empty() {
-        check_outputs(&[&args.output], &[Path::new(&settings.model.path)])?;
-    }
+    assemble::refuse_over_model(&args.output, &settings)?;
     let mut classifier = assemble::classifier(&settings, &assemble::store()?, &context.report)?;
     let request = assemble::request(&settings, &classifier.labels, 0)?;
     let manifest = classifier.manifest();

@@ -138,6 +138,13 @@ fn the_model_itself_is_not_written_over_and_its_export_is_listed() {
     std::fs::copy(golden("plain.onnx"), &plain).unwrap();
     let whole = std::fs::read(&plain).unwrap();
     assert_refused(&run(["export", text(&plain), "-o", text(&plain)]), 1, &["plain.onnx", "another name"]);
+    let things = folder.path().join("things");
+    for class in ["a", "b"] {
+        std::fs::create_dir_all(things.join(class)).unwrap();
+        std::fs::copy(cat(), things.join(class).join("1.png")).unwrap();
+    }
+    let train = run(["train", text(&things), "--backbone", text(&plain), "-o", text(&plain)]);
+    assert_refused(&train, 1, &["plain.onnx", "another name"]);
     assert!(std::fs::read(&plain).unwrap() == whole);
     stdout(&run(["export", text(&plain), "-o", text(&out)]));
     assert!(stdout(&run(["models", text(&out)])).contains("explains itself already"));

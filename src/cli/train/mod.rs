@@ -64,6 +64,8 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let report = &context.report;
     let settings = settings(&args)?;
+    let model = model_settings(&args, &context.settings);
+    assemble::refuse_over_model(&args.output, &model)?;
     writable(&args.output)?;
     let localizer = Localizer::new(assemble::localize(&context.settings)?);
     let dataset = gather(&args.folder, args.negatives.as_deref())?;
@@ -71,7 +73,6 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 
     let stop = assemble::stop_on_ctrl_c()?;
     let store = assemble::store()?;
-    let model = model_settings(&args, &context.settings);
     assemble::library(&model, &store, report)?;
     let classifier = assemble::classifier(&model, &store, report)?;
     let provider = assemble::options(&model)?.provider;
