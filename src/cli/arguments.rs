@@ -15,7 +15,7 @@ const COLORMAPS: [&str; 7] = ["turbo", "jet", "viridis", "inferno", "magma", "pl
 
 /// Which model explains which classes.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Model")]
+#[command(next_help_heading = "Model", hide_possible_values = true)]
 pub(super) struct ModelArgs {
     /// An ONNX image classifier [default: EfficientNet-Lite0]
     #[arg(long, env = "CAMLOC_MODEL", value_name = "FILE.onnx")]
@@ -30,13 +30,7 @@ pub(super) struct ModelArgs {
     #[arg(long = "class", env = "CAMLOC_CLASS", value_name = "NAME|ID", value_delimiter = ',')]
     classes: Vec<String>,
     /// How the maps are made: auto, or one of the methods that `camloc inspect` lists, such as gradcam (docs/methods.md) [default: auto]
-    #[arg(
-        long,
-        env = "CAMLOC_METHOD",
-        value_name = "NAME",
-        value_parser = offered::methods("auto"),
-        hide_possible_values = true
-    )]
+    #[arg(long, env = "CAMLOC_METHOD", value_name = "NAME", value_parser = offered::methods("auto"))]
     method: Option<String>,
     /// The layer that the maps are made of: a name, -1 (the last) or -2; give it again for more
     #[arg(
@@ -48,13 +42,7 @@ pub(super) struct ModelArgs {
     )]
     layers: Vec<String>,
     /// How the maps of several layers become one: mean or max [default: mean]
-    #[arg(
-        long,
-        env = "CAMLOC_FUSION",
-        value_name = "RULE",
-        value_parser = offered(&["mean", "max"]),
-        hide_possible_values = true
-    )]
+    #[arg(long, env = "CAMLOC_FUSION", value_name = "RULE", value_parser = offered(&["mean", "max"]))]
     fusion: Option<String>,
     /// Leave the maps as coarse as the method makes them; else they follow the object by finer layers
     #[arg(long)]
@@ -70,8 +58,7 @@ pub(super) struct ModelArgs {
         long,
         env = "CAMLOC_FIT",
         value_name = "RULE",
-        value_parser = offered(&["model", "crop", "squash", "letterbox"]),
-        hide_possible_values = true
+        value_parser = offered(&["model", "crop", "squash", "letterbox"])
     )]
     fit: Option<String>,
     /// Prepare pictures to N x N pixels, or to WIDTH x HEIGHT, in place of the model's own size, if it takes any
@@ -81,13 +68,7 @@ pub(super) struct ModelArgs {
     #[arg(long, env = "CAMLOC_THREADS", value_name = "N")]
     threads: Option<usize>,
     /// What runs the model: auto, cpu, cuda, tensorrt, coreml, directml, openvino or webgpu (docs/providers.md) [default: auto]
-    #[arg(
-        long,
-        env = "CAMLOC_PROVIDER",
-        value_name = "NAME",
-        value_parser = offered(&PROVIDERS),
-        hide_possible_values = true
-    )]
+    #[arg(long, env = "CAMLOC_PROVIDER", value_name = "NAME", value_parser = offered(&PROVIDERS))]
     provider: Option<String>,
 }
 
@@ -130,7 +111,10 @@ impl ModelArgs {
 
 /// How methods ask that run the model on many variants of a picture.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Methods of many passes (occlusion, rise, scorecam, ablationcam)")]
+#[command(
+    next_help_heading = "Methods of many passes (occlusion, rise, scorecam, ablationcam)",
+    hide_possible_values = true
+)]
 pub(super) struct BlackBoxArgs {
     /// Take this long for a picture, such as 2s, and give the best map so far
     #[arg(long, env = "CAMLOC_BUDGET", value_name = "TIME")]
@@ -142,12 +126,7 @@ pub(super) struct BlackBoxArgs {
     #[arg(long, value_name = "PIXELS")]
     stride: Option<NonZeroUsize>,
     /// Occlusion: what the patch shows: grey, blur or mean [default: grey]
-    #[arg(
-        long,
-        value_name = "WHAT",
-        value_parser = offered(&["grey", "blur", "mean"]),
-        hide_possible_values = true
-    )]
+    #[arg(long, value_name = "WHAT", value_parser = offered(&["grey", "blur", "mean"]))]
     fill: Option<String>,
     /// RISE: how many random masks [default: 1000]
     #[arg(long, value_name = "N")]
@@ -181,28 +160,16 @@ pub(super) fn set_path(model: &mut settings::Model, path: &Path) {
 
 /// From map to boxes.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Boxes")]
+#[command(next_help_heading = "Boxes", hide_possible_values = true)]
 pub(super) struct LocalizeArgs {
     /// Normalisation of the map: max, ivr, pas, wsol, pytorch-grad-cam or torch-cam [default: max]
-    #[arg(
-        long,
-        env = "CAMLOC_PRESET",
-        value_name = "NAME",
-        value_parser = offered(&PRESETS),
-        hide_possible_values = true
-    )]
+    #[arg(long, env = "CAMLOC_PRESET", value_name = "NAME", value_parser = offered(&PRESETS))]
     preset: Option<String>,
     /// A pixel belongs to the object above this share of the map's peak [default: 0.4]
     #[arg(long, env = "CAMLOC_THRESHOLD", value_name = "0..1")]
     threshold: Option<f32>,
     /// Box every component of the map, or the largest only: all, largest [default: all]
-    #[arg(
-        long,
-        env = "CAMLOC_COMPONENTS",
-        value_name = "WHICH",
-        value_parser = offered(&["all", "largest"]),
-        hide_possible_values = true
-    )]
+    #[arg(long, env = "CAMLOC_COMPONENTS", value_name = "WHICH", value_parser = offered(&["all", "largest"]))]
     components: Option<String>,
     /// Drop components smaller than this share of what the model saw [default: 0.01]
     #[arg(long, env = "CAMLOC_MIN_AREA", value_name = "0..1")]
@@ -248,19 +215,13 @@ impl TrackArgs {
 
 /// What is drawn.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Overlay")]
+#[command(next_help_heading = "Overlay", hide_possible_values = true)]
 pub(super) struct OverlayArgs {
     /// How much of the photo the hottest place hides [default: 0.6]
     #[arg(long, env = "CAMLOC_OPACITY", value_name = "0..1")]
     opacity: Option<f32>,
     /// turbo, jet, viridis, inferno, magma, plasma or cividis [default: turbo]
-    #[arg(
-        long,
-        env = "CAMLOC_COLORMAP",
-        value_name = "NAME",
-        value_parser = offered(&COLORMAPS),
-        hide_possible_values = true
-    )]
+    #[arg(long, env = "CAMLOC_COLORMAP", value_name = "NAME", value_parser = offered(&COLORMAPS))]
     colormap: Option<String>,
     /// Draw no heatmap
     #[arg(long)]

@@ -32,13 +32,7 @@ struct Wish {
     #[arg(required = true, value_name = "PHOTO|DIR")]
     photos: Vec<PathBuf>,
     /// Methods to check side by side, such as cam,guided-backprop, or `all` [default: that of --method]
-    #[arg(
-        long,
-        value_name = "NAME,NAME",
-        value_delimiter = ',',
-        value_parser = offered::methods("all"),
-        hide_possible_values = true
-    )]
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', value_parser = offered::methods("all"))]
     methods: Vec<String>,
     /// Steps in which deletion and insertion are measured, two forward passes each; 0 leaves them out
     #[arg(long, default_value_t = 16, value_name = "N")]

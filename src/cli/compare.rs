@@ -25,13 +25,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Methods, such as gradcam,layercam, or `all` that the model allows [default: a handful, --method first]
-    #[arg(
-        long,
-        value_name = "NAME,NAME",
-        value_delimiter = ',',
-        value_parser = offered::methods("all"),
-        hide_possible_values = true
-    )]
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', value_parser = offered::methods("all"))]
     methods: Vec<String>,
     /// Classes, a row each, such as cat,dog [default: the two best]
     #[arg(long = "classes", value_name = "NAME,NAME", value_delimiter = ',')]
