@@ -1,7 +1,14 @@
-//! How a full disk shows.
+//! How a full disk shows, and a file that another run writes.
 
 use std::error::Error;
+use std::fs::{File, TryLockError};
 use std::io;
+
+/// Whether another run has taken a file; if none has, it is taken until it is closed. Where files can't be locked, all are
+/// free.
+pub(crate) fn is_taken(file: &File) -> bool {
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
 
 /// Whether there is no room for a file: on the disk, in the user's quota, or in what one file may take.
 pub(crate) fn is_full(error: &io::Error) -> bool {

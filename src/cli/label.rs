@@ -89,8 +89,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let store = assemble::store()?;
     assemble::library(&settings, &store, report)?;
     let (explainer, fingerprint) = subject::explainer(&settings, &store, report)?;
-    let input = gather_input(&wish, &explainer)?;
-    say_taken_for(&wish, &input, &explainer, report);
+    let parse = |text: &String| text.parse::<Alias>().map_err(usage);
+    let aliases = wish.aliases.iter().map(parse).collect::<Result<Vec<_>>>()?;
+    let input = gather_input(&wish, &aliases, &explainer)?;
+    say_taken_for(&aliases, &input, &explainer, report);
     if input.beside > 0 {
         report
             .note(format_args!("left out {} in no folder of these classes", count(input.beside, "picture")));
@@ -142,11 +144,9 @@ fn check(wish: &Wish, settings: &Settings) -> Result<Format> {
 }
 
 /// The pictures and their classes.
-fn gather_input(wish: &Wish, explainer: &Explainer) -> Result<Input> {
-    let parse = |text: &String| text.parse::<Alias>().map_err(usage);
-    let aliases = wish.aliases.iter().map(parse).collect::<Result<Vec<_>>>()?;
+fn gather_input(wish: &Wish, aliases: &[Alias], explainer: &Explainer) -> Result<Input> {
     let labels = explainer.labels();
-    let classes = Classes::new(labels, &aliases).map_err(usage)?;
+    let classes = Classes::new(labels, aliases).map_err(usage)?;
     use LabellingError::{NoClassFolder, NoClasses, SameClass, UnknownClass};
     gather(&wish.folder, &wish.names, &classes, |id| labels.name(id).into_owned()).map_err(
         |error| match error {
@@ -157,8 +157,8 @@ fn gather_input(wish: &Wish, explainer: &Explainer) -> Result<Input> {
 }
 
 /// Says which class of the model a name stands for that is not called so, and was not told what it stands for.
-fn say_taken_for(wish: &Wish, input: &Input, explainer: &Explainer, report: &Report) {
-    let told = |class: &str| wish.aliases.iter().any(|alias| alias.starts_with(&format!("{class}=")));
+fn say_taken_for(aliases: &[Alias], input: &Input, explainer: &Explainer, report: &Report) {
+    let told = |class: &str| aliases.iter().any(|alias| alias.name == class);
     for class in input.classes.iter().filter(|class| !told(&class.name)) {
         let [id] = *class.accepted else { continue };
         let called = explainer.labels().name(id);

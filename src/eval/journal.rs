@@ -2,13 +2,14 @@
 //!
 //! One JSON object a line: first which run it is, then an [`Entry`] for each sample as it is done.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::record::Entry;
+use crate::disk;
 use crate::sink::SinkError;
 
 /// The file's name in a report's folder.
@@ -66,8 +67,7 @@ impl Journal {
         std::fs::create_dir_all(folder).map_err(failed)?;
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = options.map_err(failed)?;
-        // Where files can't be locked, runs go on as they did.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if disk::is_taken(&file) {
             return Err(JournalError::InUse(path));
         }
         let head = Head { camloc_eval: 1, run: run.to_owned() };

@@ -1,13 +1,14 @@
 //! What was found and decided so far, a line each, in a file beside the dataset.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Seek, SeekFrom, Write, read_to_string};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, LabellingError, Verdict};
+use crate::disk;
 use crate::sink::SinkError;
 
 /// How every journal begins.
@@ -74,8 +75,7 @@ impl Journal {
         let mut options = OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
-        // Where files can't be locked, runs go on as they did.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if disk::is_taken(&file) {
             return Err(LabellingError::InUse(path.to_owned()));
         }
         let text = read_to_string(&file).map_err(|source| match source.kind() {

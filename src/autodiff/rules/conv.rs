@@ -186,12 +186,12 @@ fn transposed(
     let unreached: Option<Vec<i64>> = (0..axes).map(unreached).collect();
     // CUDA leaves a transposed convolution to the CPU whose paddings differ between begin and end.
     let even = window.begins == window.ends;
+    let group = group(call)?;
     if let Some(unreached) = unreached.filter(|_| even) {
         let mut attributes = window.attributes(&window.begins, &window.ends);
-        attributes.extend([ints("output_padding", &unreached), int("group", group(call)?)]);
+        attributes.extend([ints("output_padding", &unreached), int("group", group)]);
         return Ok(call.op("ConvTranspose", &[gradient, weight], attributes));
     }
-    let group = group(call)?;
     Ok(window.transposed(call, gradient, weight, group, input, call.output()?))
 }
 
