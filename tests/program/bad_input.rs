@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use super::support::{
-    assert_refused, camloc, cat, cat_clip, ffmpeg, folder, json_lines, make, names_in, run, stdout, text,
+    assert_refused, camloc, cat, cat_clip, ffmpeg, folder, json_lines, make, names_in, press_ctrl_c, run,
+    stdout, text,
 };
 
 #[track_caller]
@@ -177,8 +178,7 @@ fn a_video_interrupted_by_ctrl_c_still_plays() {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.by_ref().take(20).for_each(drop);
-    let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupt.unwrap().success());
+    press_ctrl_c(&child);
     lines.for_each(drop);
     let output = child.wait_with_output().unwrap();
     assert_refused(&output, 1, &["stopped", "out.mp4"]);

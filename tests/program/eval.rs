@@ -6,7 +6,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use super::support::{assert_refused, camloc, cat, folder, run, stdout, text};
+use super::support::{assert_refused, camloc, cat, folder, press_ctrl_c, run, stdout, text};
 
 /// Width and height of the test's pictures.
 const SIZE: (u32, u32) = (225, 150);
@@ -443,7 +443,7 @@ fn ctrl_c_keeps_what_is_done() {
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    press_ctrl_c(&child);
     let output = child.wait_with_output().unwrap();
     assert_refused(&output, 1, &["stopped after", "of 30 pictures"]);
     let kept = lines() - 1;

@@ -5,7 +5,7 @@
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-use super::support::{assert_refused, camloc, cat, cat_clip, folder, names_in, text};
+use super::support::{assert_refused, camloc, cat, cat_clip, folder, names_in, press_ctrl_c, text};
 
 /// Runs a command and presses Ctrl-C as soon as it watches for it.
 fn interrupted_early(mut command: Command) -> Output {
@@ -22,8 +22,7 @@ fn interrupted_early(mut command: Command) -> Output {
         assert!(begun.elapsed().as_secs() < 60, "it watches for Ctrl-C");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupt.unwrap().success());
+    press_ctrl_c(&child);
     child.wait_with_output().unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 /// The program under test, with nothing of the user's own settings.
 pub(crate) fn camloc() -> Command {
@@ -19,6 +19,13 @@ pub(crate) fn camloc() -> Command {
 /// Runs `camloc` with these arguments.
 pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
     camloc().args(args).output().expect("the program starts")
+}
+
+/// Sends a program what Ctrl-C sends.
+#[track_caller]
+pub(crate) fn press_ctrl_c(child: &Child) {
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
 }
 
 /// Asserts that a run ended with `code`, said one line of error that contains every one of `words`, and

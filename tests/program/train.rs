@@ -9,7 +9,7 @@ use camloc::assets::{Asset, Store};
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 
-use super::support::{assert_refused, camloc, folder, json_lines, names_in, run, stdout, text};
+use super::support::{assert_refused, camloc, folder, json_lines, names_in, press_ctrl_c, run, stdout, text};
 
 const SIDE: u32 = 160;
 
@@ -158,14 +158,7 @@ fn an_interrupted_run_keeps_the_best_and_is_gone_on_with() {
         assert!(begun.elapsed() < Duration::from_secs(120), "an epoch is through");
         std::thread::sleep(Duration::from_millis(20));
     }
-    // What Ctrl-C sends.
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    press_ctrl_c(&child);
     let output = child.wait_with_output().unwrap();
     assert_refused(&output, 1, &["stopped after epoch", "of 400", "--resume goes on"]);
     stdout(&run(["inspect", text(&root.join("my.onnx"))]));
