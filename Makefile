@@ -30,7 +30,10 @@ test: setup-test
 	@$(SETUP) $(CARGO) build --locked
 	@$(SETUP) ./target/debug/camloc setup
 	@rm -f $(SKIPPED)
-	@$(SETUP) $(CARGO) test --locked --no-fail-fast
+	@$(SETUP) unset CAMLOC_FFMPEG && $(CARGO) test --locked --no-fail-fast
+	@$(SETUP) if CAMLOC_FFMPEG=$$(command -v ffmpeg); then export CAMLOC_FFMPEG; echo "videos once more, by $$CAMLOC_FFMPEG"; \
+		$(CARGO) test --locked --no-fail-fast --lib -- source::video sink:: && \
+		$(CARGO) test --locked --no-fail-fast --test program -- videos:: masks:: demo::; fi
 	@$(TELL_SKIPPED)
 
 # The real program with the kernel's own camera drivers, in a virtual machine; docs/cameras.md.

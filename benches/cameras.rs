@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use camloc::assets::{self, Asset, Store};
+use camloc::assets::{Asset, Store};
 use camloc::frame::PicturePool;
 use camloc::source::{Encoding, Layout};
 use cpu_time::ThreadTime;
@@ -19,8 +19,7 @@ const ROUNDS: usize = 15;
 
 fn main() {
     let store = Store::open().expect("the cache");
-    let ffmpeg =
-        assets::ffmpeg_on_path().unwrap_or_else(|| store.get(Asset::Ffmpeg, &mut |_| {}).expect("ffmpeg"));
+    let ffmpeg = store.ffmpeg(&mut |_| {}).expect("ffmpeg");
     let photo = store.get(Asset::SamplePhotos, &mut |_| {}).expect("the sample photos").join("coffee.png");
     println!("{:24} {:>9} {:>14} {:>12}", "a frame of 720p", "KB", "CPU ms, median", "least");
     let mjpeg = |size: (u32, u32), quality: &str| {

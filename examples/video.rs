@@ -1,6 +1,6 @@
 //! What does the default model see in each frame of a video? `cargo run --release --example video -- clip.mp4`
 
-use camloc::assets::{Asset, Store, ffmpeg_on_path};
+use camloc::assets::{Asset, Store};
 use camloc::explain::Request;
 use camloc::frame::PicturePool;
 use camloc::model::Classifier;
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request = Request { top_k: 1, ..Request::default() };
     let mut explainer = Explainer::new(model, &request, &Options::default())?;
 
-    let ffmpeg = ffmpeg_on_path().map_or_else(|| store.get(Asset::Ffmpeg, &mut |_| {}), Ok)?;
+    let ffmpeg = store.ffmpeg(&mut |_| {})?;
     let mut video = VideoSource::open(&ffmpeg, &path, &PicturePool::new(4), &Stop::new())?;
     let mut maps = Vec::new();
     while let Event::Frame(frame) = video.next()? {

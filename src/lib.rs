@@ -13,6 +13,7 @@
 
 pub mod assets;
 pub mod autodiff;
+mod child;
 pub mod collect;
 pub mod compare;
 mod disk;

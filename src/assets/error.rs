@@ -25,9 +25,11 @@ pub enum AssetError {
         instead: String,
     },
 
-    /// The user's own ONNX Runtime is missing.
-    #[error("CAMLOC_ORT_DYLIB names {}, which is not a file: correct it, or unset it to let camloc fetch one", path.display())]
-    OwnRuntimeMissing {
+    /// The user's own ONNX Runtime or ffmpeg is missing.
+    #[error("{variable} names {}, which is not a file: correct it, or unset it to let camloc fetch one", path.display())]
+    OwnMissing {
+        /// `CAMLOC_ORT_DYLIB` or `CAMLOC_FFMPEG`.
+        variable: &'static str,
         /// What the variable says.
         path: PathBuf,
     },

@@ -31,7 +31,7 @@ pub enum Asset {
     Lite0Weights,
     /// A folder with `chelsea.png` (a cat), `coffee.png`, `rocket.jpg` and `astronaut.png`, all free of copyright.
     SamplePhotos,
-    /// An ffmpeg that runs as it is, a file; for machines where [`ffmpeg_on_path`] finds none.
+    /// An ffmpeg that runs as it is, a file; for machines that have none on `PATH`.
     Ffmpeg,
     /// A font, a file.
     Font(FontScript),
@@ -107,7 +107,7 @@ pub enum Step {
 }
 
 /// The ffmpeg on `PATH`, if there is one.
-pub fn ffmpeg_on_path() -> Option<PathBuf> {
+fn ffmpeg_on_path() -> Option<PathBuf> {
     let name = format!("ffmpeg{}", std::env::consts::EXE_SUFFIX);
     std::env::split_paths(&std::env::var_os("PATH")?)
         .map(|folder| folder.join(&name))
@@ -120,10 +120,10 @@ pub(crate) fn for_tests(asset: Asset) -> PathBuf {
     Store::open().unwrap().get(asset, &mut |_| ()).unwrap()
 }
 
-/// The ffmpeg that the program would use, for the tests.
+/// The ffmpeg for the tests: the pinned one, as a fresh machine gets, unless `CAMLOC_FFMPEG` names another.
 #[cfg(test)]
 pub(crate) fn ffmpeg_for_tests() -> PathBuf {
-    ffmpeg_on_path().unwrap_or_else(|| for_tests(Asset::Ffmpeg))
+    for_tests(Asset::Ffmpeg)
 }
 
 #[cfg(unix)]

@@ -16,13 +16,19 @@ use zip::ZipArchive;
 
 use super::manifest::{self, Manifest, Pinned, Wheel};
 use super::pip::{Pip, PipError};
-use super::{Asset, AssetError, Progress, Step};
+use super::{Asset, AssetError, Progress, Step, ffmpeg_on_path};
+
+/// Names a library of the user's own in place of every build of ONNX Runtime.
+const OWN_RUNTIME: &str = "CAMLOC_ORT_DYLIB";
+/// Names an ffmpeg of the user's own.
+const OWN_FFMPEG: &str = "CAMLOC_FFMPEG";
 
 /// The cache folder, and the means to fill it. Several processes may use one folder at once.
 #[derive(Clone, Debug)]
 pub struct Store {
     dir: PathBuf,
     own_runtime: Option<PathBuf>,
+    own_ffmpeg: Option<PathBuf>,
     manifest: &'static Manifest,
     pip: Pip,
 }
@@ -30,7 +36,8 @@ pub struct Store {
 impl Store {
     /// The store of this user: `CAMLOC_CACHE`, or else `camloc` in the user's cache folder.
     ///
-    /// Where `CAMLOC_ORT_DYLIB` names a library, that is every build of ONNX Runtime. Nothing is created yet.
+    /// Where `CAMLOC_ORT_DYLIB` names a library, that is every build of ONNX Runtime; where `CAMLOC_FFMPEG` names a
+    /// program, that is ffmpeg. Nothing is created yet.
     ///
     /// # Errors
     /// [`AssetError::NoCacheFolder`] where a user has no home.
@@ -38,7 +45,8 @@ impl Store {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let user_cache = directories::BaseDirs::new().map(|dirs| dirs.cache_dir().to_path_buf());
         let mut store = Store::at(cache_folder(set("CAMLOC_CACHE"), user_cache)?);
-        store.own_runtime = set("CAMLOC_ORT_DYLIB").map(PathBuf::from);
+        store.own_runtime = set(OWN_RUNTIME).map(PathBuf::from);
+        store.own_ffmpeg = set(OWN_FFMPEG).map(PathBuf::from);
         Ok(store)
     }
 
@@ -47,7 +55,7 @@ impl Store {
         let dir = dir.into();
         // pip runs in another working directory.
         let dir = std::path::absolute(&dir).unwrap_or(dir);
-        Store { dir, own_runtime: None, manifest: manifest::built_in(), pip: Pip::default() }
+        Store { dir, own_runtime: None, own_ffmpeg: None, manifest: manifest::built_in(), pip: Pip::default() }
     }
 
     /// The cache folder. It may not exist yet.
@@ -60,11 +68,9 @@ impl Store {
     /// # Errors
     /// See [`AssetError`]. After an error nothing half-done is left behind.
     pub fn get(&self, asset: Asset, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, AssetError> {
-        if asset.is_runtime()
-            && let Some(path) = &self.own_runtime
-        {
-            let path = path.clone();
-            return if path.is_file() { Ok(path) } else { Err(AssetError::OwnRuntimeMissing { path }) };
+        if let Some((variable, path)) = self.own(asset) {
+            let path = path.to_owned();
+            return if path.is_file() { Ok(path) } else { Err(AssetError::OwnMissing { variable, path }) };
         }
         if let Some(found) = self.cached(asset) {
             return Ok(found);
@@ -84,13 +90,39 @@ impl Store {
 
     /// The asset's file (or folder), if it is there; never fetches.
     pub fn cached(&self, asset: Asset) -> Option<PathBuf> {
-        if asset.is_runtime()
-            && let Some(path) = &self.own_runtime
-        {
-            return path.is_file().then(|| path.clone());
+        if let Some((_, path)) = self.own(asset) {
+            return path.is_file().then(|| path.to_owned());
         }
         let (pinned, wheel) = self.pinned(asset).ok()?;
         wheel.is_unpacked_in(&self.home(asset, pinned)).then(|| self.place(asset, pinned, wheel))
+    }
+
+    /// The user's own file that stands in an asset's place, and the variable that names it.
+    fn own(&self, asset: Asset) -> Option<(&'static str, &Path)> {
+        let (variable, path) = match asset {
+            Asset::Ffmpeg => (OWN_FFMPEG, &self.own_ffmpeg),
+            _ if asset.is_runtime() => (OWN_RUNTIME, &self.own_runtime),
+            _ => return None,
+        };
+        path.as_deref().map(|path| (variable, path))
+    }
+
+    /// The ffmpeg to use: the user's own, else the one on `PATH`, else the pinned one, fetched if it is not there yet.
+    ///
+    /// # Errors
+    /// See [`get`](Store::get).
+    pub fn ffmpeg(&self, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, AssetError> {
+        self.ffmpeg_on_path().map_or_else(|| self.get(Asset::Ffmpeg, progress), Ok)
+    }
+
+    /// As [`ffmpeg`](Store::ffmpeg), if it is there; never fetches.
+    pub fn ffmpeg_if_there(&self) -> Option<PathBuf> {
+        self.ffmpeg_on_path().or_else(|| self.cached(Asset::Ffmpeg))
+    }
+
+    /// The ffmpeg on `PATH`, unless the user named another.
+    fn ffmpeg_on_path(&self) -> Option<PathBuf> {
+        if self.own_ffmpeg.is_none() { ffmpeg_on_path() } else { None }
     }
 
     /// A file that is computed once and then kept. `make` writes it to the path it is given.
@@ -329,10 +361,23 @@ mod tests {
         let mut store = Store::at(dir.path());
         store.own_runtime = Some(library.clone());
         let missing = store.get(Asset::OnnxRuntime, &mut |_| ()).unwrap_err();
-        assert!(matches!(missing, AssetError::OwnRuntimeMissing { .. }));
+        assert!(matches!(missing, AssetError::OwnMissing { .. }));
         fs::write(&library, "").unwrap();
         assert_eq!(store.get(Asset::OnnxRuntime, &mut |_| ()).unwrap(), library);
         assert_eq!(store.cached(Asset::OnnxRuntime), Some(library));
+    }
+
+    #[test]
+    fn an_ffmpeg_of_ones_own_comes_before_any_on_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("ffmpeg");
+        let mut store = Store::at(dir.path());
+        store.own_ffmpeg = Some(own.clone());
+        let missing = store.ffmpeg(&mut |_| ()).unwrap_err().to_string();
+        assert!(missing.contains("CAMLOC_FFMPEG"), "{missing}");
+        fs::write(&own, "").unwrap();
+        assert_eq!(store.ffmpeg(&mut |_| ()).unwrap(), own);
+        assert_eq!(store.ffmpeg_if_there(), Some(own));
     }
 
     #[test]

@@ -75,9 +75,9 @@ pub(super) fn default_classifier(store: &Store, report: &Report) -> Result<Class
     Ok(fetching(report, |progress| Classifier::default_model(store, progress))?)
 }
 
-/// The ffmpeg on PATH, or the pinned one.
+/// The ffmpeg that is named, on PATH, or pinned.
 pub(super) fn ffmpeg(store: &Store, report: &Report) -> Result<PathBuf> {
-    assets::ffmpeg_on_path().map_or_else(|| fetch(store, Asset::Ffmpeg, report), Ok)
+    Ok(fetching(report, |progress| store.ffmpeg(progress))?)
 }
 
 /// The sample photos, in the order of their names.

@@ -1,11 +1,15 @@
 //! A running ffmpeg that reads from us: [`Encoder`].
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use super::SinkError;
+use crate::child;
 
 /// How long a failed ffmpeg may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,17 +50,17 @@ impl Encoder {
     }
 
     /// Ends the input and waits for ffmpeg to finish its file; else its reason.
-    pub(super) fn finish(mut self) -> Result<(), String> {
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
         self.stdin = None;
         match self.child.wait() {
             Ok(status) if status.success() => Ok(()),
             Ok(_) => Err(self.reason()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(Failure::Complaint(error.to_string())),
         }
     }
 
     /// Why ffmpeg no longer takes our bytes.
-    pub(super) fn failure(mut self) -> String {
+    pub(super) fn failure(mut self) -> Failure {
         self.stdin = None;
         let deadline = Instant::now() + PATIENCE;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
@@ -66,18 +70,58 @@ impl Encoder {
     }
 
     /// The first line of complaint, or else how the process ended.
-    fn reason(&mut self) -> String {
+    fn reason(&mut self) -> Failure {
+        let by_itself = matches!(self.child.try_wait(), Ok(Some(_)));
         let ended = self.end();
         let complaint = self.complaint.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        if complaint.is_empty() { ended } else { complaint }
+        match ended {
+            Ok(status) => match child::crash(status).filter(|_| by_itself) {
+                Some(how) => Failure::Crash(how),
+                None if complaint.is_empty() => Failure::Complaint(status.to_string()),
+                None => Failure::Complaint(complaint),
+            },
+            Err(error) => Failure::Complaint(error.to_string()),
+        }
     }
 
-    fn end(&mut self) -> String {
+    fn end(&mut self) -> io::Result<ExitStatus> {
         // Nothing happens to a process that has ended.
         let _ = self.child.kill();
-        match self.child.wait() {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
+        self.child.wait()
+    }
+}
+
+/// Why ffmpeg wrote no whole file.
+#[derive(Debug, PartialEq)]
+pub(super) enum Failure {
+    /// What it said itself, or its exit code.
+    Complaint(String),
+    /// The signal that ended it.
+    Crash(String),
+}
+
+impl Failure {
+    /// Whether there was no room for the file.
+    pub(super) fn is_full_disk(&self) -> bool {
+        matches!(self, Failure::Complaint(reason) if reason.contains(DISK_FULL))
+    }
+
+    /// The error of the file `path`, which `ffmpeg` was to write.
+    pub(super) fn error(self, path: &Path, ffmpeg: &Path) -> SinkError {
+        let path = path.to_owned();
+        match self {
+            _ if self.is_full_disk() => SinkError::DiskFull { path },
+            Failure::Complaint(reason) => SinkError::Encoder { path, reason },
+            Failure::Crash(how) => SinkError::EncoderCrashed { path, ffmpeg: ffmpeg.to_owned(), how },
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Complaint(reason) => f.write_str(reason),
+            Failure::Crash(how) => write!(f, "crashed ({how})"),
         }
     }
 }
@@ -85,7 +129,8 @@ impl Encoder {
 impl Drop for Encoder {
     fn drop(&mut self) {
         self.stdin = None;
-        self.end();
+        // Dropped in any case: nobody is left to hear of it.
+        let _ = self.end();
     }
 }
 
@@ -107,4 +152,4 @@ fn first_complaint(stderr: ChildStderr) -> String {
 }
 
 /// How ffmpeg says that the disk is full.
-pub(super) const DISK_FULL: &str = "No space left on device";
+const DISK_FULL: &str = "No space left on device";

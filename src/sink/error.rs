@@ -109,6 +109,16 @@ pub enum SinkError {
         /// ffmpeg's own word for it.
         reason: String,
     },
+    /// A signal ended ffmpeg.
+    #[error("{} cannot be written: {} crashed ({how}); install another ffmpeg, or name one with CAMLOC_FFMPEG", path.display(), ffmpeg.display())]
+    EncoderCrashed {
+        /// The file.
+        path: PathBuf,
+        /// The program.
+        ffmpeg: PathBuf,
+        /// The signal.
+        how: String,
+    },
     /// A video has pictures of one size.
     #[error("{} cannot go on: the picture's size changed from {}x{} to {}x{} within a video; use one video per size", path.display(), was.0, was.1, is.0, is.1)]
     SizeChanged {

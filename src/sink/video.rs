@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::encoder::{DISK_FULL, Encoder};
+use super::encoder::{Encoder, Failure};
 use super::formats::Format;
 use super::output::{Part, check_outputs};
 use super::yuv420::Yuv420;
@@ -97,13 +97,8 @@ impl VideoSink {
             .map_err(|source| SinkError::NoEncoder { ffmpeg: ffmpeg.clone(), source })
     }
 
-    fn encoder_failed(&self, reason: String) -> SinkError {
-        let path = self.path.clone();
-        if reason.contains(DISK_FULL) {
-            SinkError::DiskFull { path }
-        } else {
-            SinkError::Encoder { path, reason }
-        }
+    fn encoder_failed(&self, failure: Failure) -> SinkError {
+        failure.error(&self.path, &self.options.ffmpeg)
     }
 
     /// The finished video together with the sound of `source`, which is copied where the format takes it and
@@ -127,8 +122,8 @@ impl VideoSink {
             arguments.push(local(part.path()));
             match self.start(&arguments)?.finish() {
                 Ok(()) => return Ok(Some(part)),
-                Err(complaint) if complaint.contains(DISK_FULL) => return Err(self.encoder_failed(complaint)),
-                Err(complaint) => reason = complaint,
+                Err(failure) if failure.is_full_disk() => return Err(self.encoder_failed(failure)),
+                Err(failure) => reason = failure.to_string(),
             }
         }
         if !reason.contains("matches no streams") {
@@ -166,7 +161,7 @@ impl Sink for VideoSink {
         let Some(Stream { encoder, first, last, step, .. }) = self.stream.take() else {
             return Ok(finished);
         };
-        encoder.finish().map_err(|reason| self.encoder_failed(reason))?;
+        encoder.finish().map_err(|failure| self.encoder_failed(failure))?;
         let sounding = match &self.options.sound {
             Some(source) => self.with_sound(source, first, last + step)?,
             None => None,

@@ -39,6 +39,18 @@ pub enum SourceError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The `ffmpeg` program was ended by a signal.
+    #[error("{} crashed on {name}{} ({how}): install another ffmpeg, or name one with CAMLOC_FFMPEG", .program.display(), if *frames > 0 { after(*.frames) } else { String::new() })]
+    Crashed {
+        /// The file or URL.
+        name: String,
+        /// The program.
+        program: PathBuf,
+        /// The signal.
+        how: String,
+        /// Frames delivered before.
+        frames: u64,
+    },
     /// Not a video, or a damaged one.
     #[error("{name} is not a video that ffmpeg can read: {reason}")]
     NotVideo {
@@ -64,7 +76,7 @@ pub enum SourceError {
         reason: String,
     },
     /// A video that ended before its declared end; all its frames were delivered.
-    #[error("{name} is cut short: it ended after {frames} frame{}{}", if *frames == 1 { "" } else { "s" }, of_expected(*.expected))]
+    #[error("{name} is cut short: it ended{}{}", after(*.frames), of_expected(*.expected))]
     CutShort {
         /// The file or URL.
         name: String,
@@ -188,6 +200,10 @@ pub enum SourceError {
         /// What the system said.
         reason: String,
     },
+}
+
+fn after(frames: u64) -> String {
+    format!(" after {frames} frame{}", if frames == 1 { "" } else { "s" })
 }
 
 fn of_expected(frames: Option<u64>) -> String {

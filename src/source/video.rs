@@ -7,7 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, never, select, unbound
 
 use super::newest::Newest;
 use super::{Event, FrameSource, Notice, SourceError, SourceInfo, Stop};
+use crate::child;
 use crate::frame::{Frame, PicturePool};
 
 mod container;
@@ -43,6 +44,7 @@ pub struct VideoSource {
     info: SourceInfo,
     /// The file; none for a URL.
     path: Option<PathBuf>,
+    program: PathBuf,
     ffmpeg: Child,
     frames: Receiver<Frame>,
     log: Option<JoinHandle<Log>>,
@@ -96,6 +98,7 @@ impl VideoSource {
         let mut source = VideoSource {
             info: SourceInfo { name: input.name.clone(), live: input.is_live(), ..Default::default() },
             path: input.path.clone(),
+            program: program.into(),
             ffmpeg,
             frames: never(),
             log,
@@ -110,7 +113,10 @@ impl VideoSource {
             recv(after(PATIENCE)) -> _ => return Err(input.refused("no frame in half a minute".into())),
             recv(header) -> header => match header {
                 Ok(header) => header,
-                Err(_) => return Err(input.refusal(&source.hear_out())),
+                Err(_) => {
+                    let log = source.hear_out();
+                    return Err(source.crashed(&log).unwrap_or_else(|| input.refusal(&log)));
+                }
             },
         };
         source.info.live |= input.scheme.is_some() && header.duration.is_none();
@@ -137,8 +143,15 @@ impl VideoSource {
     /// Waits for ffmpeg's end and returns what its log said.
     fn hear_out(&mut self) -> Log {
         let mut log = self.log.take().and_then(|log| log.join().ok()).unwrap_or_default();
-        log.failed = !self.ffmpeg.wait().is_ok_and(|status| status.success());
+        let ended = self.ffmpeg.wait();
+        log.failed = !ended.as_ref().is_ok_and(ExitStatus::success);
+        log.crash = ended.ok().and_then(child::crash);
         log
+    }
+
+    fn crashed(&self, log: &Log) -> Option<SourceError> {
+        let (name, program, frames) = (self.info.name.clone(), self.program.clone(), self.delivered);
+        log.crash.clone().map(|how| SourceError::Crashed { name, program, how, frames })
     }
 
     /// What follows the last frame.
@@ -147,6 +160,9 @@ impl VideoSource {
             return Ok(Event::End);
         }
         let log = self.hear_out();
+        if let Some(crashed) = self.crashed(&log) {
+            return Err(crashed);
+        }
         let is_cut = |path| container::is_cut(path).unwrap_or(false);
         if !(log.cut || log.failed || self.path.as_deref().is_some_and(is_cut)) {
             return Ok(Event::End);

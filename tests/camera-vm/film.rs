@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use camloc::assets::{self, Asset, Store};
+use camloc::assets::{Asset, Store};
 
 /// Frames until the numbers begin anew.
 pub(crate) const LENGTH: u32 = 1 << BITS;
@@ -55,8 +55,7 @@ pub(crate) fn jpegs(count: u32, (width, height): (usize, usize)) -> Vec<Vec<u8>>
 }
 
 fn ffmpeg() -> PathBuf {
-    let pinned = || Store::open().expect("the cache").get(Asset::Ffmpeg, &mut |_| {}).expect("ffmpeg");
-    assets::ffmpeg_on_path().unwrap_or_else(pinned)
+    Store::open().expect("the cache").get(Asset::Ffmpeg, &mut |_| {}).expect("ffmpeg")
 }
 
 /// Writes frames for a webcam to play, each behind its length.

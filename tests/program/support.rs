@@ -12,6 +12,7 @@ pub(crate) fn camloc() -> Command {
             command.env_remove(key);
         }
     }
+    command.env("CAMLOC_FFMPEG", ffmpeg());
     command.env("XDG_CONFIG_HOME", "/nonexistent").env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
     command
 }
@@ -66,13 +67,12 @@ pub(crate) fn sample_photos() -> PathBuf {
     store.get(Asset::SamplePhotos, &mut |_| {}).expect("the sample photos")
 }
 
-/// The ffmpeg that camloc would use.
+/// The ffmpeg of the tests, and of the program under test: the pinned one, as a fresh machine gets, unless
+/// `CAMLOC_FFMPEG` names another.
 pub(crate) fn ffmpeg() -> PathBuf {
-    use camloc::assets::{self, Asset, Store};
-    assets::ffmpeg_on_path().unwrap_or_else(|| {
-        let store = Store::open().expect("the cache");
-        store.get(Asset::Ffmpeg, &mut |_| {}).expect("ffmpeg")
-    })
+    use camloc::assets::{Asset, Store};
+    let store = Store::open().expect("the cache");
+    store.get(Asset::Ffmpeg, &mut |_| {}).expect("ffmpeg")
 }
 
 /// Makes media with ffmpeg: `arguments` are everything after the global options.

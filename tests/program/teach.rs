@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,18 @@ fn turns(folder: &Path, seconds: &str) -> PathBuf {
     path
 }
 
+/// Makes a cache folder in which all is that has been fetched, and nothing that was learned.
+fn borrow_cache(cache: &Path) {
+    let own = camloc::assets::Store::open().unwrap();
+    std::fs::create_dir(cache).unwrap();
+    for entry in std::fs::read_dir(own.dir()).unwrap() {
+        let entry = entry.unwrap();
+        if !matches!(entry.file_name().to_str(), Some("features" | "locks" | "tmp")) {
+            std::os::unix::fs::symlink(entry.path(), cache.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
 /// The program at a display, and the lines that it has written so far, one a frame.
 struct Watched {
     child: Child,
@@ -37,7 +49,10 @@ struct Watched {
 
 impl Watched {
     fn start(display: &Display, clip: &Path, things: &Path) -> Watched {
-        let mut command = camloc();
+        Watched::start_by(camloc(), display, clip, things)
+    }
+
+    fn start_by(mut command: Command, display: &Display, clip: &Path, things: &Path) -> Watched {
         command.args(["video", text(clip), "--teach", text(things), "--teach-class", "cat,큰 컵"]);
         command.args(["--json", "-", "--input-size", "96"]).env("DISPLAY", &display.name);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -143,19 +158,36 @@ fn what_is_taught_at_the_window_is_shown_while_the_picture_goes_on() {
 fn a_recording_that_ends_leaves_the_training_its_time() {
     let Some(display) = Display::start("a_recording_that_ends_leaves_the_training_its_time") else { return };
     let folder = folder();
-    let (clip, things) = (turns(folder.path(), "3"), folder.path().join("things"));
-    // Examples of another day.
+    let things = folder.path().join("things");
+    // Examples of another day, each another picture: there is as much to learn as there are of them.
     for (class, photo) in [("cat", "chelsea.png"), ("큰 컵", "coffee.png")] {
         let class = things.join(class);
         std::fs::create_dir_all(&class).unwrap();
-        for i in 0..6 {
-            std::fs::copy(sample_photos().join(photo), class.join(format!("{i}.png"))).unwrap();
-        }
+        let photo = sample_photos().join(photo);
+        let noise = ["-vf", "scale=160:-2,noise=alls=20:allf=t"];
+        make(&[&["-loop", "1", "-t", "1", "-i", text(&photo)], &noise[..], &[text(&class.join("%d.png"))]].concat());
     }
-    let watched = Watched::start(&display, &clip, &things);
+    // A cache of its own, as what was seen of these pictures in another run would be learned in no time.
+    let cache = folder.path().join("cache");
+    borrow_cache(&cache);
+    // The recording is a pipe, which ends when it is let go of.
+    let pipe = folder.path().join("pipe.mkv");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let recording = folder.path().join("turns.mkv");
+    make(&["-i", text(&turns(folder.path(), "1")), "-c", "copy", text(&recording)]);
+    let mut command = camloc();
+    command.env("CAMLOC_CACHE", &cache);
+    let watched = Watched::start_by(command, &display, &pipe, &things);
+    let mut recorder = std::fs::File::options().write(true).open(&pipe).unwrap();
+    std::io::Write::write_all(&mut recorder, &std::fs::read(&recording).unwrap()).unwrap();
     display.focus();
     watched.until("a frame", |lines| !lines.is_empty());
     display.xdotool(&["key", "t"]);
+    let features = |entry: std::fs::DirEntry| std::fs::read_dir(entry.path()).is_ok_and(|files| files.count() > 0);
+    watched.until("the training has begun", |_| {
+        std::fs::read_dir(cache.join("features")).is_ok_and(|folders| folders.flatten().any(features))
+    });
+    drop(recorder);
     let mut child = watched.child;
     let mut said = String::new();
     std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();

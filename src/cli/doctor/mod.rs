@@ -121,8 +121,11 @@ fn found(path: Option<PathBuf>) -> std::result::Result<String, String> {
 }
 
 fn ffmpeg(store: &Store) -> std::result::Result<String, String> {
-    let path = assets::ffmpeg_on_path().or_else(|| store.cached(Asset::Ffmpeg));
-    let path = path.ok_or("none on PATH: install ffmpeg, or `camloc setup` fetches one (for videos)")?;
+    let path = store.ffmpeg_if_there();
+    let path = path.ok_or_else(|| match std::env::var("CAMLOC_FFMPEG") {
+        Ok(named) if !named.is_empty() => format!("CAMLOC_FFMPEG names {named}, which is not there"),
+        _ => "none on PATH: install ffmpeg, or `camloc setup` fetches one (for videos)".to_owned(),
+    })?;
     let output =
         Command::new(&path).arg("-version").output().map_err(|e| format!("{}: {e}", path.display()))?;
     let text = String::from_utf8_lossy(&output.stdout);

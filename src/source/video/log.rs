@@ -25,6 +25,8 @@ pub(super) struct Log {
     pub(super) cut: bool,
     /// Whether ffmpeg's exit status was an error.
     pub(super) failed: bool,
+    /// The signal that ended ffmpeg, if one did.
+    pub(super) crash: Option<String>,
 }
 
 impl Log {
