@@ -55,7 +55,13 @@ impl Store {
         let dir = dir.into();
         // pip runs in another working directory.
         let dir = std::path::absolute(&dir).unwrap_or(dir);
-        Store { dir, own_runtime: None, own_ffmpeg: None, manifest: manifest::built_in(), pip: Pip::default() }
+        Store {
+            dir,
+            own_runtime: None,
+            own_ffmpeg: None,
+            manifest: manifest::built_in(),
+            pip: Pip::default(),
+        }
     }
 
     /// The cache folder. It may not exist yet.

@@ -1,7 +1,7 @@
 //! Raw video with timestamps for ffmpeg's standard input: the least Matroska that carries it.
 //!
 //! Plain raw frames have no timestamps, and a variable frame rate would be lost. Matroska (RFC 9559) of one
-//! uncompressed track says it in 150 bytes, and 30 bytes a frame: a segment without end, one cluster a frame.
+//! uncompressed track says it in 150 bytes, and 50 bytes a frame: a segment without end, one cluster a frame.
 
 use std::time::Duration;
 
@@ -47,20 +47,37 @@ pub(super) fn header(width: u32, height: u32, frame_ns: u64) -> Vec<u8> {
     bytes
 }
 
-/// Puts the bytes before the `len` bytes of a frame shown at `time` into `out`, replacing its content.
-pub(super) fn frame_header(out: &mut Vec<u8>, time: Duration, len: usize) {
-    // Track 1, no offset from the cluster's time, a key frame.
-    const BLOCK: [u8; 4] = [0x81, 0x00, 0x00, 0x80];
-    let time = (time.as_nanos() / u128::from(TICK_NS)) as u64;
+/// Puts the bytes before the `len` bytes of a frame shown at `time` for `duration` into `out`, replacing its content.
+///
+/// Each frame's duration ends where the next one begins; it is read of the last one, which has none after it.
+pub(super) fn frame_header(out: &mut Vec<u8>, time: Duration, duration: Duration, len: usize) {
+    // Track 1, no offset from the cluster's time, no lacing; it refers to no other block, so it is a key frame.
+    const BLOCK: [u8; 4] = [0x81, 0x00, 0x00, 0x00];
     let block_len = (BLOCK.len() + len) as u64;
+    let group_len = NUMBER_LEN + 9 + block_len;
     out.clear();
-    out.extend([0x1F, 0x43, 0xB6, 0x75]); // Cluster: a timestamp of 10 bytes, a block of 9 and its content
-    out.extend(size(10 + 9 + block_len));
-    out.extend([0xE7, 0x88]);
-    out.extend(time.to_be_bytes());
-    out.push(0xA3); // SimpleBlock
+    out.extend([0x1F, 0x43, 0xB6, 0x75]); // Cluster: a timestamp and a group
+    out.extend(size(NUMBER_LEN + 9 + group_len));
+    number(out, 0xE7, ticks(time)); // Timestamp
+    out.push(0xA0); // BlockGroup: a duration, a block and its content
+    out.extend(size(group_len));
+    number(out, 0x9B, ticks(duration)); // BlockDuration
+    out.push(0xA1); // Block
     out.extend(size(block_len));
     out.extend(BLOCK);
+}
+
+fn ticks(time: Duration) -> u64 {
+    (time.as_nanos() / u128::from(TICK_NS)) as u64
+}
+
+/// Bytes that [`number`] writes.
+const NUMBER_LEN: u64 = 10;
+
+/// An unsigned number under an id of one byte, in a frame's header, which is written without a new allocation.
+fn number(out: &mut Vec<u8>, id: u8, value: u64) {
+    out.extend([id, 0x88]);
+    out.extend(value.to_be_bytes());
 }
 
 fn unsigned(id: &[u8], value: u64) -> Vec<u8> {
@@ -83,17 +100,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_is_announced_with_its_time_and_its_length() {
+    fn a_frame_is_announced_with_its_time_its_duration_and_its_length() {
         let mut bytes = vec![7; 99];
-        frame_header(&mut bytes, Duration::from_micros(0x0102_0304), 6);
-        let expected: [&[u8]; 7] = [
-            &[0x1F, 0x43, 0xB6, 0x75, 1, 0, 0, 0, 0, 0, 0, 29],
+        frame_header(&mut bytes, Duration::from_micros(0x0102_0304), Duration::from_micros(0x0506), 6);
+        let expected: [&[u8]; 8] = [
+            &[0x1F, 0x43, 0xB6, 0x75, 1, 0, 0, 0, 0, 0, 0, 48],
             &[0xE7, 0x88, 0, 0, 0, 0, 1, 2, 3, 4],
-            &[0xA3],
-            &[1, 0, 0, 0, 0, 0, 0, 10],
+            &[0xA0, 1, 0, 0, 0, 0, 0, 0, 29],
+            &[0x9B, 0x88, 0, 0, 0, 0, 0, 0, 5, 6],
+            &[0xA1, 1, 0, 0, 0, 0, 0, 0, 10],
             &[0x81],
             &[0, 0],
-            &[0x80],
+            &[0],
         ];
         assert_eq!(bytes, expected.concat());
     }

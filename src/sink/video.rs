@@ -10,7 +10,7 @@ use super::output::{Part, check_outputs};
 use super::yuv420::Yuv420;
 use super::{Finished, Shown, Sink, SinkError, matroska};
 
-/// Duration of a frame that has no successor; says no more about the others than that they are about so long.
+/// Duration of a video's only frame; says no more about those of others than that they are about so long.
 const USUAL_FRAME: Duration = Duration::from_nanos(33_333_333);
 
 /// Two frames of one time would stop the encoder: the later one is moved by this much.
@@ -53,7 +53,7 @@ struct Stream {
     first: Duration,
     /// Time of the latest frame in the video.
     last: Duration,
-    /// Time from the frame before to the latest one.
+    /// Time from the frame before to the latest one, which so is taken to last as long.
     step: Duration,
 }
 
@@ -180,7 +180,7 @@ impl Stream {
         }
         self.last = time;
         self.yuv.convert(shown.picture()).map_err(std::io::Error::other)?;
-        matroska::frame_header(&mut self.header, time, self.yuv.bytes().len());
+        matroska::frame_header(&mut self.header, time, self.step, self.yuv.bytes().len());
         self.encoder.write(&self.header)?;
         self.encoder.write(self.yuv.bytes())
     }
@@ -365,6 +365,24 @@ mod tests {
     }
 
     #[test]
+    fn the_last_frame_lasts_as_long_as_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, step, length) in [("slow.mp4", 500, "00:00:02.00"), ("quick.mp4", 20, "00:00:00.08")] {
+            let path = folder.path().join(name);
+            let mut sink = VideoSink::create(&path, silent()).unwrap();
+            for i in 0..4 {
+                write(&mut sink, &frame(i, Duration::from_millis(i * step), SIZE, colour(i)), &[], None)
+                    .unwrap();
+            }
+            Box::new(sink).finish().unwrap();
+            // Without an output ffmpeg fails after it has told of the input.
+            let told = std::process::Command::new(ffmpeg()).arg("-i").arg(&path).output().unwrap().stderr;
+            let told = String::from_utf8_lossy(&told);
+            assert!(told.contains(&format!("Duration: {length}")), "{told}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_written_is_refused_before_the_first_frame() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -425,8 +443,20 @@ mod tests {
         let (error, _) = recorded_by(&format!("{head}; echo '[libx264 @ 0x1] out of luck' >&2; exit 1"));
         assert!(error.to_string().contains("ffmpeg stopped with \"out of luck\""), "{error}");
 
-        let (error, _) = recorded_by(&format!("{head}; kill -9 $$"));
+        let (error, left) = recorded_by(&format!("{head}; kill -9 $$"));
         assert!(error.to_string().contains("signal: 9"), "{error}");
+        assert!(matches!(error, SinkError::EncoderCrashed { .. }), "{error}");
+        assert!(left.is_empty());
+
+        // Whatever it complained of before, and while it only had to complete the file.
+        let (error, _) = recorded_by("cat >/dev/null; echo 'Invalid data' >&2; kill -SEGV $$");
+        let said = error.to_string();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(
+            said.contains("clip.mp4 cannot be written: ") && said.contains("ffmpeg crashed (signal: 11"),
+            "{said}"
+        );
+        assert!(said.ends_with("install another ffmpeg, or name one with CAMLOC_FFMPEG"), "{said}");
 
         // All is read, but the file cannot be completed.
         let (error, left) = recorded_by("cat >/dev/null; echo 'Invalid data' >&2; exit 1");

@@ -165,7 +165,10 @@ fn a_recording_that_ends_leaves_the_training_its_time() {
         std::fs::create_dir_all(&class).unwrap();
         let photo = sample_photos().join(photo);
         let noise = ["-vf", "scale=160:-2,noise=alls=20:allf=t"];
-        make(&[&["-loop", "1", "-t", "1", "-i", text(&photo)], &noise[..], &[text(&class.join("%d.png"))]].concat());
+        make(
+            &[&["-loop", "1", "-t", "1", "-i", text(&photo)], &noise[..], &[text(&class.join("%d.png"))]]
+                .concat(),
+        );
     }
     // A cache of its own, as what was seen of these pictures in another run would be learned in no time.
     let cache = folder.path().join("cache");
@@ -183,7 +186,8 @@ fn a_recording_that_ends_leaves_the_training_its_time() {
     display.focus();
     watched.until("a frame", |lines| !lines.is_empty());
     display.xdotool(&["key", "t"]);
-    let features = |entry: std::fs::DirEntry| std::fs::read_dir(entry.path()).is_ok_and(|files| files.count() > 0);
+    let features =
+        |entry: std::fs::DirEntry| std::fs::read_dir(entry.path()).is_ok_and(|files| files.count() > 0);
     watched.until("the training has begun", |_| {
         std::fs::read_dir(cache.join("features")).is_ok_and(|folders| folders.flatten().any(features))
     });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
-use camloc::assets::{self, Asset, Store};
+use camloc::assets::{Asset, Store};
 use camloc::model::lite0;
 use camloc::runtime::Provider;
 use camloc::{runtime, source};

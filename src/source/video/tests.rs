@@ -247,24 +247,59 @@ fn a_stop_ends_a_source_that_waits_for_a_silent_server() {
     assert!(started.elapsed() < Duration::from_secs(2));
 }
 
+/// Stands in for ffmpeg: a script that is given the arguments of the real one, whose path is `$FFMPEG`.
+#[cfg(unix)]
+fn stand_in(directory: &Path, name: &str, script: &str) -> PathBuf {
+    let path = directory.join(name);
+    let script = format!("#!/bin/bash\nFFMPEG='{}'\n{script}\n", ffmpeg().display());
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+#[cfg(unix)]
+fn an_ffmpeg_that_crashes_is_called_so_with_its_signal() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = make(directory.path(), "a.mp4", &counted("64x64", 10, 4));
+    let open = |program: &Path| VideoSource::open(program, path.as_ref(), &PicturePool::new(4), &Stop::new());
+    let check = |error: SourceError, words: &[&str]| {
+        let said = error.to_string();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        for word in
+            words.iter().chain(&["signal: 11", "install another ffmpeg, or name one with CAMLOC_FFMPEG"])
+        {
+            assert!(said.contains(word), "no {word:?} in {said}");
+        }
+    };
+    // What it complained of before is not the reason.
+    let complain = "echo '[mpegts @ 0x1] [error] Packet corrupt' >&2";
+    let at_once = stand_in(directory.path(), "at-once", &format!("{complain}; kill -SEGV $$"));
+    check(open(&at_once).err().unwrap(), &["at-once crashed on ", "a.mp4 (signal: 11"]);
+
+    let later =
+        stand_in(directory.path(), "later", &format!("\"$FFMPEG\" \"$@\"; {complain}; kill -SEGV $$"));
+    let mut source = open(&later).unwrap();
+    let (frames, end) = drain(&mut source);
+    assert_eq!(frames.len(), 4, "what came before the crash is kept");
+    check(end.unwrap_err(), &["later crashed on ", "a.mp4 after 4 frames (signal: 11"]);
+    assert!(matches!(source.next(), Ok(Event::End)), "said once");
+}
+
 #[test]
 #[cfg(unix)]
 fn an_ffmpeg_before_5_1_is_asked_in_its_own_words() {
     let directory = tempfile::tempdir().unwrap();
     let path = make(directory.path(), "a.mp4", &counted("64x64", 10, 4));
-    let old = directory.path().join("old-ffmpeg");
-    let script = r#"#!/bin/bash
-        for word; do
+    let script = r#"for word; do
             case $word in
                 -fps_mode) echo "[fatal] Unrecognized option 'fps_mode'." >&2; exit 1 ;;
                 -vsync) word=-fps_mode ;;
             esac
             words+=("$word")
         done
-        exec "$CAMLOC_TEST_FFMPEG" "${words[@]}""#;
-    let script = script.replace("$CAMLOC_TEST_FFMPEG", &ffmpeg().to_string_lossy());
-    std::fs::write(&old, script).unwrap();
-    std::fs::set_permissions(&old, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        exec "$FFMPEG" "${words[@]}""#;
+    let old = stand_in(directory.path(), "old-ffmpeg", script);
     let mut source = VideoSource::open(&old, path.as_ref(), &PicturePool::new(1), &Stop::new()).unwrap();
     let (frames, end) = drain(&mut source);
     end.unwrap();
