@@ -30,7 +30,7 @@ test: setup-test
 	@$(SETUP) $(CARGO) build --locked
 	@$(SETUP) ./target/debug/camloc setup
 	@rm -f $(SKIPPED)
-	@$(SETUP) unset CAMLOC_FFMPEG && $(CARGO) test --locked --no-fail-fast
+	@$(SETUP) unset CAMLOC_FFMPEG && $(CARGO) test --locked --workspace --no-fail-fast
 	@$(SETUP) if CAMLOC_FFMPEG=$$(command -v ffmpeg); then export CAMLOC_FFMPEG; echo "videos once more, by $$CAMLOC_FFMPEG"; \
 		$(CARGO) test --locked --no-fail-fast --lib -- source::video sink:: && \
 		$(CARGO) test --locked --no-fail-fast --test program -- videos:: masks:: demo::; fi
@@ -46,8 +46,8 @@ test-camera: setup-test
 
 lint: setup
 	@$(SETUP) $(CARGO) fmt --check
-	@$(SETUP) $(CARGO) clippy --locked --all-targets -- -D warnings
-	@$(SETUP) RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+	@$(SETUP) $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@$(SETUP) RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; \
 	else echo "cargo deny is not installed: licences of dependencies not checked"; fi
 

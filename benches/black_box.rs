@@ -5,13 +5,13 @@
 use std::time::{Duration, Instant};
 
 use camloc::assets::{Asset, Store};
-use camloc::explain::{Method, Request, black_box};
+use camloc::explainer::black_box::{self, Method};
+use camloc::explainer::{Explainer, Request};
 use camloc::maps::ClassMap;
 use camloc::model::Classifier;
-use camloc::onnx::load::encode;
-use camloc::pipeline::Explainer;
 use camloc::runtime::{self, Options, Session};
 use camloc::source::read_photo;
+use camloc_graph::onnx::load::encode;
 
 const ROUNDS: usize = 5;
 
@@ -28,7 +28,8 @@ fn main() {
     let mut bare = Session::load(&bytes, &Options { shape, ..options.clone() }).expect("a session");
     let explainer = |method: Method, channels: Option<usize>| {
         let asked = black_box::Settings { channels, ..black_box::Settings::default() };
-        let request = Request { top_k: 1, method: Some(method), black_box: asked, ..Request::default() };
+        let request =
+            Request { top_k: 1, method: Some(method.into()), black_box: asked, ..Request::default() };
         Explainer::new(model.clone(), &request, &options).expect("a classifier")
     };
     let mut runs = [

@@ -5,15 +5,15 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use camloc::assets::{Asset, Store};
-use camloc::explain::{self, Request};
 use camloc::frame::Picture;
 use camloc::localize::{Localizer, Segmentation, Segmenter};
 use camloc::maps::ClassMap;
 use camloc::model::{Classifier, Preprocessor};
-use camloc::onnx::load::encode;
 use camloc::render::{HeatScale, Renderer, Scene, Style, TextRenderer};
 use camloc::runtime::{self, Options, Session};
 use camloc::view::View;
+use camloc_graph::explain::{self, Request};
+use camloc_graph::onnx::load::encode;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const SIZE: (u32, u32) = (1280, 720);

@@ -1,10 +1,10 @@
 //! Where does the default model look in a photo? `cargo run --release --example photo -- cat.jpg`
 
 use camloc::assets::{Asset, Store};
-use camloc::explain::Request;
+use camloc::explainer::Explainer;
+use camloc::explainer::Request;
 use camloc::localize::Localizer;
 use camloc::model::Classifier;
-use camloc::pipeline::Explainer;
 use camloc::runtime::{self, Options};
 use camloc::source::read_photo;
 

@@ -1,10 +1,10 @@
 //! What does the default model see in each frame of a video? `cargo run --release --example video -- clip.mp4`
 
 use camloc::assets::{Asset, Store};
-use camloc::explain::Request;
+use camloc::explainer::Explainer;
+use camloc::explainer::Request;
 use camloc::frame::PicturePool;
 use camloc::model::Classifier;
-use camloc::pipeline::Explainer;
 use camloc::runtime::{self, Options};
 use camloc::source::{Event, FrameSource, Stop, VideoSource};
 

@@ -7,24 +7,22 @@
 //! source ──frames──► pipeline ──► runtime(explained model) ──maps──► localize ──boxes──► render ──► sink
 //! ```
 //!
-//! [`onnx`] and [`explain`] rewrite a classifier's graph so that it outputs its activation maps next
+//! [`onnx`] and [`camloc_graph::explain`] rewrite a classifier's graph so that it outputs its activation maps next
 //! to its logits; [`runtime`] runs the rewritten graph; [`localize`] turns maps into boxes in source
 //! pixels; [`pipeline`] ties them together. `examples/` shows the library in use without the program.
 
 pub mod assets;
-pub mod autodiff;
 mod child;
 pub mod collect;
 pub mod compare;
 mod disk;
 pub mod eval;
-pub mod explain;
+pub mod explainer;
 pub mod frame;
 pub mod label;
 pub mod localize;
 pub mod maps;
 pub mod model;
-pub mod onnx;
 pub mod origin;
 pub mod picture;
 pub mod pipeline;

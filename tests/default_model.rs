@@ -2,10 +2,10 @@
 #![allow(missing_docs)]
 
 use camloc::assets::{Asset, Store};
-use camloc::explain::{Request, explain};
 use camloc::model::{Classifier, lite0};
-use camloc::onnx::load::encode;
 use camloc::runtime::{ExplainedSession, Options, Session, init};
+use camloc_graph::explain::{Request, explain};
+use camloc_graph::onnx::load::encode;
 
 /// A picture made of waves: `[1, 3, 224, 224]`.
 fn waves() -> impl Iterator<Item = f32> {

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use camloc::assets::{Asset, Store};
 use camloc::compare::{self, explain_by_all};
 use camloc::eval::check;
-use camloc::explain::{Method, Request, explain};
+use camloc::explainer::Explainer;
+use camloc::explainer::{Method, Request};
 use camloc::frame::Picture;
 use camloc::model::Classifier;
-use camloc::onnx::load::{encode, load};
-use camloc::pipeline::Explainer;
 use camloc::runtime::{Options, Session, init};
 use camloc::source::Stop;
+use camloc_graph::explain;
+use camloc_graph::onnx::load::{encode, load};
 use serde_json::Value;
 
 /// How far a map may be from the reference, as a share of the reference's range. Grad-CAM++ and XGrad-CAM divide by
@@ -35,8 +36,8 @@ fn array(file: &str) -> (Vec<usize>, Vec<f32>) {
 /// The methods as the manifest calls them.
 fn method(name: &str) -> Method {
     match name {
-        "guided_backprop" => Method::GuidedBackprop,
-        "input_gradient" => Method::Gradient,
+        "guided_backprop" => explain::Method::GuidedBackprop.into(),
+        "input_gradient" => explain::Method::Gradient.into(),
         name => name.parse().unwrap(),
     }
 }
@@ -85,7 +86,8 @@ fn agrees(network: &str) {
             layers: tensor.into_iter().collect(),
             ..Request::default()
         };
-        explain(&mut model, &request).unwrap_or_else(|error| panic!("{network} {key}: {error}"));
+        explain::explain(&mut model, &request.one_pass().unwrap())
+            .unwrap_or_else(|error| panic!("{network} {key}: {error}"));
         let options = Options { threads: 1, shape: Some(shape.clone()), ..Options::default() };
         let mut session = Session::load(&encode(&model).unwrap(), &options).unwrap();
         let classes: Vec<i64> = targets.iter().map(|&class| class as i64).collect();
@@ -150,7 +152,7 @@ fn what_was_found_before_a_stop_is_kept() {
     let classifier = Classifier::open(&golden().join("residual.onnx"), None).unwrap();
     let picture = picture();
     let methods: Vec<Option<Method>> =
-        vec![Some(Method::GradCam), Some(Method::LayerCam), Some(Method::HiResCam)];
+        vec!["gradcam", "layercam", "hirescam"].into_iter().map(|name| name.parse().ok()).collect();
 
     let stop = Stop::new();
     let plan = compare::Plan { methods: methods.clone(), steps: 1, ..compare::Plan::default() };

@@ -11,15 +11,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use camloc::assets::{Asset, Store};
-use camloc::explain::{self, Method, Request};
+use camloc::explainer::{Explainer, ExplainerError};
+use camloc::explainer::{Method, Request};
 use camloc::frame::Picture;
 use camloc::maps::ClassMap;
 use camloc::model::Classifier;
-use camloc::onnx::build::{Dim, f32_tensor, graph, i64_tensor, model, node, value_info};
-use camloc::onnx::load::encode;
-use camloc::onnx::proto::DataType;
-use camloc::pipeline::{Explainer, ExplainerError};
 use camloc::runtime::{self, Node, Options, Provider, Session};
+use camloc_graph::explain;
+use camloc_graph::onnx::build::{Dim, f32_tensor, graph, i64_tensor, model, node, value_info};
+use camloc_graph::onnx::load::encode;
+use camloc_graph::onnx::proto::DataType;
 
 /// How far a map may be from the CPU's, as a share of its range.
 const TOLERANCE: f32 = 1e-3;
@@ -109,7 +110,8 @@ fn every_method_gives_the_maps_of_the_cpu() {
             let Some(off) = compare(&classifier, method, provider) else { continue };
             compared += 1;
             println!("{name}: {off:.1e}");
-            let at_an_edge = classifier.title == "EfficientNet-Lite0" && method == Some(Method::Gradient);
+            let at_an_edge =
+                classifier.title == "EfficientNet-Lite0" && method == Some(explain::Method::Gradient.into());
             if off.is_nan() || off > if at_an_edge { AT_AN_EDGE } else { TOLERANCE } {
                 wrong.push(format!("{name} is {off:.1e} off"));
             }
@@ -229,7 +231,7 @@ fn falls_back(classifier: &Classifier, method: Option<Method>, provider: Provide
         session.nodes().iter().filter(|node| node.provider == "CPU").cloned().collect()
     };
     let mut plain = on_cpu(&classifier);
-    explain::explain(&mut classifier.model, &request(method)).unwrap();
+    explain::explain(&mut classifier.model, &request(method).one_pass().unwrap()).unwrap();
     let more = on_cpu(&classifier).into_iter().filter(|node| {
         // The model's own nodes may have been merged under other names.
         let own = !node.name.starts_with("camloc.");

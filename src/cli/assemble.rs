@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use camloc::assets::{self, Asset, Progress, Step, Store};
-use camloc::explain::{Method, Request, black_box};
+use camloc::explainer::Explainer;
+use camloc::explainer::{Method, Request, black_box};
 use camloc::frame::Picture;
 use camloc::localize;
 use camloc::model::{Classifier, Fit, Labels};
-use camloc::pipeline::{Explainer, Look};
+use camloc::pipeline::Look;
 use camloc::render::{HeatScale, Renderer, Style, TextRenderer};
 use camloc::runtime::{self, Options};
 use camloc::sink::check_outputs;

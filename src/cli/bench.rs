@@ -11,15 +11,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use camloc::assets::Store;
-use camloc::explain::{self, Method, Request};
+use camloc::explainer::Explainer;
+use camloc::explainer::{Method, Request};
 use camloc::frame::PicturePool;
 use camloc::model::Classifier;
-use camloc::onnx::load::encode;
 use camloc::origin::Origin;
-use camloc::pipeline::{Explainer, Output, Stage, Stats};
+use camloc::pipeline::{Output, Stage, Stats};
 use camloc::runtime::{Options, Session};
 use camloc::sink::{Finished, JsonSink, Shown, Sink, SinkError, VideoOptions, VideoSink};
 use camloc::source::{Event, FrameSource, PanSource, PanWish, Stop, VideoSource};
+use camloc_graph::explain;
+use camloc_graph::onnx::load::encode;
 use cpu_time::ProcessTime;
 use serde::Serialize;
 
@@ -253,7 +255,7 @@ impl Bench<'_> {
         let options = self.options(&classifier)?;
         let plain = Session::load(&encode(&classifier.model)?, &options)?;
         let asked = assemble::request(&self.quiet.settings, &classifier.labels, 1)?;
-        explain::explain(&mut classifier.model, &Request { refine: false, ..asked })?;
+        explain::explain(&mut classifier.model, &Request { refine: false, ..asked }.one_pass()?)?;
         let explained = Session::load(&encode(&classifier.model)?, &options)?;
         Ok((plain, explained))
     }
@@ -274,7 +276,8 @@ impl Bench<'_> {
         let mut ratio = |request: &Request| -> Result<Option<f64>> {
             let mut model = classifier.model.clone();
             // What a model does not allow is no figure.
-            if explain::explain(&mut model, request).is_err() {
+            let Ok(asked) = request.one_pass() else { return Ok(None) };
+            if explain::explain(&mut model, &asked).is_err() {
                 return Ok(None);
             }
             let mut explained = Session::load(&encode(&model)?, &self.options(classifier)?)?;
@@ -290,10 +293,13 @@ impl Bench<'_> {
                 methods.insert(method.name(), found);
             }
         }
-        let layers = explain::inspect(&mut classifier.model.clone(), &asked)?.layers;
+        let layers = explain::inspect(&mut classifier.model.clone(), &asked.rewrite(None))?.layers;
         let half_way = layers.get(layers.len() / 2).map(|layer| layer.tensor.clone());
-        let request =
-            Request { method: Some(Method::GradCam), layers: half_way.into_iter().collect(), ..asked };
+        let request = Request {
+            method: Some(explain::Method::GradCam.into()),
+            layers: half_way.into_iter().collect(),
+            ..asked
+        };
         Ok(Ratios { refined, methods, half_way: ratio(&request)? })
     }
 

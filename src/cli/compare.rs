@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use camloc::compare::{Plan, SideBySide, explain_by_all};
-use camloc::explain::Method;
+use camloc::explainer::Method;
 use camloc::frame::Picture;
 use camloc::model::Labels;
 use camloc::picture::{write_jpeg, write_png};

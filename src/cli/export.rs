@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use camloc::autodiff;
-use camloc::explain;
 use camloc::model::MANIFEST_KEY;
-use camloc::onnx::graph::Graph;
-use camloc::onnx::{load, opset};
+use camloc_graph::autodiff;
+use camloc_graph::explain;
+use camloc_graph::onnx::graph::Graph;
+use camloc_graph::onnx::{load, opset};
 
 use super::arguments::{ModelArgs, set_path};
 use super::{Context, assemble};
@@ -47,7 +47,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     if request.refine {
         classifier.fix_size();
     }
-    let explanation = explain::explain(&mut classifier.model, &request)?;
+    let explanation = explain::explain(&mut classifier.model, &request.one_pass()?)?;
     // From 17 on ONNX Runtime fuses a layer norm in pieces otherwise, which would move the model's own outputs by a bit.
     let stays = autodiff::has_norm_in_pieces(&Graph::new(&mut classifier.model));
     if !stays && let Err(error) = opset::raise(&mut classifier.model, EXPORTED_OPSET) {

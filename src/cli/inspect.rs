@@ -4,10 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use camloc::explain::receptive_field::Field;
-use camloc::explain::{self, Inspection, Layer};
-use camloc::onnx::graph::Graph;
-use camloc::onnx::proto::ModelProto;
+use camloc::explainer::{self, Inspection};
+use camloc_graph::explain::receptive_field::Field;
+use camloc_graph::explain::{self, Layer};
+use camloc_graph::onnx::graph::Graph;
+use camloc_graph::onnx::proto::ModelProto;
 
 use super::arguments::{ModelArgs, set_path};
 use super::{Context, assemble};
@@ -37,7 +38,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     // As for a run: refined maps, and methods that cut the network, need the size.
     classifier.fix_size();
     let request = assemble::request(&settings, &classifier.labels, 1)?;
-    let Inspection { scores, head, layers, methods } = explain::inspect(&mut classifier.model, &request)?;
+    let Inspection { scores, head, layers, methods } = explainer::inspect(&mut classifier.model, &request)?;
     writeln!(out, "scores\n  {} classes in {}", scores.classes, scores.logits)?;
     writeln!(out, "head\n  {head}")?;
     writeln!(out, "layers (--layer NAME, -1, -2, ...; -1 is the default)")?;

@@ -5,12 +5,12 @@ use std::sync::Mutex;
 
 use anyhow::{Result, anyhow, bail};
 use camloc::eval::dataset::{Alias, Classes};
+use camloc::explainer::Explainer;
 use camloc::label::{
     Ended, Finding, Format, Input, Journal, LabellingError, Line, Outline, Plan, Reason, Review,
     ReviewCommand, Tally, check_place, find, gather, review, write,
 };
 use camloc::localize;
-use camloc::pipeline::Explainer;
 use camloc::render::{HeatScale, Renderer};
 use camloc::sink::Window;
 use camloc::source::Stop;

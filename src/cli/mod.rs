@@ -32,9 +32,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use camloc::explain::{ExplainError, LayerError};
+use camloc::explainer::black_box::BlackBoxError;
 use camloc::model::ModelError;
 use camloc::sink::SinkError;
+use camloc_graph::explain::{ExplainError, LayerError};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use settings::Settings;
@@ -184,6 +185,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
                 cause.downcast_ref(),
                 Some(SinkError::SameOutput { .. } | SinkError::UnknownFormat { .. })
             )
+            || matches!(cause.downcast_ref(), Some(BlackBoxError::PatchTooLarge { .. }))
             || cause.downcast_ref().is_some_and(is_not_in_model)
             || cause.downcast_ref::<Box<ExplainError>>().is_some_and(|error| is_not_in_model(error))
     })
@@ -195,9 +197,7 @@ fn is_not_in_model(error: &ExplainError) -> bool {
         ExplainError::Layer(error) => {
             matches!(error, LayerError::TooFarBack { .. } | LayerError::NoSuchLayer { .. })
         }
-        ExplainError::NoSuchOutput { .. }
-        | ExplainError::NoSuchPlace { .. }
-        | ExplainError::PatchTooLarge { .. } => true,
+        ExplainError::NoSuchOutput { .. } | ExplainError::NoSuchPlace { .. } => true,
         _ => false,
     }
 }

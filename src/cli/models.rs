@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use camloc::explain::{self, ExplainError, Request};
 use camloc::model::Classifier;
+use camloc_graph::explain::{self, ExplainError, Request};
 
 use super::{Context, assemble};
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use camloc::explain::Method;
+use camloc::explainer::Method;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 

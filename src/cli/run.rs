@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use camloc::assets::Store;
+use camloc::explainer::Explainer;
 use camloc::localize::{Localizer, Segmenter};
-use camloc::pipeline::{Controls, Explainer, Look, News, Output, Pipeline, Stats, Stream, Summary};
+use camloc::pipeline::{Controls, Look, News, Output, Pipeline, Stats, Stream, Summary};
 use camloc::render::HeatScale;
 use camloc::sink::{CocoSink, JsonSink, Sink, check_outputs};
 use camloc::source::{FrameSource, Notice, Stop};

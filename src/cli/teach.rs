@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use camloc::collect::{Classes, DIGITS, Shutter};
-use camloc::explain::Request;
+use camloc::explainer::Explainer;
+use camloc::explainer::Request;
 use camloc::frame::PicturePool;
-use camloc::pipeline::{Explainer, Output, Summary};
+use camloc::pipeline::{Output, Summary};
 use camloc::teach::{Course, Taught, Teacher};
 use camloc::train::{self, Backbone, HeadKind};
 

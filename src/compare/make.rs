@@ -5,15 +5,16 @@ use std::time::Instant;
 use super::small::small;
 use super::{Cell, Class, Column, SideBySide};
 use crate::eval::scorer::Scorer;
-use crate::explain::black_box::Progress;
-use crate::explain::{ExplainError, Method, Request};
+use crate::explainer::black_box::Progress;
+use crate::explainer::{Explainer, ExplainerError};
+use crate::explainer::{Method, Request};
 use crate::frame::Picture;
 use crate::localize::{self, Localizer};
 use crate::model::Classifier;
-use crate::pipeline::{Explainer, ExplainerError};
 use crate::render::{Colormap, Style};
 use crate::runtime::{Options, RuntimeError};
 use crate::source::Stop;
+use camloc_graph::explain::ExplainError;
 
 /// How many of the most probable classes the title names.
 const NAMED: usize = 3;
@@ -247,6 +248,7 @@ fn reason(error: &ExplainerError) -> String {
         ExplainerError::Explain { source, .. } => source.to_string(),
         ExplainerError::Encode { source, .. } => source.to_string(),
         ExplainerError::Run { source, .. } => source.to_string(),
+        ExplainerError::Unfit { source, .. } => source.to_string(),
     }
 }
 

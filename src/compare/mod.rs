@@ -15,7 +15,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::eval::scorer::Areas;
-use crate::explain::Method;
+use crate::explainer::Method;
 use crate::frame::Picture;
 use crate::localize::Detection;
 use crate::maps::ClassMap;

@@ -35,8 +35,12 @@ fn comparison(label: &str) -> SideBySide {
         classes: vec![class(3, label), class(1, "고양이")],
         columns: vec![
             column(None, "cam", Ok(vec![peaked(1), peaked(3)])),
-            column(Some(Method::GuidedBackprop), "guided-backprop", Ok(vec![fine(3)])),
-            column(Some(Method::GradCam), label, Err(label.to_owned())),
+            column(
+                Some(camloc_graph::explain::Method::GuidedBackprop.into()),
+                "guided-backprop",
+                Ok(vec![fine(3)]),
+            ),
+            column(Some(camloc_graph::explain::Method::GradCam.into()), label, Err(label.to_owned())),
         ],
         steps: 16,
         colormap: Colormap::Turbo,

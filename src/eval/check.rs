@@ -6,16 +6,17 @@ use serde::Serialize;
 use super::metrics::baseline;
 use super::sanity::{on_grid, rank_correlation, ssim};
 use super::scorer::{Areas, Scorer};
-use crate::explain::randomise::{shuffle, weights};
-use crate::explain::{ExplainError, Method, Request};
+use crate::explainer::{Explainer, ExplainerError};
+use crate::explainer::{Method, Request};
 use crate::frame::Picture;
 use crate::localize::{GRID, Normalizer};
 use crate::maps::ClassMap;
 use crate::model::Classifier;
-use crate::pipeline::{Explainer, ExplainerError};
 use crate::runtime::{Options, RuntimeError};
 use crate::source::Stop;
 use crate::view::View;
+use camloc_graph::explain::ExplainError;
+use camloc_graph::explain::randomise::{shuffle, weights};
 
 /// Side of the map of chance: what the last layer of usual networks has.
 const CHANCE_SIDE: usize = 7;

@@ -9,12 +9,12 @@ use super::metrics::{CurveScanner, Rect, baseline, best_iou, mask_iou, on_grid, 
 use super::picture_grid;
 use super::record::{Entry, Faithfulness, MaskOverlap, Pixels, Record};
 use super::run::Plan;
+use crate::explainer::Explainer;
 use crate::frame::Picture;
 use crate::localize::{
     Detection, GRID, Localizer, Normalizer, Preset, Runs, Segmentation, Segmenter, Settings,
 };
 use crate::maps::ClassMap;
-use crate::pipeline::Explainer;
 use crate::runtime::RuntimeError;
 use crate::source::{SourceError, read_photo};
 use crate::track::Tracking;

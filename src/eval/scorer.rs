@@ -2,15 +2,15 @@
 
 use super::metrics::faithfulness::{Perturbation, auc};
 use super::picture_grid;
-use crate::explain::Link;
+use crate::explainer::ExplainerError;
 use crate::frame::Picture;
 use crate::localize::{Normalizer, Preset};
 use crate::maps::ClassMap;
 use crate::model::{Classifier, Preprocessor};
-use crate::onnx::load::encode;
-use crate::pipeline::ExplainerError;
 use crate::runtime::{Options, RuntimeError, Session};
 use crate::view::View;
+use camloc_graph::explain::Link;
+use camloc_graph::onnx::load::encode;
 
 /// A classifier that only classifies: one forward pass a picture, whatever explains it.
 pub struct Scorer {
@@ -64,7 +64,7 @@ impl Scorer {
     }
 
     /// Deletion and insertion of a class by a map over `view`, in `steps` steps each; `fill` is what a deleted pixel
-    /// becomes ([`Explainer::neutral_colour`](crate::pipeline::Explainer::neutral_colour)). `None` where the map says
+    /// becomes ([`Explainer::neutral_colour`](crate::explainer::Explainer::neutral_colour)). `None` where the map says
     /// nothing about a place.
     ///
     /// # Errors

@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use crossbeam_channel::{Sender, bounded};
 
 use super::{Finding, Input, Item, LabellingError, Object, Reason, Skip};
+use crate::explainer::Explainer;
 use crate::frame::Picture;
 use crate::localize::{Detection, Localizer, Settings};
 use crate::maps::ClassMap;
-use crate::pipeline::Explainer;
 use crate::runtime::RuntimeError;
 use crate::source::{Stop, read_photo};
 use crate::view::View;

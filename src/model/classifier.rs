@@ -14,8 +14,8 @@ use super::preprocessing::{Fit, Preprocessing};
 use super::resolve::{preprocessing, scores};
 use super::signature::{self, Signature};
 use crate::assets::{Progress, Store};
-use crate::onnx::load::load;
-use crate::onnx::proto::ModelProto;
+use camloc_graph::onnx::load::load;
+use camloc_graph::onnx::proto::ModelProto;
 
 /// The key of a model's metadata that holds its manifest, as [`Classifier::manifest`] writes it.
 pub const MANIFEST_KEY: &str = "camloc.manifest";
@@ -265,9 +265,9 @@ mod tests {
     use super::*;
     use crate::model::preprocessing::{Channels, Filter, Layout};
     use crate::model::resolve::IMAGENET;
-    use crate::onnx::build::{Dim, graph, i64_tensor, model, node, value_info};
-    use crate::onnx::load::save;
-    use crate::onnx::proto::{DataType, StringStringEntryProto};
+    use camloc_graph::onnx::build::{Dim, graph, i64_tensor, model, node, value_info};
+    use camloc_graph::onnx::load::save;
+    use camloc_graph::onnx::proto::{DataType, StringStringEntryProto};
 
     const ANY: Dim<'_> = Dim::Unknown;
 

@@ -5,9 +5,9 @@
 //! pixels, and needs no operator set that old runtimes lack.
 
 use super::preprocessing::{Channels, Filter, Fit, Layout, Preprocessing};
-use crate::onnx::build::{Dim, f32_tensor, i64_tensor, int, ints, value_info};
-use crate::onnx::graph::Graph;
-use crate::onnx::proto::{DataType, ModelProto};
+use camloc_graph::onnx::build::{Dim, f32_tensor, i64_tensor, int, ints, value_info};
+use camloc_graph::onnx::graph::Graph;
+use camloc_graph::onnx::proto::{DataType, ModelProto};
 
 /// The input that takes a picture: u8 `[N, height, width, 3]`, RGB.
 pub(super) const PICTURE: &str = "camloc.picture";
@@ -37,7 +37,7 @@ pub(super) fn embed(model: &mut ModelProto, preprocessing: &Preprocessing, input
     let values = writer.values();
     let to = vec![int("to", element as i64)];
     let name = writer.graph.fresh_name(PREFIX);
-    writer.graph.push(crate::onnx::build::node("Cast", &name, &[&values], &[input], to));
+    writer.graph.push(camloc_graph::onnx::build::node("Cast", &name, &[&values], &[input], to));
     // What was appended comes first: the rest of the graph uses it.
     if let Some(graph) = &mut model.graph {
         graph.node.rotate_left(nodes);
@@ -273,7 +273,13 @@ impl Writer<'_, '_> {
                 let order = self.whole(&[3], &[2, 1, 0]);
                 let name = self.graph.fresh_name(PREFIX);
                 let axis = vec![int("axis", 1)];
-                self.graph.push(crate::onnx::build::node("Gather", &name, &[pixels, &order], &[&name], axis));
+                self.graph.push(camloc_graph::onnx::build::node(
+                    "Gather",
+                    &name,
+                    &[pixels, &order],
+                    &[&name],
+                    axis,
+                ));
                 name
             }
             Channels::Gray => {
@@ -310,7 +316,7 @@ impl Writer<'_, '_> {
         self.constant(i64_tensor("", dims, values))
     }
 
-    fn constant(&mut self, mut tensor: crate::onnx::proto::TensorProto) -> String {
+    fn constant(&mut self, mut tensor: camloc_graph::onnx::proto::TensorProto) -> String {
         tensor.name = Some(PREFIX.into());
         self.graph.add_initializer(tensor)
     }
@@ -335,8 +341,8 @@ mod tests {
     use super::*;
     use crate::frame::Picture;
     use crate::model::Preprocessor;
-    use crate::onnx::build::{graph, model, node};
     use crate::runtime::{Options, Session, init_for_tests};
+    use camloc_graph::onnx::build::{graph, model, node};
 
     /// A model that gives back its input values.
     fn echo(settings: &Preprocessing) -> ModelProto {

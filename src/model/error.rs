@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::lite0::Lite0Error;
-use crate::onnx::load::OnnxError;
+use camloc_graph::onnx::load::OnnxError;
 
 /// An error of the room `model`.
 #[derive(Debug, Error)]

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use npyz::{DType, NpyFile, TypeChar};
 
 use super::error::ModelError;
-use crate::onnx::build::raw_tensor;
-use crate::onnx::proto::{
+use camloc_graph::onnx::build::raw_tensor;
+use camloc_graph::onnx::proto::{
     DataType, DimensionValue, GraphProto, ModelProto, TensorProto, TypeValue, ValueInfoProto,
 };
 
@@ -106,7 +106,7 @@ impl Wanted {
     /// A tensor of one number; open sizes are 1.
     fn filled(&self, name: &str, number: f64) -> Result<TensorProto, ModelError> {
         let dims: Vec<i64> = self.shape.iter().flatten().map(|size| size.unwrap_or(1)).collect();
-        let count = crate::onnx::tensor::element_count(&dims).filter(|&count| count <= 1 << 24);
+        let count = camloc_graph::onnx::tensor::element_count(&dims).filter(|&count| count <= 1 << 24);
         let one = bytes_of(self.element, number);
         match (count, one) {
             (Some(count), Some(one)) => Ok(raw_tensor(name, self.element, &dims, one.repeat(count))),
@@ -186,7 +186,7 @@ fn read(path: &Path, name: &str) -> Result<TensorProto, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::build::{Dim, graph, model, value_info};
+    use camloc_graph::onnx::build::{Dim, graph, model, value_info};
 
     fn two_inputs() -> ModelProto {
         let inputs = vec![
@@ -221,7 +221,7 @@ mod tests {
     fn a_number_fills_the_input() {
         let graph = fix("question=7").unwrap().graph.unwrap();
         assert_eq!(graph.input.len(), 1);
-        assert_eq!(crate::onnx::tensor::ints(&graph.initializer[0]), Some(vec![7, 7]));
+        assert_eq!(camloc_graph::onnx::tensor::ints(&graph.initializer[0]), Some(vec![7, 7]));
     }
 
     #[test]
@@ -229,7 +229,7 @@ mod tests {
         let bytes: Vec<u8> = [5_i64, -1].iter().flat_map(|value| value.to_le_bytes()).collect();
         let file = npy("<i8", "(1, 2)", &bytes);
         let graph = fix(&format!("question={}", file.display())).unwrap().graph.unwrap();
-        assert_eq!(crate::onnx::tensor::ints(&graph.initializer[0]), Some(vec![5, -1]));
+        assert_eq!(camloc_graph::onnx::tensor::ints(&graph.initializer[0]), Some(vec![5, -1]));
     }
 
     #[test]

@@ -13,9 +13,9 @@ use thiserror::Error;
 use super::MANIFEST_KEY;
 use super::torch_pickle::{PickleError, Tensor, read_state_dict};
 use crate::assets::{Asset, AssetError, Progress, Store};
-use crate::onnx::build::{Dim, f32_tensor, float, graph, int, ints, model, node, value_info};
-use crate::onnx::load::{OnnxError, save};
-use crate::onnx::proto::{
+use camloc_graph::onnx::build::{Dim, f32_tensor, float, graph, int, ints, model, node, value_info};
+use camloc_graph::onnx::load::{OnnxError, save};
+use camloc_graph::onnx::proto::{
     AttributeProto, DataType, ModelProto, NodeProto, StringStringEntryProto, TensorProto,
 };
 

@@ -2,7 +2,7 @@
 
 use super::error::ModelError;
 use super::preprocessing::Layout;
-use crate::onnx::proto::{
+use camloc_graph::onnx::proto::{
     DataType, DimensionValue, GraphProto, ModelProto, TensorType, TypeValue, ValueInfoProto,
 };
 

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::Explainer;
+use crate::explainer::Explainer;
 use crate::render::Style;
 use crate::sink::Command;
 

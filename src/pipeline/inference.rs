@@ -8,7 +8,8 @@ use crossbeam_channel::Sender;
 use super::controls::Choice;
 use super::incoming::{Asked, Incoming, Next};
 use super::stages::{Explained, Model};
-use super::{Controls, Eraser, Explainer, PipelineError, Stats};
+use super::{Controls, PipelineError, Stage, Stats};
+use crate::explainer::{Eraser, Explainer};
 use crate::frame::{Frame, Picture};
 use crate::maps::{ClassMap, WhatIf};
 use crate::source::Stop;
@@ -112,9 +113,16 @@ impl<'a> Inference<'a> {
         let pictures: Vec<&Picture> = asked.iter().map(|asked| &asked.frame.picture).collect();
         let mut maps = vec![Vec::new(); asked.len()];
         let (stop, stats) = (self.stop, self.stats);
-        let views = self.explainer.explain_timed(&pictures, &mut maps, stats, &mut |asked| {
-            stats.ask(asked);
-            !stop.is_stopped()
+        let explainer = &mut self.explainer;
+        let prepared = pictures.iter().enumerate().map(|(at, picture)| {
+            stats.time(Stage::Preprocess, || explainer.prepare(picture, at, pictures.len()))
+        });
+        let views = prepared.collect::<Result<Vec<View>, _>>()?;
+        stats.time(Stage::Forward, || {
+            explainer.explain_prepared(&pictures, &views, &mut maps, &mut |asked| {
+                stats.ask(asked);
+                !stop.is_stopped()
+            })
         })?;
         let progress = self.explainer.progress();
         let answers = asked.iter().zip(views).zip(maps);

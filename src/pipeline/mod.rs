@@ -12,18 +12,14 @@
 //! frames are never lost and keep their order. When the sources end, are stopped, or a stage fails, the
 //! channels close one after the other, and what is in flight is still written.
 
-mod closer;
 pub mod controls;
 mod drawing;
-mod engine;
-pub mod explainer;
 mod incoming;
 mod inference;
 mod output;
 mod stages;
 pub mod stats;
 mod stream;
-mod what_if;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,13 +27,12 @@ use std::sync::Arc;
 use crossbeam_channel::bounded;
 
 pub use controls::{Controls, Look};
-pub use explainer::{Explainer, ExplainerError};
 pub use output::{Attendant, Output};
 pub use stats::{Stage, StageFigures, Stats};
 pub use stream::Stream;
-pub use what_if::Eraser;
 
-use crate::explain::black_box::Progress;
+use crate::explainer::Explainer;
+use crate::explainer::black_box::Progress;
 use crate::runtime::RuntimeError;
 use crate::sink::{Finished, SinkError};
 use crate::source::{Notice, SourceError, Stop};

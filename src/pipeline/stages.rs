@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::controls::Choice;
 use super::{Explainer, PipelineError, Stage, Stats};
-use crate::explain::black_box::Progress;
+use crate::explainer::black_box::Progress;
 use crate::frame::{Frame, Picture};
 use crate::localize::{Detection, Segmentation};
 use crate::maps::{ClassMap, WhatIf};

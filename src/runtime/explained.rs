@@ -7,7 +7,7 @@ const CLASSES: &str = "camloc.classes";
 const SCORES: &str = "camloc.scores";
 const MAPS: &str = "camloc.maps";
 
-/// A session of a model that [`crate::explain`] has rewritten: it looks at pictures, one or a few in a pass, and says of
+/// A session of a model that [`camloc_graph::explain`] has rewritten: it looks at pictures, one or a few in a pass, and says of
 /// each, for K classes, how sure it is and where it looked.
 pub struct ExplainedSession {
     session: Session,
@@ -120,9 +120,9 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::onnx::build::{Dim, f32_tensor, graph, i64_tensor, int, model, node, value_info};
-    use crate::onnx::proto::DataType;
     use crate::runtime::init_for_tests;
+    use camloc_graph::onnx::build::{Dim, f32_tensor, graph, i64_tensor, int, model, node, value_info};
+    use camloc_graph::onnx::proto::DataType;
 
     /// An "explained" model whose maps are the picture itself `[1, 2, 2, 3]`, with fixed classes and scores.
     fn explained(classes: &[i64]) -> Vec<u8> {

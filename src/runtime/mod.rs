@@ -2,7 +2,7 @@
 //!
 //! The library itself is found and loaded at run time ([`init`]), so one camloc binary works with any
 //! build of it. [`Session`] runs a model from its bytes, whatever the model does; [`ExplainedSession`]
-//! reads the maps of a model that [`crate::explain`] has rewritten. Neither knows a method.
+//! reads the maps of a model that [`camloc_graph::explain`] has rewritten. Neither knows a method.
 //!
 //! A [`Provider`] asked for by name runs the model or there is no session; where none is asked for, the best that can is
 //! taken. Either way [`Session::placement`] tells what really runs the nodes.

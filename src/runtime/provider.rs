@@ -12,7 +12,7 @@ use prost::Message;
 
 use super::RuntimeError;
 use super::library::built_in;
-use crate::onnx::proto::{ModelProto, NodeProto};
+use camloc_graph::onnx::proto::{ModelProto, NodeProto};
 
 /// What of ONNX Runtime runs a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -277,9 +277,9 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::onnx::build::{Dim, graph, i64_tensor, int, model, node, value_info};
-    use crate::onnx::proto::{DataType, ModelProto, NodeProto};
     use crate::runtime::init_for_tests;
+    use camloc_graph::onnx::build::{Dim, graph, i64_tensor, int, model, node, value_info};
+    use camloc_graph::onnx::proto::{DataType, ModelProto, NodeProto};
 
     /// A model from input `x` to output `y`, both of `element`, made of `nodes`.
     fn through(element: DataType, dims: &[Dim<'_>], nodes: Vec<NodeProto>) -> ModelProto {

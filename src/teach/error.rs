@@ -1,6 +1,6 @@
 //! Why nothing was learned: [`TeachError`].
 
-use crate::pipeline::ExplainerError;
+use crate::explainer::ExplainerError;
 use crate::train::TrainError;
 
 /// Why nothing was learned.

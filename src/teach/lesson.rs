@@ -7,13 +7,13 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::TeachError;
-use crate::explain::Request;
+use crate::explainer::Explainer;
+use crate::explainer::Request;
 use crate::model::Classifier;
-use crate::onnx::load::save;
-use crate::pipeline::Explainer;
 use crate::runtime::Options;
 use crate::source::Stop;
 use crate::train::{self, Backbone, Plan, Progress, TrainError, gather, train};
+use camloc_graph::onnx::load::save;
 
 /// How much nicer the threads that learn are than the rest, on Linux: where the picture takes every core, each gets a ninth
 /// of what one of the picture's gets.

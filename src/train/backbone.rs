@@ -3,11 +3,11 @@
 use sha2::{Digest, Sha256};
 
 use super::TrainError;
-use crate::explain::{Cut, FEATURES, Request, cut};
 use crate::frame::Picture;
 use crate::model::{Classifier, Preprocessor};
-use crate::onnx::load::encode;
 use crate::runtime::{Options, Provider, Session};
+use camloc_graph::explain::{Cut, FEATURES, Request, cut};
+use camloc_graph::onnx::load::encode;
 
 /// A classifier cut behind a layer; its weights stay as they are.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Backbone {
 }
 
 impl Backbone {
-    /// Cuts a classifier behind `layer`, as [`crate::explain::layers::select`] reads it; `None`: where a head gives the
+    /// Cuts a classifier behind `layer`, as [`camloc_graph::explain::layers::select`] reads it; `None`: where a head gives the
     /// best boxes ([`cut`]).
     ///
     /// # Errors

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use crate::disk;
-use crate::explain::ExplainError;
 use crate::model::ModelError;
-use crate::onnx::load::OnnxError;
 use crate::runtime::RuntimeError;
+use camloc_graph::explain::ExplainError;
+use camloc_graph::onnx::load::OnnxError;
 
 /// Why a head cannot be trained.
 #[derive(Debug, thiserror::Error)]

@@ -5,11 +5,11 @@ use candle_core::Tensor;
 use super::TrainError;
 use super::backbone::Backbone;
 use super::head::{Branch, Conv, FLAT, Head, HeadKind};
-use crate::explain::{ERASED_MAPS, FEATURES, FIRST_MAPS};
 use crate::model::{Labels, MANIFEST_KEY};
-use crate::onnx::build::{self, Dim, f32_tensor, int, ints, value_info};
-use crate::onnx::graph::Graph;
-use crate::onnx::proto::{DataType, ModelProto};
+use camloc_graph::explain::{ERASED_MAPS, FEATURES, FIRST_MAPS};
+use camloc_graph::onnx::build::{self, Dim, f32_tensor, int, ints, value_info};
+use camloc_graph::onnx::graph::Graph;
+use camloc_graph::onnx::proto::{DataType, ModelProto};
 
 /// The output that holds the class scores, f32 `[N, classes]`, before any softmax.
 const LOGITS: &str = "logits";
@@ -86,7 +86,7 @@ impl Writer<'_> {
         op: &str,
         name: &str,
         inputs: &[&str],
-        attributes: Vec<crate::onnx::proto::AttributeProto>,
+        attributes: Vec<camloc_graph::onnx::proto::AttributeProto>,
     ) {
         self.graph.push(build::node(op, name, inputs, &[name], attributes));
     }
@@ -184,11 +184,11 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::explain::{Request, explain};
     use crate::model::Classifier;
-    use crate::onnx::build::{graph, model, node};
-    use crate::onnx::load::{encode, save};
     use crate::runtime::{Options, Session, init_for_tests};
+    use camloc_graph::explain::{Request, explain};
+    use camloc_graph::onnx::build::{graph, model, node};
+    use camloc_graph::onnx::load::{encode, save};
 
     /// A network of one convolution, to be cut behind its rectifier: features `[4, 5, 6]`.
     fn backbone() -> Backbone {

@@ -31,8 +31,8 @@ pub use error::TrainError;
 pub use fit::Epoch;
 pub use head::{HeadKind, UnknownHead};
 
-use crate::onnx::proto::ModelProto;
 use crate::source::{SourceError, Stop};
+use camloc_graph::onnx::proto::ModelProto;
 use features::Features;
 use fit::Pictures;
 use head::Head;

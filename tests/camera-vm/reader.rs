@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use camloc::onnx::build::{Dim, f32_tensor, graph, int, ints, model, node, value_info};
-use camloc::onnx::load::encode;
-use camloc::onnx::proto::{DataType, NodeProto, TensorProto};
+use camloc_graph::onnx::build::{Dim, f32_tensor, graph, int, ints, model, node, value_info};
+use camloc_graph::onnx::load::encode;
+use camloc_graph::onnx::proto::{DataType, NodeProto, TensorProto};
 
 use crate::film::{BITS, COLUMNS, FIRST, LENGTH, is_bright};
 

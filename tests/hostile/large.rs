@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use camloc::explain::{Method, Request, explain};
-use camloc::onnx::build::*;
-use camloc::onnx::proto::*;
+use camloc_graph::explain::{Method, Request, explain};
+use camloc_graph::onnx::build::*;
+use camloc_graph::onnx::proto::*;
 use cpu_time::ThreadTime;
 
 use super::networks::with_nodes;

@@ -1,10 +1,10 @@
 //! The networks that are damaged: the golden ones, and small ones built here for what those lack.
 
-use camloc::onnx::build::{
+use camloc_graph::onnx::build::{
     Dim, f32_tensor, float, graph, i64_tensor, ints, model, node, subgraph, value_info,
 };
-use camloc::onnx::load::parse;
-use camloc::onnx::proto::*;
+use camloc_graph::onnx::load::parse;
+use camloc_graph::onnx::proto::*;
 
 /// How many there are.
 pub(crate) const COUNT: usize = 6;
@@ -67,12 +67,19 @@ fn branches() -> ModelProto {
     };
     let both = || vec![subgraph("then_branch", branch("Relu")), subgraph("else_branch", branch("Abs"))];
     let condition = f32_tensor("never", &[], &[0.0]);
-    let never = node("Constant", "", &[], &["never"], vec![camloc::onnx::build::tensor("value", condition)]);
+    let never =
+        node("Constant", "", &[], &["never"], vec![camloc_graph::onnx::build::tensor("value", condition)]);
     let mut network = with_nodes(vec![
         never,
-        node("Cast", "", &["never"], &["no"], vec![camloc::onnx::build::int("to", DataType::Bool as i64)]),
+        node(
+            "Cast",
+            "",
+            &["never"],
+            &["no"],
+            vec![camloc_graph::onnx::build::int("to", DataType::Bool as i64)],
+        ),
         node("If", "known", &["no"], &["k"], both()),
-        node("ReduceMax", "", &["k"], &["m"], vec![camloc::onnx::build::int("keepdims", 0)]),
+        node("ReduceMax", "", &["k"], &["m"], vec![camloc_graph::onnx::build::int("keepdims", 0)]),
         node("Greater", "", &["m", "number"], &["open"], vec![]),
         node("If", "open", &["open"], &["o"], both()),
         node("Add", "sum", &["k", "o"], &["b"], vec![]),
@@ -101,7 +108,7 @@ fn function() -> ModelProto {
             node("Sigmoid", "gate", &["scaled"], &["gate"], vec![]),
             node("Mul", "product", &["in", "gate"], &["out"], vec![]),
         ],
-        opset_import: vec![opsets("", camloc::onnx::build::OPSET)],
+        opset_import: vec![opsets("", camloc_graph::onnx::build::OPSET)],
         ..Default::default()
     });
     network

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use camloc::onnx::build::*;
-use camloc::onnx::load::encode;
-use camloc::onnx::proto::*;
+use camloc_graph::onnx::build::*;
+use camloc_graph::onnx::load::encode;
+use camloc_graph::onnx::proto::*;
 
 use super::support::{assert_refused, folder, names_in, run, stdout, text};
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use camloc::onnx::build::{self, Dim};
-use camloc::onnx::proto::{DataType, ModelProto, StringStringEntryProto};
+use camloc_graph::onnx::build::{self, Dim};
+use camloc_graph::onnx::proto::{DataType, ModelProto, StringStringEntryProto};
 
 use super::support::{assert_refused, cat, folder, json_lines, run, stdout, text};
 
@@ -28,7 +28,7 @@ fn colours(input: &[Dim]) -> ModelProto {
 
 fn save(folder: &Path, model: &ModelProto) -> PathBuf {
     let path = folder.join("colours.onnx");
-    fs::write(&path, camloc::onnx::load::encode(model).unwrap()).unwrap();
+    fs::write(&path, camloc_graph::onnx::load::encode(model).unwrap()).unwrap();
     path
 }
 
@@ -87,7 +87,7 @@ fn models_that_do_not_fit_are_refused_by_name() {
         fs::write(&path, content).unwrap();
         assert_refused(&run(["image", text(&cat()), "--model", text(&path), "--json", "-"]), 1, words);
     };
-    let encode = |model: &ModelProto| camloc::onnx::load::encode(model).unwrap();
+    let encode = |model: &ModelProto| camloc_graph::onnx::load::encode(model).unwrap();
     refused("empty.onnx", b"", &["empty.onnx"]);
     refused("text.onnx", b"this is a text file, renamed", &["text.onnx"]);
     let deep = colours(&[1, 3, 4, 8, 8].map(Dim::Fixed));

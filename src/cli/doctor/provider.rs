@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use camloc::assets::{Asset, Store};
-use camloc::explain::{self, Request};
 use camloc::model::{Classifier, Preprocessor, lite0};
-use camloc::onnx::load::encode;
 use camloc::runtime::{self, Options, Provider, RuntimeError, Session};
 use camloc::source::read_photo;
+use camloc_graph::explain::{self, Request};
+use camloc_graph::onnx::load::encode;
 
 use super::{Finding, finding};
 

@@ -19,8 +19,8 @@ use camloc::eval::results::{self, Earlier, Subject};
 use camloc::eval::run::{self, Outcome, Plan};
 use camloc::eval::statistics::Bootstrap;
 use camloc::eval::summary::Summary;
+use camloc::explainer::Explainer;
 use camloc::localize;
-use camloc::pipeline::Explainer;
 use camloc::source::Stop;
 use serde_json::{Value, json};
 

@@ -6,10 +6,10 @@ use anyhow::{Result, anyhow};
 use camloc::assets::Store;
 use camloc::eval::dataset::Dataset;
 use camloc::eval::results::Subject;
-use camloc::explain::{Method, black_box};
+use camloc::explainer::Explainer;
+use camloc::explainer::{Method, black_box};
 use camloc::model::Classifier;
-use camloc::onnx::load::encode;
-use camloc::pipeline::Explainer;
+use camloc_graph::onnx::load::encode;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

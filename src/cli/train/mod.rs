@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use camloc::localize::Localizer;
-use camloc::onnx::load::save;
 use camloc::sink::write_file;
 use camloc::train::{self, Backbone, Dataset, Epoch, HeadKind, Plan, Progress, Trained, gather};
+use camloc_graph::onnx::load::save;
 
 use super::report::count;
 use super::settings::Settings;

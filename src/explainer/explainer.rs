@@ -1,0 +1,414 @@
+//! A classifier that says where it looks: preprocessing, the explained graph and its labels together.
+
+use std::time::Duration;
+
+use camloc_graph::explain::{self, ExplainError, Explanation, Link};
+use camloc_graph::onnx::load::OnnxError;
+use camloc_graph::onnx::proto::ModelProto;
+
+use super::black_box::{BlackBoxError, Progress};
+use super::closer::Closer;
+use super::engine::{Engine, Run};
+use super::{Method, Request};
+use crate::frame::Picture;
+use crate::maps::ClassMap;
+use crate::model::{BACKGROUND, Channels, Classifier, Labels, Preprocessing, Preprocessor};
+use crate::origin::Origin;
+use crate::runtime::{Options, RuntimeError};
+use crate::view::View;
+
+/// Why a classifier can't be explained.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainerError {
+    /// The graph can't be rewritten.
+    #[error("{model} can't be explained: {source}")]
+    Explain {
+        /// The model's title.
+        model: String,
+        /// What stands in the way.
+        source: Box<ExplainError>,
+    },
+    /// The settings of a method of many passes do not fit the model.
+    #[error("{model} can't be explained: {source}")]
+    Unfit {
+        /// The model's title.
+        model: String,
+        /// What does not fit.
+        source: BlackBoxError,
+    },
+    /// The explained graph is too large for a file.
+    #[error("{model} can't be explained: {source}")]
+    Encode {
+        /// The model's title.
+        model: String,
+        /// The limit that it passed.
+        source: OnnxError,
+    },
+    /// ONNX Runtime refuses the explained graph.
+    #[error("{model} can't be run: {source}")]
+    Run {
+        /// The model's title.
+        model: String,
+        /// ONNX Runtime's reason.
+        source: RuntimeError,
+    },
+}
+
+/// Explains pictures, one at a time or a few in a pass.
+pub struct Explainer {
+    title: String,
+    labels: Labels,
+    explanation: Explanation,
+    preprocessor: Preprocessor,
+    engine: Engine,
+    /// The output that holds the class scores.
+    scores: String,
+    /// What those scores are.
+    link: Link,
+    /// What the model takes for nothing.
+    neutral: [u8; 3],
+    /// The class that says that none of the others is there. It lies nowhere, so it has no map unless it is asked for.
+    background: Option<usize>,
+    /// The class that is explained instead of the best ones.
+    asked: Option<usize>,
+    /// What other methods are made from.
+    base: Option<Box<Base>>,
+    /// What was shown before the counterfactual.
+    aside: Option<(Explanation, Engine)>,
+    /// Of how many maps what they mark is looked at again.
+    closer: usize,
+    second_look: Closer,
+    /// The class scores of the whole picture, where parts of it were looked at since.
+    at_first: Option<Vec<f32>>,
+}
+
+/// A model before it was explained, and what was asked.
+struct Base {
+    model: ModelProto,
+    request: Request,
+    run: Run,
+}
+
+impl Explainer {
+    /// Rewrites the classifier's graph so that it explains itself, and loads it. A model that explains itself
+    /// already is loaded as it is.
+    ///
+    /// [`crate::runtime::init`] must have been called.
+    pub fn new(
+        classifier: Classifier,
+        request: &Request,
+        options: &Options,
+    ) -> Result<Explainer, ExplainerError> {
+        Explainer::build(classifier, request, options, false)
+    }
+
+    /// As [`Explainer::new`], for [`Explainer::next_method`]: the model as it was is kept in memory.
+    pub fn switchable(
+        classifier: Classifier,
+        request: &Request,
+        options: &Options,
+    ) -> Result<Explainer, ExplainerError> {
+        Explainer::build(classifier, request, options, true)
+    }
+
+    fn build(
+        mut classifier: Classifier,
+        request: &Request,
+        options: &Options,
+        switchable: bool,
+    ) -> Result<Explainer, ExplainerError> {
+        // A window may ask for any method.
+        if request.refine || switchable || request.method.is_some_and(Method::is_black_box) {
+            classifier.fix_size();
+        }
+        let Classifier { mut model, title, labels, preprocessing, output, .. } = classifier;
+        let scores = request.output.clone().unwrap_or(output);
+        let link = Link::of(&mut model, &scores);
+        let neutral = neutral(&preprocessing);
+        let background = labels.names().iter().position(|name| name == BACKGROUND);
+        let background = background.filter(|class| !request.targets.contains(class));
+        let run = Run::new(&title, options, &preprocessing);
+        let preprocessor = Preprocessor::new(&preprocessing);
+        let (base, (explanation, engine)) = match is_answered(&mut model, request) {
+            Some(explanation) => {
+                let engine = Engine::load(&model, &explanation, request, &run)?;
+                (None, (explanation, engine))
+            }
+            None => {
+                let base = switchable.then(|| {
+                    Box::new(Base { model: model.clone(), request: request.clone(), run: run.clone() })
+                });
+                (base, Engine::prepare(model, request, &run)?)
+            }
+        };
+        Ok(Explainer {
+            title,
+            labels,
+            explanation,
+            preprocessor,
+            engine,
+            scores,
+            link,
+            neutral,
+            background,
+            asked: None,
+            base,
+            aside: None,
+            closer: request.closer,
+            second_look: Closer::default(),
+            at_first: None,
+        })
+    }
+
+    /// Shows what speaks against classes, or again what was shown before. Nothing changes where the model has no
+    /// gradient, or where the explainer was not made [`switchable`](Explainer::switchable).
+    pub fn show_counterfactual(&mut self, on: bool) {
+        let shown = std::mem::take(&mut self.aside);
+        match (on, shown) {
+            (true, None) => {
+                let Some(base) = &self.base else { return };
+                let request =
+                    Request { method: Some(explain::Method::Counterfactual.into()), ..base.request.clone() };
+                match Engine::prepare(base.model.clone(), &request, &base.run) {
+                    Ok((explanation, engine)) => {
+                        let explanation = std::mem::replace(&mut self.explanation, explanation);
+                        self.aside = Some((explanation, std::mem::replace(&mut self.engine, engine)));
+                    }
+                    Err(error) => tracing::warn!("counterfactual can't be had: {error}"),
+                }
+            }
+            (false, Some((explanation, engine))) => (self.explanation, self.engine) = (explanation, engine),
+            (_, shown) => self.aside = shown,
+        }
+    }
+
+    /// Goes on to the next method that this model allows, at the same layer. Nothing changes where there is none,
+    /// or where the explainer was not made [`switchable`](Explainer::switchable).
+    pub fn next_method(&mut self) {
+        self.aside = None;
+        let Some(base) = &self.base else { return };
+        let methods: Vec<Method> = Method::all().collect();
+        // The closed forms have names of their own.
+        let now = methods.iter().position(|method| method.name() == self.explanation.method).unwrap_or(0);
+        let following = methods.iter().cycle().skip(now + 1).take(methods.len() - 1);
+        for &method in following {
+            let request = Request { method: Some(method), ..base.request.clone() };
+            match Engine::prepare(base.model.clone(), &request, &base.run) {
+                Ok((explanation, engine)) => {
+                    (self.explanation, self.engine) = (explanation, engine);
+                    return;
+                }
+                Err(error) => tracing::info!("{method} is left out: {error}"),
+            }
+        }
+    }
+
+    /// Explains `picture`: one map per class, best first, in `maps` (its memory is reused). Returns the
+    /// part of the picture that the maps cover.
+    pub fn explain(&mut self, picture: &Picture, maps: &mut Vec<ClassMap>) -> Result<View, RuntimeError> {
+        let view = self.preprocessor.run(picture, self.engine.inputs_mut(1)?);
+        self.answer(std::slice::from_mut(maps), &mut |_| true)?;
+        self.look_closer(picture, view, maps)?;
+        Ok(view)
+    }
+
+    /// How many pictures a pass can take, up to the [`Options::batch`] it was made with.
+    pub fn batch(&self) -> usize {
+        self.engine.batch()
+    }
+
+    /// As [`Explainer::explain`], for this class instead of the best ones; `None` goes back to those.
+    /// [`Explainer::class_scores`] then has what the model says of all classes.
+    pub fn explain_class(
+        &mut self,
+        picture: &Picture,
+        class: Option<usize>,
+        maps: &mut Vec<ClassMap>,
+    ) -> Result<View, RuntimeError> {
+        self.engine.set_class(class, self.explanation.count)?;
+        self.asked = class;
+        self.explain(picture, maps)
+    }
+
+    /// The probability of a class in `picture`, from one forward pass, whatever the method.
+    pub fn score(&mut self, picture: &Picture, class: usize) -> Result<f32, RuntimeError> {
+        match &mut self.engine {
+            Engine::Graph(_) => {
+                let mut maps = Vec::new();
+                self.explain_class(picture, Some(class), &mut maps)?;
+                Ok(maps.first().map_or(0.0, |map| map.score))
+            }
+            Engine::BlackBox(network) => {
+                self.preprocessor.run(picture, network.input_mut());
+                network.score(class)
+            }
+        }
+    }
+
+    /// A score for each class, as the model gives them, in another picture than the one explained last. A black box can
+    /// still go on asking about that.
+    pub(super) fn scores(&mut self, picture: &Picture) -> Result<Vec<f32>, RuntimeError> {
+        match &mut self.engine {
+            Engine::Graph(_) => {
+                self.preprocessor.run(picture, self.engine.inputs_mut(1)?);
+                self.engine.explain(&mut [Vec::new()], &mut |_| true)?;
+                Ok(self.scores_of_pass().unwrap_or_default().to_vec())
+            }
+            Engine::BlackBox(network) => {
+                self.preprocessor.run(picture, network.input_mut());
+                Ok(network.logits()?.to_vec())
+            }
+        }
+    }
+
+    /// A score for each class, as the model gives them for the picture explained last: logits or probabilities. `None`
+    /// where the model has no output of them, or where several pictures were explained together.
+    pub fn class_scores(&self) -> Option<&[f32]> {
+        self.at_first.as_deref().or_else(|| self.scores_of_pass())
+    }
+
+    /// Class scores, as [`Explainer::class_scores`] has them, as probabilities, 0..1.
+    pub fn probabilities(&self, scores: &[f32]) -> Vec<f32> {
+        match &self.engine {
+            Engine::Graph(_) => self.link.probabilities(scores),
+            // It asks for logits, whatever the model says.
+            Engine::BlackBox(_) => Link::Softmax.probabilities(scores),
+        }
+    }
+
+    /// The class scores of the last pass.
+    fn scores_of_pass(&self) -> Option<&[f32]> {
+        let session = match &self.engine {
+            Engine::Graph(session) => session.session(),
+            Engine::BlackBox(network) => return network.class_scores(),
+        };
+        let others = session.outputs().map(|(name, _)| name).filter(|name| !name.starts_with("camloc."));
+        let outputs = std::iter::once(self.scores.as_str()).chain(others);
+        let values = outputs.filter_map(|name| Some(session.floats(name).ok()?.1));
+        values.into_iter().find(|values| values.len() == self.explanation.classes)
+    }
+
+    /// The colour (RGB) that becomes 0 in the model's input: what it takes for nothing.
+    pub fn neutral_colour(&self) -> [u8; 3] {
+        self.neutral
+    }
+
+    /// Prepares a picture for the next pass: it takes the place `at` of `of` in it, no more than [`Explainer::batch`].
+    pub(crate) fn prepare(&mut self, picture: &Picture, at: usize, of: usize) -> Result<View, RuntimeError> {
+        let inputs = self.engine.inputs_mut(of)?;
+        let each = inputs.len() / of.max(1);
+        Ok(self.preprocessor.run(picture, &mut inputs[at * each..][..each]))
+    }
+
+    /// As [`Explainer::explain`] for pictures that were [prepared](Explainer::prepare), in one pass. A black box tells
+    /// `go_on` after each batch how many variants it has asked about and how many there are, and ends where that says no.
+    pub(crate) fn explain_prepared(
+        &mut self,
+        pictures: &[&Picture],
+        views: &[View],
+        maps: &mut [Vec<ClassMap>],
+        go_on: &mut dyn FnMut((usize, usize)) -> bool,
+    ) -> Result<(), RuntimeError> {
+        self.answer(maps, go_on)?;
+        let seen = pictures.iter().zip(views).zip(maps);
+        seen.into_iter().try_for_each(|((picture, &view), maps)| self.look_closer(picture, view, maps))
+    }
+
+    /// Looks again at what the best maps mark, and puts what it sees in their place. Nothing happens where that was not
+    /// [asked](Request::closer), the method is a black box, or the model has no choice of classes.
+    fn look_closer(
+        &mut self,
+        picture: &Picture,
+        view: View,
+        maps: &mut [ClassMap],
+    ) -> Result<(), RuntimeError> {
+        self.at_first = None;
+        let Some(asked) = self.engine.targets().filter(|_| self.closer > 0).map(<[i64]>::to_vec) else {
+            return Ok(());
+        };
+        self.at_first = self.scores_of_pass().map(<[f32]>::to_vec);
+        let mut again = [Vec::new()];
+        for map in maps.iter_mut().take(self.closer) {
+            let Some(part) = self.second_look.part(map, view, picture.size()) else { continue };
+            self.engine.set_class(Some(map.class_id), asked.len())?;
+            self.preprocessor.run_part(picture, part.within(view), self.engine.inputs_mut(1)?);
+            self.engine.explain(&mut again, &mut |_| true)?;
+            if let [closer, ..] = again[0].as_slice() {
+                self.second_look.lay(closer, part, map);
+            }
+        }
+        self.engine.set_targets(&asked)
+    }
+
+    /// Fills `maps` for each of the pictures that are prepared.
+    fn answer(
+        &mut self,
+        maps: &mut [Vec<ClassMap>],
+        go_on: &mut dyn FnMut((usize, usize)) -> bool,
+    ) -> Result<(), RuntimeError> {
+        self.engine.explain(maps, go_on)?;
+        let nowhere = self.background.filter(|_| self.asked != self.background);
+        maps.iter_mut().for_each(|maps| maps.retain(|map| Some(map.class_id) != nowhere));
+        Ok(())
+    }
+
+    /// Goes on asking about the last picture for this long, and brings `maps` up to date. Nothing happens where the
+    /// method is no black box.
+    pub(crate) fn refine(&mut self, time: Duration, maps: &mut Vec<ClassMap>) -> Result<(), RuntimeError> {
+        self.engine.refine(time, maps)
+    }
+
+    /// How far a black box has asked about the last picture.
+    pub fn progress(&mut self) -> Option<Progress> {
+        self.engine.progress()
+    }
+
+    /// How many classes are explained in one pass.
+    pub fn top_k(&self) -> usize {
+        self.explanation.count
+    }
+
+    /// Model, method and where the model's nodes run.
+    pub fn origin(&self) -> Origin {
+        let refined = if self.explanation.guides.is_empty() { "" } else { " refined" };
+        let closer = if self.closer > 0 && self.engine.targets().is_some() { " closer" } else { "" };
+        Origin {
+            model: self.title.clone(),
+            method: format!("{}{refined}{closer}", self.explanation.method),
+            placement: self.engine.placement(),
+        }
+    }
+
+    /// The model's title.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The classes' names.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// The method and the target layer.
+    pub fn explanation(&self) -> &Explanation {
+        &self.explanation
+    }
+}
+
+/// The colour that becomes 0 in the input.
+fn neutral(preprocessing: &Preprocessing) -> [u8; 3] {
+    let [first, second, third] = preprocessing.mean.map(|mean| mean.round().clamp(0.0, 255.0) as u8);
+    match preprocessing.channels {
+        Channels::Rgb => [first, second, third],
+        Channels::Bgr => [third, second, first],
+        Channels::Gray => [first; 3],
+    }
+}
+
+/// What a model explains already, if that is what was asked.
+fn is_answered(model: &mut ModelProto, request: &Request) -> Option<Explanation> {
+    let found = explain::recognise(model)?;
+    let method = request.method.is_none_or(|method| method.name() == found.method);
+    let layer = request.layers.is_empty() || request.layers.join(",") == found.layer;
+    (method && layer).then_some(found)
+}
