@@ -20,19 +20,19 @@ use crate::frame::{Frame, PicturePool};
 
 mod container;
 mod log;
+mod permit;
 
 use log::{Log, Mark};
+use permit::Permit;
 
 /// Schemes of streams that don't wait for us.
 const LIVE: [&str; 9] = ["rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "srt", "tcp", "rist"];
-/// What a URL may lead to (a playlist names more): the network, never this machine's files.
-const NETWORK: &str = "http,https,httpproxy,tcp,tls,udp,rtp,srtp,rtmp,rtmps,rtmpt,srt,rist,hls,crypto,data";
-/// What a file may lead to: nothing but files.
-const FILES: &str = "file,pipe";
 /// How long the first frame may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Silence of a live stream that the user hears of.
 const STALL: Duration = Duration::from_secs(5);
+/// The most pixels of a frame, twice those of 8K: with the frames in flight they take what one photo may.
+const MOST_PIXELS: u64 = 1 << 26;
 /// Frames read ahead of the taker.
 const AHEAD: usize = 2;
 
@@ -48,9 +48,11 @@ pub struct VideoSource {
     ffmpeg: Child,
     frames: Receiver<Frame>,
     log: Option<JoinHandle<Log>>,
-    reader: Option<JoinHandle<()>>,
+    reader: Option<JoinHandle<Reading>>,
     stop: Stop,
     delivered: u64,
+    /// Whether a frame that was announced did not come whole.
+    short: bool,
     stalled: bool,
     /// The frame that came with the news that frames come again.
     held: Option<Frame>,
@@ -88,13 +90,16 @@ impl VideoSource {
         pool: &PicturePool,
         stop: &Stop,
     ) -> Result<VideoSource, SourceError> {
-        let mut ffmpeg = command(program, input, timing)
+        // The log repeats names and texts of the input; what bears this name is the filter's own.
+        let filter = format!("showinfo@{:032x}", fastrand::u128(..));
+        let mut ffmpeg = command(program, input, &filter, timing)
             .spawn()
             .map_err(|source| SourceError::NoFfmpeg { program: program.into(), source })?;
         let (stdout, stderr) = (ffmpeg.stdout.take(), ffmpeg.stderr.take());
         let (header_to, header) = bounded(1);
         let (marks_to, marks) = unbounded();
-        let log = stderr.map(|stderr| std::thread::spawn(move || Log::read(stderr, &header_to, &marks_to)));
+        let log = stderr
+            .map(|stderr| std::thread::spawn(move || Log::read(stderr, &filter, &header_to, &marks_to)));
         let mut source = VideoSource {
             info: SourceInfo { name: input.name.clone(), live: input.is_live(), ..Default::default() },
             path: input.path.clone(),
@@ -105,6 +110,7 @@ impl VideoSource {
             reader: None,
             stop: stop.clone(),
             delivered: 0,
+            short: false,
             stalled: false,
             held: None,
         };
@@ -119,6 +125,9 @@ impl VideoSource {
                 }
             },
         };
+        if is_too_large(header.size) {
+            return Err(too_large(input.name.clone(), header.size));
+        }
         source.info.live |= input.scheme.is_some() && header.duration.is_none();
         source.info.size = Some(header.size);
         source.info.fps = header.fps;
@@ -159,12 +168,17 @@ impl VideoSource {
         if self.log.is_none() {
             return Ok(Event::End);
         }
+        match self.reader.take().and_then(|reader| reader.join().ok()) {
+            Some(Reading::TooLarge(size)) => return Err(too_large(self.info.name.clone(), size)),
+            Some(Reading::Short) => self.short = true,
+            Some(Reading::Done) | None => {}
+        }
         let log = self.hear_out();
         if let Some(crashed) = self.crashed(&log) {
             return Err(crashed);
         }
         let is_cut = |path| container::is_cut(path).unwrap_or(false);
-        if !(log.cut || log.failed || self.path.as_deref().is_some_and(is_cut)) {
+        if !(log.cut || log.failed || self.short || self.path.as_deref().is_some_and(is_cut)) {
             return Ok(Event::End);
         }
         // Where ffmpeg didn't notice, it may have guessed the duration from what is there.
@@ -290,7 +304,10 @@ impl Input {
                 if log.header.audio && has_none { "it holds only sound" } else { "it holds no frames" };
             return SourceError::NoVideo { name, reason };
         }
-        self.refused(log.reason(&self.argument.to_string_lossy()))
+        match log.too_large() {
+            Some(size) => too_large(name, size),
+            None => self.refused(log.reason(&self.argument.to_string_lossy())),
+        }
     }
 }
 
@@ -312,10 +329,12 @@ fn without_password(url: &str) -> String {
     }
 }
 
-fn command(program: &Path, input: &Input, timing: &str) -> Command {
+fn command(program: &Path, input: &Input, filter: &str, timing: &str) -> Command {
     let mut command = Command::new(program);
     command.args(["-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info"]);
-    command.args(["-protocol_whitelist", if input.scheme.is_some() { NETWORK } else { FILES }]);
+    let permit = Permit::of(input.scheme.as_deref());
+    command.args(["-protocol_whitelist", permit.protocols, "-format_whitelist", &permit.formats]);
+    command.args(["-max_pixels", &MOST_PIXELS.to_string()]);
     if input.is_live() {
         command.args(["-fflags", "nobuffer"]);
     }
@@ -324,7 +343,15 @@ fn command(program: &Path, input: &Input, timing: &str) -> Command {
     }
     command.arg("-i").arg(&input.argument);
     // V: moving pictures, not covers. Each frame keeps its own size and time.
-    command.args(["-map", "0:V:0", "-vf", "showinfo=checksum=0", timing, "passthrough", "-noautoscale"]);
+    command.args([
+        "-map",
+        "0:V:0",
+        "-vf",
+        &format!("{filter}=checksum=0"),
+        timing,
+        "passthrough",
+        "-noautoscale",
+    ]);
     command.args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Ctrl-C at the terminal is ours to handle: a group of its own lets frames under way be finished.
@@ -345,13 +372,22 @@ enum Out {
 }
 
 /// Reads frames until ffmpeg ends or nobody takes them. `tick`: seconds a frame, where a frame has no time.
-fn read_frames(mut stdout: ChildStdout, marks: &Receiver<Mark>, pool: &PicturePool, out: &Out, tick: f64) {
+fn read_frames(
+    mut stdout: ChildStdout,
+    marks: &Receiver<Mark>,
+    pool: &PicturePool,
+    out: &Out,
+    tick: f64,
+) -> Reading {
     let mut start = None;
     let mut time = Duration::ZERO;
     for (seq, mark) in (0..).zip(marks) {
+        if is_too_large(mark.size) {
+            return Reading::TooLarge(mark.size);
+        }
         let mut picture = pool.picture(mark.size.0, mark.size.1);
         if stdout.read_exact(picture.rgb_mut()).is_err() {
-            return;
+            return Reading::Short;
         }
         let at = mark.time.unwrap_or(seq as f64 * tick);
         let since_start = Duration::try_from_secs_f64(at - *start.get_or_insert(at)).unwrap_or_default();
@@ -360,10 +396,30 @@ fn read_frames(mut stdout: ChildStdout, marks: &Receiver<Mark>, pool: &PicturePo
         let frame = Frame { seq, time, arrived: Instant::now(), picture };
         match out {
             Out::Newest(newest) => newest.offer(frame),
-            Out::All(all) if all.send(frame).is_err() => return,
+            Out::All(all) if all.send(frame).is_err() => return Reading::Done,
             Out::All(_) => {}
         }
     }
+    Reading::Done
+}
+
+/// How the reading of frames ended.
+enum Reading {
+    /// With the last one, or because nobody takes them any more.
+    Done,
+    /// Within a frame that was announced.
+    Short,
+    /// At a frame of more than [`MOST_PIXELS`]; its width and height.
+    TooLarge((u32, u32)),
+}
+
+fn is_too_large((width, height): (u32, u32)) -> bool {
+    u64::from(width) * u64::from(height) > MOST_PIXELS
+}
+
+fn too_large(name: String, (width, height): (u32, u32)) -> SourceError {
+    let bytes = 3 * u64::from(width) * u64::from(height);
+    SourceError::TooLarge { name, width, height, bytes, limit: 3 * MOST_PIXELS }
 }
 
 #[cfg(test)]

@@ -32,14 +32,20 @@ pub(super) struct Log {
 impl Log {
     const KEEP: usize = 16;
 
-    /// Reads ffmpeg's log to its end; tells the header with the first frame, and of each frame.
-    pub(super) fn read(stderr: impl Read, header_to: &Sender<Header>, marks: &Sender<Mark>) -> Log {
+    /// Reads ffmpeg's log to its end; tells the header with the first frame, and of each frame. `filter` is the name of
+    /// the filter `showinfo`, which nobody else can know.
+    pub(super) fn read(
+        stderr: impl Read,
+        filter: &str,
+        header_to: &Sender<Header>,
+        marks: &Sender<Mark>,
+    ) -> Log {
         let mut log = Log::default();
         let (mut in_output, mut announced) = (false, false);
         let mut tick = None;
         let (mut lines, mut line) = (BufReader::new(stderr), Vec::new());
         while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-            match LogLine::parse(&String::from_utf8_lossy(&line)) {
+            match LogLine::parse(&String::from_utf8_lossy(&line), filter) {
                 LogLine::TimeBase(over, under) => tick = Some((over, under)),
                 LogLine::Frame { ticks, time, width, height } => {
                     // The time in seconds has six digits in all: after the first hours frames would share one.
@@ -74,11 +80,22 @@ impl Log {
         }
     }
 
+    /// Width and height of a picture that a decoder refused, as it has more pixels than it was told to accept.
+    pub(super) fn too_large(&self) -> Option<(u32, u32)> {
+        let error = self.errors.iter().find(|error| error.contains("exceeds specified max pixel count"))?;
+        let (width, height) = error.split_whitespace().find_map(|word| word.split_once('x'))?;
+        Some((width.parse().ok()?, height.parse().ok()?))
+    }
+
     /// The first error, which is the cause of the others, without the repeated name of the input.
     pub(super) fn reason(&self, argument: &str) -> String {
         let Some(first) = self.errors.iter().find(|e| !e.contains(argument) || e.contains(": ")) else {
             return "ffmpeg ended without a reason".into();
         };
+        if first.contains("Format not on whitelist") {
+            return "it is a playlist, or of a format that camloc does not open; name the video itself"
+                .into();
+        }
         if first.contains("moov atom not found") {
             return "its index is missing, so it is no MP4 or was cut short while recording".into();
         }
@@ -114,17 +131,19 @@ enum LogLine<'a> {
 }
 
 impl LogLine<'_> {
-    /// Reads one line.
-    fn parse(line: &str) -> LogLine<'_> {
-        if let Some((before, info)) = line.split_once(" pts_time:") {
-            return frame(before, info).unwrap_or(LogLine::Other);
-        }
+    /// Reads one line. What the filter of this name says, it alone says: `[filter @ 0x…] [info] …`.
+    fn parse<'a>(line: &'a str, filter: &str) -> LogLine<'a> {
         let (level, text) = split_level(line.trim_end());
+        let of_filter = line.strip_prefix('[').and_then(|line| line.strip_prefix(filter));
+        if of_filter.is_some_and(|rest| rest.starts_with(" @ ")) {
+            let own = if text.starts_with("n:") { frame(text) } else { time_base(text) };
+            return own.unwrap_or(LogLine::Other);
+        }
         match level {
             "error" | "fatal" | "panic" => LogLine::Error(text),
             "info" if text.starts_with("Output #") => LogLine::Output,
-            "info" if text.starts_with("config in ") => time_base(text).unwrap_or(LogLine::Other),
-            "info" => stream(text.trim_start()),
+            // What is indented by more is text of the input's own. (By four: streams, before ffmpeg 5.)
+            "info" if matches!(text.len() - text.trim_start().len(), 2 | 4) => stream(text.trim_start()),
             _ => LogLine::Other,
         }
     }
@@ -135,7 +154,7 @@ fn split_level(line: &str) -> (&str, &str) {
     let mut rest = line;
     let mut level = "";
     while let Some((tag, text)) = rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        rest = text.trim_start_matches(' ');
+        rest = text.strip_prefix(' ').unwrap_or(text);
         level = tag;
         if !tag.contains(" @ ") {
             break;
@@ -146,14 +165,15 @@ fn split_level(line: &str) -> (&str, &str) {
 
 /// `config in time_base: 1/15360, frame_rate: 30/1`.
 fn time_base(text: &str) -> Option<LogLine<'static>> {
-    let (_, ratio) = text.split_once("time_base: ")?;
+    let ratio = text.strip_prefix("config in time_base: ")?;
     let (over, under) = ratio.split(',').next()?.split_once('/')?;
     let (over, under): (u32, u32) = (over.parse().ok()?, under.parse().ok()?);
     (over > 0 && under > 0).then(|| LogLine::TimeBase(over.into(), under.into()))
 }
 
-/// `… n:   1 pts:   1024`, and `0.04 pos: 123 fmt:yuv420p sar:1/1 s:640x360 i:P …` from after `pts_time:`.
-fn frame(before: &str, info: &str) -> Option<LogLine<'static>> {
+/// `n:   1 pts:   1024 pts_time:0.04 pos: 123 fmt:yuv420p sar:1/1 s:640x360 i:P …`.
+fn frame(text: &str) -> Option<LogLine<'static>> {
+    let (before, info) = text.split_once(" pts_time:")?;
     let ticks = before.rsplit_once("pts:").and_then(|(_, ticks)| ticks.trim().parse().ok());
     let mut words = info.split_whitespace();
     let time = words.next()?.parse().ok().filter(|t: &f64| t.is_finite());
@@ -195,29 +215,33 @@ mod tests {
     use crossbeam_channel::bounded;
     use proptest::prelude::*;
 
+    const FILTER: &str = "showinfo@secret";
+
+    fn parse(line: &str) -> LogLine<'_> {
+        LogLine::parse(line, FILTER)
+    }
+
     #[test]
     fn a_showinfo_line_gives_time_and_size_in_old_and_new_ffmpeg() {
-        let old = "[Parsed_showinfo_0 @ 0x5] [info] n:   1 pts:   1024 pts_time:0.1     pos:     8414 fmt:yuv420p sar:1/1 s:320x240 i:P iskey:0 type:B ";
-        let new = "[Parsed_showinfo_0 @ 0x7] [info] n:   1 pts:   1024 pts_time:0.1     duration:   1024 duration_time:0.1     fmt:yuv420p cl:left sar:1/1 s:320x240 i:P iskey:0 type:B ";
+        let old = "[showinfo@secret @ 0x5] [info] n:   1 pts:   1024 pts_time:0.1     pos:     8414 fmt:yuv420p sar:1/1 s:320x240 i:P iskey:0 type:B ";
+        let new = "[showinfo@secret @ 0x7] [info] n:   1 pts:   1024 pts_time:0.1     duration:   1024 duration_time:0.1     fmt:yuv420p cl:left sar:1/1 s:320x240 i:P iskey:0 type:B ";
         let frame = LogLine::Frame { ticks: Some(1024), time: Some(0.1), width: 320, height: 240 };
-        assert_eq!(LogLine::parse(old), frame);
-        assert_eq!(LogLine::parse(new), frame);
+        assert_eq!(parse(old), frame);
+        assert_eq!(parse(new), frame);
         let without = new.replace("pts:   1024 pts_time:0.1 ", "pts:  NOPTS pts_time:NOPTS ");
         let frame = LogLine::Frame { ticks: None, time: None, width: 320, height: 240 };
-        assert_eq!(LogLine::parse(&without), frame);
+        assert_eq!(parse(&without), frame);
     }
 
     #[test]
     fn times_late_in_a_long_video_are_exact() {
-        let config = "[Parsed_showinfo_0 @ 0x5] [info] config in time_base: 1/15360, frame_rate: 30/1\n";
+        let config = "[showinfo@secret @ 0x5] [info] config in time_base: 1/15360, frame_rate: 30/1\n";
         let line = |ticks| {
-            format!(
-                "[Parsed_showinfo_0 @ 0x5] [info] n: 1 pts:{ticks} pts_time:12000.1 fmt:rgb24 s:2x2 i:P\n"
-            )
+            format!("[showinfo@secret @ 0x5] [info] n: 1 pts:{ticks} pts_time:12000.1 fmt:rgb24 s:2x2 i:P\n")
         };
         let times = |log: String| -> Vec<f64> {
             let ((header, _header), (marks, marked)) = (bounded(1), bounded(4));
-            Log::read(log.as_bytes(), &header, &marks);
+            Log::read(log.as_bytes(), FILTER, &header, &marks);
             drop(marks);
             marked.iter().map(|mark: Mark| mark.time.unwrap()).collect()
         };
@@ -229,34 +253,46 @@ mod tests {
     #[test]
     fn the_input_is_told_from_covers_sound_and_output() {
         let video = "[info]   Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31637661), yuv420p(progressive), 320x240 [SAR 1:1 DAR 4:3], 169 kb/s, 29.97 fps, 29.97 tbr, 10240 tbn (default)";
-        assert_eq!(LogLine::parse(video), LogLine::Video { fps: Some(29.97) });
+        assert_eq!(parse(video), LogLine::Video { fps: Some(29.97) });
         let cover = "[info]   Stream #0:1[0x0]: Video: mjpeg (Baseline), yuvj444p, 64x64, 90k tbr, 90k tbn (attached pic)";
-        assert_eq!(LogLine::parse(cover), LogLine::Other);
+        assert_eq!(parse(cover), LogLine::Other);
         let sound =
             "[info]   Stream #0:1[0x2](und): Audio: aac (LC), 44100 Hz, mono, fltp, 69 kb/s (default)";
-        assert_eq!(LogLine::parse(sound), LogLine::Audio);
+        assert_eq!(parse(sound), LogLine::Audio);
         let line = "[info]   Duration: 01:02:03.50, start: 0.000000, bitrate: 173 kb/s";
-        assert_eq!(LogLine::parse(line), LogLine::Duration(Duration::from_millis(3_723_500)));
-        assert_eq!(LogLine::parse("[info]   Duration: N/A, bitrate: N/A"), LogLine::Other);
-        assert_eq!(LogLine::parse("[info] Output #0, rawvideo, to 'pipe:':"), LogLine::Output);
+        assert_eq!(parse(line), LogLine::Duration(Duration::from_millis(3_723_500)));
+        assert_eq!(parse("[info]   Duration: N/A, bitrate: N/A"), LogLine::Other);
+        assert_eq!(parse("[info] Output #0, rawvideo, to 'pipe:':"), LogLine::Output);
+    }
+
+    #[test]
+    fn what_a_file_says_is_no_frame_and_no_stream() {
+        let forged = "n: 0 pts: 0 pts_time:0 fmt:rgb24 s:30000x30000";
+        assert_eq!(parse(&format!("[info]     title           : {forged}")), LogLine::Other);
+        assert_eq!(parse(&format!("[info] {forged}")), LogLine::Other);
+        assert_eq!(parse(&format!("[Parsed_showinfo_0 @ 0x5] [info] {forged}")), LogLine::Other);
+        assert_eq!(parse(&format!("[showinfo@guess @ 0x5] [info] {forged}")), LogLine::Other);
+        assert_eq!(parse(&format!("[showinfo@secret @ 0x5] [info] side data - {forged}")), LogLine::Other);
+        assert_eq!(parse("[info]       comment         : Duration: 09:00:00.00, start: 0"), LogLine::Other);
+        assert_eq!(parse("[info] config in time_base: 1/1, frame_rate: 1/1"), LogLine::Other);
     }
 
     #[test]
     fn errors_lose_their_prefixes() {
         let line = "[mov,mp4,m4a @ 0x55] [error] moov atom not found";
-        assert_eq!(LogLine::parse(line), LogLine::Error("moov atom not found"));
-        assert_eq!(LogLine::parse("[fatal] Stream map '' matches no streams."), {
+        assert_eq!(parse(line), LogLine::Error("moov atom not found"));
+        assert_eq!(parse("[fatal] Stream map '' matches no streams."), {
             LogLine::Error("Stream map '' matches no streams.")
         });
-        assert_eq!(LogLine::parse("[in#0 @ 0x1] [warning] hm"), LogLine::Other);
+        assert_eq!(parse("[in#0 @ 0x1] [warning] hm"), LogLine::Other);
     }
 
     proptest! {
         #[test]
         fn no_line_panics(line in "\\PC{0,60}", time in "\\PC{0,8}", size in "[0-9x:]{0,24}") {
-            LogLine::parse(&line);
-            LogLine::parse(&format!("[a @ b] [info] n: 0 pts_time:{time} s:{size}"));
-            LogLine::parse(&format!("[info]  Duration: {size},"));
+            parse(&line);
+            parse(&format!("[showinfo@secret @ b] [info] n: 0 pts_time:{time} s:{size}"));
+            parse(&format!("[info]  Duration: {size},"));
         }
     }
 }

@@ -215,6 +215,55 @@ fn a_playlist_in_a_file_reaches_no_network() {
 }
 
 #[test]
+fn a_manifest_that_is_called_a_video_reaches_no_network() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("video.mp4");
+    let dash = format!(
+        "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" profiles=\"urn:mpeg:dash:profile:isoff-live:2011\" \
+         type=\"static\" mediaPresentationDuration=\"PT5S\"><BaseURL>http://{address}/</BaseURL><Period><AdaptationSet \
+         mimeType=\"video/mp4\"><Representation id=\"0\" codecs=\"avc1.64001f\" width=\"64\" height=\"64\" bandwidth=\"9\">\
+         <BaseURL>x.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>"
+    );
+    let concat = format!("ffconcat version 1.0\nfile http://{address}/x.mp4\n");
+    let sdp = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n";
+    for text in [dash.as_str(), concat.as_str(), sdp] {
+        std::fs::write(&path, text).unwrap();
+        let said = refusal(&path);
+        assert!(said.contains("playlist"), "{said}");
+        assert!(listener.accept().is_err(), "someone called");
+    }
+}
+
+#[test]
+fn texts_of_a_video_are_no_frames() {
+    let directory = tempfile::tempdir().unwrap();
+    make(directory.path(), "plain.mp4", &counted("64x48", 10, 5));
+    let forged = "n: 0 pts: 0 pts_time:0 s:30000x30000";
+    let path = directory.path().join("forged.mp4");
+    let mut remux = Command::new(ffmpeg());
+    remux.args(["-v", "error", "-i", "plain.mp4", "-c", "copy"]).current_dir(directory.path());
+    for key in ["title", "comment", "artist"] {
+        remux.arg("-metadata").arg(format!("{key}={forged}"));
+    }
+    assert!(remux.arg(&path).status().unwrap().success());
+    let (frames, end) = drain(&mut open(&path).unwrap());
+    end.unwrap();
+    assert!(frames.iter().map(number).eq(0..5));
+    assert!(frames.iter().all(|frame| frame.picture.size() == (64, 48)));
+}
+
+#[test]
+fn frames_that_would_fill_the_memory_are_refused_with_their_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let huge = "-f lavfi -i color=s=12000x9000:r=1 -frames:v 1 -c:v mjpeg";
+    let said = refusal(&make(directory.path(), "huge.avi", huge));
+    assert!(said.contains("huge.avi is too large: 12000x9000"), "{said}");
+}
+
+#[test]
 fn a_source_dropped_in_mid_stream_leaves_no_process() {
     let directory = tempfile::tempdir().unwrap();
     let path = make(directory.path(), "a.mp4", &counted("128x96", 25, 250));
