@@ -8,6 +8,7 @@ mod error;
 mod fonts;
 mod manifest;
 mod pip;
+mod seal;
 mod store;
 
 use std::path::PathBuf;

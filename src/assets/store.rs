@@ -1,8 +1,8 @@
 //! The cache folder.
 //!
 //! ```text
-//! onnxruntime-1.32.0/libonnxruntime.so.1.32.0    one folder an asset and version: whole, or not there
-//! derived/efficientnet-lite0-v4.onnx             files computed from assets
+//! onnxruntime-1.32.0/libonnxruntime.so.1.32.0    one folder an asset and version, with a seal: whole, or not there
+//! derived/efficientnet-lite0-v4.onnx             files computed from assets, each with a seal beside it
 //! tmp/  locks/                                   work in progress
 //! ```
 
@@ -11,12 +11,17 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 use super::manifest::{self, Manifest, Pinned, Wheel};
 use super::pip::{Pip, PipError};
+use super::seal::{Look, Seal, sha256};
 use super::{Asset, AssetError, Progress, Step, ffmpeg_on_path};
+
+/// The seal in an asset's folder.
+const SEAL: &str = "seal.json";
+/// What the name of a derived file's seal ends in.
+const SEAL_ENDING: &str = "seal";
 
 /// Names a library of the user's own in place of every build of ONNX Runtime.
 const OWN_RUNTIME: &str = "CAMLOC_ORT_DYLIB";
@@ -99,8 +104,40 @@ impl Store {
         if let Some((_, path)) = self.own(asset) {
             return path.is_file().then(|| path.to_owned());
         }
+        self.looked_at(asset, Look::Quick)
+    }
+
+    /// The asset's file (or folder) where all of it is there, as it was fetched.
+    fn looked_at(&self, asset: Asset, look: Look) -> Option<PathBuf> {
         let (pinned, wheel) = self.pinned(asset).ok()?;
-        wheel.is_unpacked_in(&self.home(asset, pinned)).then(|| self.place(asset, pinned, wheel))
+        let home = self.home(asset, pinned);
+        let whole = wheel.is_unpacked_in(&home) && Seal::holds(&home.join(SEAL), &home, look);
+        whole.then(|| self.place(asset, pinned, wheel))
+    }
+
+    /// What is in the cache and not what was put there, by folder or file: every file is read.
+    pub fn damaged(&self) -> Vec<PathBuf> {
+        let assets = Asset::ALL.into_iter().filter(|&asset| self.own(asset).is_none()).filter_map(|asset| {
+            let home = self.home(asset, self.pinned(asset).ok()?.0);
+            (home.exists() && self.looked_at(asset, Look::Thorough).is_none()).then_some(home)
+        });
+        let derived = fs::read_dir(self.dir.join("derived")).into_iter().flatten().flatten();
+        let derived = derived.map(|entry| entry.path()).filter(|path| {
+            path.extension().is_none_or(|ending| ending != SEAL_ENDING) && !is_whole(path, Look::Thorough)
+        });
+        assets.chain(derived).collect()
+    }
+
+    /// Removes an asset from the cache; says whether it was there.
+    ///
+    /// # Errors
+    /// Where the folder can't be removed.
+    pub fn remove(&self, asset: Asset) -> Result<bool, AssetError> {
+        let home = self.home(asset, self.pinned(asset)?.0);
+        let _lock = self.lock(asset.key(), || ()).map_err(|error| self.failed(error))?;
+        let there = home.exists();
+        remove(&home).map_err(|error| self.failed(error))?;
+        Ok(there)
     }
 
     /// The user's own file that stands in an asset's place, and the variable that names it.
@@ -148,19 +185,20 @@ impl Store {
         let file = self.derived_place(name);
         let failed = |error| E::from(self.failed(error));
         let _lock = self.lock(name, || ()).map_err(failed)?;
-        if !file.is_file() {
+        if !is_whole(&file, Look::Quick) {
             let workshop = Workshop::new(self.dir.join("tmp").join(name)).map_err(failed)?;
             let made = workshop.0.join(name);
             make(&made)?;
             File::options().append(true).open(&made).and_then(|file| file.sync_all()).map_err(failed)?;
-            keep(&made, &file).map_err(failed)?;
+            let seal = Seal::of([made.clone()]).map_err(failed)?;
+            keep(&made, &file).and_then(|()| seal.write(&seal_of(&file))).map_err(failed)?;
         }
         Ok(file)
     }
 
     /// The file that [`derived`](Store::derived) keeps under this name, if it is there.
     pub fn derived_if_cached(&self, name: &str) -> Option<PathBuf> {
-        Some(self.derived_place(name)).filter(|file| file.is_file())
+        Some(self.derived_place(name)).filter(|file| is_whole(file, Look::Quick))
     }
 
     fn derived_place(&self, name: &str) -> PathBuf {
@@ -224,6 +262,8 @@ impl Store {
             let (what, instead) = (pinned.what.clone(), pinned.instead.clone());
             return Err(AssetError::Incomplete { what, file: wheel.file.clone(), instead });
         }
+        let files = wheel.members.iter().map(|member| member.unpacked_in(&unpacked));
+        Seal::of(files).and_then(|seal| seal.write(&unpacked.join(SEAL))).map_err(failed)?;
         keep(&unpacked, &self.home(asset, pinned)).map_err(failed)
     }
 
@@ -295,17 +335,13 @@ fn keep(finished: &Path, place: &Path) -> io::Result<()> {
     fs::rename(finished, place)
 }
 
-fn sha256(file: &Path) -> io::Result<String> {
-    let mut file = File::open(file)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => hasher.update(&buffer[..read]),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+/// Whether a derived file is there, as it was made.
+fn is_whole(file: &Path, look: Look) -> bool {
+    file.is_file() && file.parent().is_some_and(|folder| Seal::holds(&seal_of(file), folder, look))
+}
+
+fn seal_of(file: &Path) -> PathBuf {
+    file.with_added_extension(SEAL_ENDING)
 }
 
 /// Takes a wheel's members out of it, those that are there. On disk before this returns.
@@ -401,6 +437,13 @@ mod tests {
         assert_eq!(fs::read_to_string(&made).unwrap(), "whole");
         let again = store.derived("x-v1", |_| -> Result<(), AssetError> { panic!("made twice") }).unwrap();
         assert_eq!(again, made);
+
+        // What does not hold is made again.
+        fs::write(&made, "Whole").unwrap();
+        assert_eq!(store.damaged(), std::slice::from_ref(&made));
+        store.derived("x-v1", |path| fs::write(path, "anew").map_err(|e| store.failed(e))).unwrap();
+        assert_eq!(fs::read_to_string(&made).unwrap(), "anew");
+        assert!(store.damaged().is_empty());
         assert_eq!(fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
     }
 

@@ -1,6 +1,6 @@
 //! Which library or plugin brings which execution provider, and where it comes from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use camloc::assets::{Asset, Store};
@@ -33,13 +33,22 @@ pub(super) fn asset(provider: Provider) -> Option<Asset> {
 pub(super) fn library(wish: Option<Provider>, store: &Store) -> Result<Asset> {
     let own_plugin = own_plugin().is_some();
     match wish {
-        None if !own_plugin && store.cached(Asset::OnnxRuntimeCuda).is_some() => Ok(Asset::OnnxRuntimeCuda),
+        None if !own_plugin && has_nvidia_card() && store.cached(Asset::OnnxRuntimeCuda).is_some() => {
+            Ok(Asset::OnnxRuntimeCuda)
+        }
         Some(provider @ (Provider::Cuda | Provider::TensorRt | Provider::OpenVino)) if !own_plugin => {
             let asset = asset(provider).filter(|&asset| store.cached(asset).is_some());
             asset.ok_or_else(|| not_here(provider, "CAMLOC_ORT_DYLIB"))
         }
         _ => Ok(Asset::OnnxRuntime),
     }
+}
+
+/// Whether a driver for NVIDIA's cards is loaded. Without, CUDA can't run, and would only warn of that in every run.
+pub(super) fn has_nvidia_card() -> bool {
+    // Elsewhere than on Linux nothing so simple tells it.
+    !cfg!(target_os = "linux")
+        || ["/dev/nvidiactl", "/dev/dxg", "/dev/nvmap"].iter().any(|device| Path::new(device).exists())
 }
 
 /// The plugins to add to it.

@@ -10,9 +10,15 @@ pub(super) struct Args {
     /// Fetch also what runs models on cuda or tensorrt (256 MB), openvino (84 MB) or webgpu (7 MB); give it again for more
     #[arg(long = "provider", value_name = "NAME")]
     providers: Vec<String>,
+    /// Remove what was fetched for a provider, such as cuda, which then is no longer chosen by itself
+    #[arg(long, value_name = "NAME", conflicts_with = "providers")]
+    remove: Option<String>,
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
+    if let Some(name) = &args.remove {
+        return remove(name.parse().map_err(usage)?, context);
+    }
     let wished = args.providers.iter().map(|name| name.parse().map_err(usage));
     let wished: Vec<Provider> = wished.collect::<Result<_>>()?;
     let assets = wished.iter().map(|&provider| providers::fetchable(provider)).collect::<Result<Vec<_>>>()?;
@@ -24,6 +30,13 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
             place.display(),
             provider.name()
         ));
+        if matches!(provider, Provider::Cuda | Provider::TensorRt) && !providers::has_nvidia_card() {
+            report.note(format_args!(
+                "there is no NVIDIA card here, so {provider} is used only where it is asked for by name; \
+                 `camloc setup --remove {}` frees its space",
+                provider.name()
+            ));
+        }
     }
     assemble::library(&context.settings, &store, report)?;
     assemble::default_classifier(&store, report)?;
@@ -35,4 +48,12 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         ffmpeg.display()
     ));
     Ok(())
+}
+
+/// Takes away what was fetched for a provider.
+fn remove(provider: Provider, context: &Context) -> Result<()> {
+    let asset = providers::fetchable(provider)?;
+    let store = assemble::store()?;
+    let said = if store.remove(asset)? { "removed" } else { "was not fetched" };
+    Ok(context.report.result(format_args!("{provider}: {said}"))?)
 }

@@ -107,9 +107,13 @@ fn what_a_killed_process_left_behind_is_not_in_the_way() {
 fn a_damaged_file_is_fetched_again() {
     let bench = bench("cp \"$wheel\" \"$dest/p-1.whl\"");
     let file = bench.get().unwrap();
-    fs::write(&file, "cut").unwrap();
-    assert_eq!(bench.store.cached(Asset::OnnxRuntime), None);
-    assert_eq!(fs::read(bench.get().unwrap()).unwrap(), CONTENT);
+    for damaged in ["cut", "A library"] {
+        fs::write(&file, damaged).unwrap();
+        assert_eq!(bench.store.damaged().len(), 1);
+        assert_eq!(bench.store.cached(Asset::OnnxRuntime), None);
+        assert_eq!(fs::read(bench.get().unwrap()).unwrap(), CONTENT);
+        assert!(bench.store.damaged().is_empty());
+    }
 }
 
 #[test]

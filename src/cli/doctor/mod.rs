@@ -39,6 +39,15 @@ fn cache(store: &Store) -> Result<String, String> {
     }
 }
 
+/// What of the cache is not what was put there.
+fn damaged(store: &Store) -> Vec<Finding> {
+    let damaged = store.damaged().into_iter();
+    let remedy = |path: PathBuf| {
+        format!("{} is damaged: it is fetched or made again when it is next used", path.display())
+    };
+    damaged.map(|path| finding("cached file", false, Err(remedy(path)))).collect()
+}
+
 pub(super) fn run(args: Args, _context: &Context) -> Result<()> {
     let wish = args.provider.as_deref().map_or(Ok(None), providers::wish)?;
     let store = Store::open();
@@ -47,6 +56,7 @@ pub(super) fn run(args: Args, _context: &Context) -> Result<()> {
     match &store {
         Ok(store) => {
             findings.push(finding("cache", true, cache(store)));
+            findings.extend(damaged(store));
             findings.extend(library(wish, store));
             findings.push(finding("default model", false, found(lite0::cached(store))));
             findings.push(finding("sample photos", false, found(store.cached(Asset::SamplePhotos))));
