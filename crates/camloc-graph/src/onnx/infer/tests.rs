@@ -272,6 +272,24 @@ fn huge_claims_stay_unknown() {
 }
 
 #[test]
+fn only_values_that_are_known_are_walked() {
+    let mut model = on_open_picture(vec![
+        op("Expand", &["one", "large"], "wide"),
+        op("ReduceMax", &["wide"], "most"),
+        op("ConstantOfShape", &["none"], "empty"),
+        op("Concat", &["empty", "empty"], "joined"),
+    ]);
+    let graph = model.graph.as_mut().unwrap();
+    graph.node[3].attribute.push(int("axis", 1));
+    // Places for each of these would take 16 GB, and a step for each row of nothing an hour.
+    graph.initializer.push(i64_tensor("large", &[2], &[1 << 15, 1 << 15]));
+    graph.initializer.push(i64_tensor("none", &[2], &[1 << 40, 0]));
+    let graph = Graph::new(&mut model);
+    assert_eq!(graph.shape("most"), Some(&[Some(1), Some(1)][..]));
+    assert_eq!((graph.ints("most"), graph.floats("joined")), (None, None));
+}
+
+#[test]
 fn declarations_refine_what_does_not_follow() {
     let mut model = on_open_picture(vec![
         NodeProto { domain: Some("own".into()), ..op("Mystery", &["x"], "m") },

@@ -74,11 +74,13 @@ pub(super) fn output(
     budget: &mut usize,
 ) -> Option<Arc<Values>> {
     let dims = dims(info)?;
-    let count = dims.iter().try_fold(1_usize, |count, &dim| count.checked_mul(dim))?;
+    // A size of 0 leaves no values, but the other sizes are still walked.
+    let walked = dims.iter().try_fold(1_usize, |count, &dim| count.checked_mul(dim.max(1)))?;
     let op = call.operator();
-    if count > MAX_VALUES || (index > 0 && op != "Split") {
+    if walked > MAX_VALUES || (index > 0 && op != "Split") {
         return None;
     }
+    let count: usize = dims.iter().product();
     let handed_on = match op {
         "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => true,
         "Transpose" => dims.len() < 2,
@@ -254,6 +256,8 @@ fn pad(call: &Call<'_>, dims: &[usize]) -> Option<Values> {
 }
 
 fn reduction(call: &Call<'_>, info: &TensorInfo, dims: &[usize]) -> Option<Values> {
+    // Where the values are known they are few; the sizes alone may be of anything.
+    let values = call.values(0)?;
     let input = self::dims(call.input(0)?)?;
     let axes = reduce::axes(call, input.len())?;
     let kept: Vec<usize> =
@@ -263,7 +267,7 @@ fn reduction(call: &Call<'_>, info: &TensorInfo, dims: &[usize]) -> Option<Value
         Some((0..at.len()).filter(|axis| !axes.contains(axis)).map(|axis| at[axis] * strides[axis]).sum())
     };
     let targets = each_place(&input, target);
-    arithmetic::reduce(call.operator(), call.values(0)?, &targets, dims.iter().product(), info.element?)
+    arithmetic::reduce(call.operator(), values, &targets, dims.iter().product(), info.element?)
 }
 
 /// Where each value of an output comes from in the first input.
