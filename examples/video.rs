@@ -3,10 +3,11 @@
 use camloc::assets::{Asset, Store};
 use camloc::explainer::Explainer;
 use camloc::explainer::Request;
+use camloc::files::Stop;
 use camloc::frame::PicturePool;
 use camloc::model::Classifier;
 use camloc::runtime::{self, Options};
-use camloc::source::{Event, FrameSource, Stop, VideoSource};
+use camloc::source::{Event, FrameSource, VideoSource};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args_os().nth(1).ok_or("give the path of a video")?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::disk;
+use crate::files::is_full;
 
 /// Why an asset could not be had. Each message says what to do.
 #[derive(Debug, Error)]
@@ -123,7 +123,7 @@ impl AssetError {
     pub(super) fn in_cache(dir: &Path, source: io::Error) -> AssetError {
         let dir = dir.to_path_buf();
         match source.kind() {
-            _ if disk::is_full(&source) => AssetError::DiskFull { dir },
+            _ if is_full(&source) => AssetError::DiskFull { dir },
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 AssetError::CacheNotWritable { dir, source }
             }

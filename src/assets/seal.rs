@@ -5,13 +5,15 @@
 //! cache). What is not whole is as good as not there, so it is fetched or made again.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Write};
+use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use crate::digest;
+use crate::files::replace;
 
 /// Each file's name, hash and stamp.
 #[derive(Debug, PartialEq, Deserialize, Serialize)]
@@ -45,17 +47,14 @@ impl Seal {
     pub(super) fn of(files: impl IntoIterator<Item = PathBuf>) -> io::Result<Seal> {
         let sealed = files.into_iter().map(|file| {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok((name, Sealed { sha256: sha256(&file)?, stamp: Stamp::of(&fs::metadata(&file)?) }))
+            Ok((name, Sealed { sha256: digest::of_file(&file)?, stamp: Stamp::of(&fs::metadata(&file)?) }))
         });
         sealed.collect::<io::Result<_>>().map(Seal)
     }
 
     /// Writes the seal, in one step.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&serde_json::to_vec(self).map_err(io::Error::other)?)?;
-        file.persist(path).map(|_| ()).map_err(|error| error.error)
+        replace(path, &serde_json::to_vec(self).map_err(io::Error::other)?)
     }
 
     /// Whether the seal at `path` is there and all that it seals lies unchanged in `folder`.
@@ -70,7 +69,9 @@ impl Seal {
             if stamp == sealed.stamp && look == Look::Quick {
                 continue;
             }
-            if stamp.bytes != sealed.stamp.bytes || sha256(&file).ok().as_ref() != Some(&sealed.sha256) {
+            if stamp.bytes != sealed.stamp.bytes
+                || digest::of_file(&file).ok().as_ref() != Some(&sealed.sha256)
+            {
                 return false;
             }
             moved |= stamp != sealed.stamp;
@@ -105,22 +106,10 @@ fn inode(_: &Metadata) -> u64 {
     0
 }
 
-/// The hash of a file, in lower-case hexadecimal digits.
-pub(super) fn sha256(file: &Path) -> io::Result<String> {
-    let mut file = File::open(file)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => hasher.update(&buffer[..read]),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     /// A folder with a sealed file, the file, and the seal.

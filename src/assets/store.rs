@@ -15,8 +15,9 @@ use zip::ZipArchive;
 
 use super::manifest::{self, Manifest, Pinned, Wheel};
 use super::pip::{Pip, PipError};
-use super::seal::{Look, Seal, sha256};
+use super::seal::{Look, Seal};
 use super::{Asset, AssetError, Progress, Step, ffmpeg_on_path};
+use crate::digest;
 
 /// The seal in an asset's folder.
 const SEAL: &str = "seal.json";
@@ -248,7 +249,7 @@ impl Store {
             .map_err(|error| self.pip_failed(pinned, error))?;
 
         report(Step::Unpacking, wheel.bytes);
-        let got = sha256(&file).map_err(failed)?;
+        let got = digest::of_file(&file).map_err(failed)?;
         if got != wheel.sha256 {
             return Err(AssetError::WrongHash {
                 what: pinned.what.clone(),

@@ -9,14 +9,14 @@ use anyhow::{Context as _, Result, anyhow};
 use camloc::assets::{self, Asset, Progress, Step, Store};
 use camloc::explainer::Explainer;
 use camloc::explainer::{Method, Request, black_box};
+use camloc::files::{Stop, check_outputs};
 use camloc::frame::Picture;
 use camloc::localize;
 use camloc::model::{Classifier, Fit, Labels};
 use camloc::pipeline::Look;
 use camloc::render::{HeatScale, Renderer, Style, TextRenderer};
 use camloc::runtime::{self, Options};
-use camloc::sink::check_outputs;
-use camloc::source::{Stop, read_photo};
+use camloc::source::read_photo;
 use camloc::track::Tracking;
 
 use super::report::Report;

@@ -13,13 +13,14 @@ use anyhow::{Context as _, Result};
 use camloc::assets::Store;
 use camloc::explainer::Explainer;
 use camloc::explainer::{Method, Request};
+use camloc::files::{Stop, write_file};
 use camloc::frame::PicturePool;
 use camloc::model::Classifier;
 use camloc::origin::Origin;
 use camloc::pipeline::{Output, Stage, Stats};
 use camloc::runtime::{Options, Session};
 use camloc::sink::{Finished, JsonSink, Shown, Sink, SinkError, VideoOptions, VideoSink};
-use camloc::source::{Event, FrameSource, PanSource, PanWish, Stop, VideoSource};
+use camloc::source::{Event, FrameSource, PanSource, PanWish, VideoSource};
 use camloc_graph::explain;
 use camloc_graph::onnx::load::encode;
 use cpu_time::ProcessTime;
@@ -119,6 +120,9 @@ const LIVE_SECONDS: u64 = 5;
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let settings = args.explain.over(&context.settings);
+    if let Some(json) = &args.json {
+        assemble::refuse_over_model(json, &settings)?;
+    }
     let store = assemble::store()?;
     let report = &context.report;
     assemble::library(&settings, &store, report)?;
@@ -136,12 +140,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     report.note(format_args!("measuring in {} rounds; leave the machine alone", args.rounds));
     let figures = bench.measure(clip.as_deref(), args.rounds.max(1))?;
     if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&figures)?;
-        match path.to_str() {
-            Some("-") => writeln!(std::io::stdout(), "{text}")?,
-            _ => std::fs::write(path, text + "\n")
-                .with_context(|| format!("{} can't be written", path.display()))?,
-        }
+        write_file(path, (serde_json::to_string_pretty(&figures)? + "\n").as_bytes())?;
     }
     if args.json.as_deref() != Some(Path::new("-")) {
         print(&figures, &mut std::io::stdout().lock())?;

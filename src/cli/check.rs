@@ -7,9 +7,9 @@ use anyhow::{Result, anyhow, bail};
 use camloc::compare::small;
 use camloc::eval::check::{Checked, CheckedMethod, Plan, Verdict, check};
 use camloc::eval::scorer::Areas;
+use camloc::files::{Stop, check_outputs, write_file};
 use camloc::frame::Picture;
-use camloc::sink::{check_outputs, write_file};
-use camloc::source::{FrameSource, ImageSource, Stop, read_photo};
+use camloc::source::{FrameSource, ImageSource, read_photo};
 
 use super::arguments::{BlackBoxArgs, ModelArgs, results_file};
 use super::report::count;
@@ -67,6 +67,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     if args.limit == 0 {
         return Err(usage(anyhow!("--limit 0 leaves no photo to check: use 1 or more")));
     }
+    if let Some(json) = &args.json {
+        assemble::refuse_over_model(json, &settings)?;
+    }
     let stop = assemble::stop_on_ctrl_c()?;
     let (store, report) = (assemble::store()?, &context.report);
     let photos = photos(&args, &stop, context)?;
@@ -85,14 +88,11 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     if checked.methods.is_empty() {
         bail!("stopped before a method was checked");
     }
-    let json = || serde_json::to_string_pretty(&checked).map(|text| text + "\n");
-    match args.json.as_deref() {
-        Some(path) if path == Path::new("-") => io::stdout().write_all(json()?.as_bytes())?,
-        Some(path) => {
-            write_file(path, json()?.as_bytes())?;
-            print(&checked, &mut io::stdout().lock())?;
-        }
-        None => print(&checked, &mut io::stdout().lock())?,
+    if let Some(path) = &args.json {
+        write_file(path, (serde_json::to_string_pretty(&checked)? + "\n").as_bytes())?;
+    }
+    if args.json.as_deref() != Some(Path::new("-")) {
+        print(&checked, &mut io::stdout().lock())?;
     }
     compare::say_if_stopped(&stop, checked.methods.len(), plan.methods.len())
 }

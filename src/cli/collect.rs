@@ -8,9 +8,10 @@ use anyhow::{Result, anyhow, bail};
 use camloc::assets::Store;
 use camloc::collect::{Classes, CollectCommand, CollectError, DIGITS, Shutter, Swept, Tally, collect, sweep};
 use camloc::eval::dataset::Burst;
+use camloc::files::Stop;
 use camloc::frame::PicturePool;
 use camloc::sink::{SinkError, Window};
-use camloc::source::{CameraSource, FrameSource, Stop, VideoSource};
+use camloc::source::{CameraSource, FrameSource, VideoSource};
 
 use super::arguments::set;
 use super::report::count;

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use camloc::compare::{Plan, SideBySide, explain_by_all};
 use camloc::explainer::Method;
+use camloc::files::{Stop, check_outputs, write_file};
 use camloc::frame::Picture;
 use camloc::model::Labels;
 use camloc::picture::{write_jpeg, write_png};
 use camloc::render::HeatScale;
-use camloc::sink::{SinkError, check_outputs, write_file};
-use camloc::source::{Stop, read_photo};
+use camloc::sink::SinkError;
+use camloc::source::read_photo;
 
 use super::arguments::ExplainArgs;
 use super::report::{Report, count};

@@ -1,8 +1,9 @@
 //! `camloc export`: a model that explains itself wherever ONNX runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use camloc::files::write_file;
 use camloc::model::MANIFEST_KEY;
 use camloc_graph::autodiff;
 use camloc_graph::explain;
@@ -57,9 +58,15 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     if args.with_preprocessing {
         classifier.embed_preprocessing();
     }
-    load::save(&classifier.model, &args.output)?;
+    write_file(&args.output, &load::encode(&classifier.model)?)?;
     let size = explanation.map_size.map(|(h, w)| format!(", maps {h}x{w}")).unwrap_or_default();
     let (method, layer) = (explanation.method, &explanation.layer);
     let file = args.output.display();
-    Ok(context.report.result(format_args!("{file}: {method} at {layer}{size}"))?)
+    let line = format!("{file}: {method} at {layer}{size}");
+    if args.output == Path::new("-") {
+        // Nothing but the model goes to standard output.
+        context.report.note(line);
+        return Ok(());
+    }
+    Ok(context.report.result(line)?)
 }

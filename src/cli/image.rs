@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
+use camloc::files::FileError;
 use camloc::maps::Change;
 use camloc::pipeline::Output;
 use camloc::render::HeatScale;
@@ -116,7 +117,9 @@ impl Sink for Lines {
         self.frames += 1;
         let mut out = std::io::stdout().lock();
         let source = shown.source.display();
-        let mut say = |line: String| writeln!(out, "{source}: {line}").map_err(|_| SinkError::StdoutClosed);
+        let mut say = |line: String| {
+            writeln!(out, "{source}: {line}").map_err(|_| SinkError::File(FileError::StdoutClosed))
+        };
         if shown.detections.is_empty() {
             say(self.nothing(shown))?;
         }

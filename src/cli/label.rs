@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Result, anyhow, bail};
+use camloc::digest::hex;
 use camloc::eval::dataset::{Alias, Classes};
 use camloc::explainer::Explainer;
+use camloc::files::Stop;
 use camloc::label::{
     Ended, Finding, Format, Input, Journal, LabellingError, Line, Outline, Plan, Reason, Review,
     ReviewCommand, Tally, check_place, find, gather, review, write,
@@ -13,12 +15,11 @@ use camloc::label::{
 use camloc::localize;
 use camloc::render::{HeatScale, Renderer};
 use camloc::sink::Window;
-use camloc::source::Stop;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs};
-use super::eval::subject::{self, decimal, hex};
+use super::eval::subject::{self, decimal};
 use super::report::{Report, count};
 use super::settings::Settings;
 use super::{Context, assemble, usage};
@@ -83,9 +84,18 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let format = check(&wish, &settings)?;
     settings.model.top_k = 1;
     let localize = assemble::localize(&settings)?;
-    let output = check_place(&wish.folder, &wish.output, wish.overwrite)?;
+    let (output, stay) = check_place(&wish.folder, &wish.output, wish.overwrite)?;
     let stop = assemble::stop_on_ctrl_c()?;
     let report = &context.report;
+    if let Some(first) = stay.first() {
+        let files = count(stay.len(), "file");
+        report.note(format_args!(
+            "camloc did not write {files} in {}, which stay: {}{}",
+            output.display(),
+            first.display(),
+            if stay.len() > 1 { ", …" } else { "" }
+        ));
+    }
     let store = assemble::store()?;
     assemble::library(&settings, &store, report)?;
     let (explainer, fingerprint) = subject::explainer(&settings, &store, report)?;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
-use camloc::sink::{MaskFormat, MasksSink, SinkError, check_outputs};
+use camloc::files::{FileError, check_outputs};
+use camloc::sink::{MaskFormat, MasksSink};
 
 use super::settings::Settings;
 use super::usage;
@@ -70,7 +71,7 @@ impl MaskArgs {
         let resolved = path.canonicalize().unwrap_or_else(|_| path.clone());
         let within = |input: &&&Path| input.canonicalize().is_ok_and(|input| input.starts_with(&resolved));
         if let Some(input) = inputs.iter().find(within) {
-            return Err(SinkError::IsInput { path: PathBuf::from(input) }.into());
+            return Err(FileError::IsInput { path: PathBuf::from(input) }.into());
         }
         Ok(Some(MasksSink::create(folder, format)?))
     }

@@ -33,6 +33,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use camloc::explainer::black_box::BlackBoxError;
+use camloc::files::FileError;
 use camloc::model::ModelError;
 use camloc::sink::SinkError;
 use camloc_graph::explain::{ExplainError, LayerError};
@@ -181,10 +182,8 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<UsageError>()
             || matches!(cause.downcast_ref(), Some(ModelError::NoSuchInput { .. }))
-            || matches!(
-                cause.downcast_ref(),
-                Some(SinkError::SameOutput { .. } | SinkError::UnknownFormat { .. })
-            )
+            || matches!(report::file_error(cause), Some(FileError::SameOutput { .. }))
+            || matches!(cause.downcast_ref(), Some(SinkError::UnknownFormat { .. }))
             || matches!(cause.downcast_ref(), Some(BlackBoxError::PatchTooLarge { .. }))
             || cause.downcast_ref().is_some_and(is_not_in_model)
             || cause.downcast_ref::<Box<ExplainError>>().is_some_and(|error| is_not_in_model(error))

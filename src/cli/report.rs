@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use camloc::files::FileError;
 use camloc::pipeline::{PipelineError, StageFigures, Stats};
 use camloc::sink::SinkError;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -149,9 +150,22 @@ fn one_line(message: impl Display) -> String {
 /// Whether the error only says that the reader of standard output went away, as `| head` does.
 pub(super) fn reader_is_gone(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        let sink = matches!(cause.downcast_ref::<SinkError>(), Some(SinkError::StdoutClosed));
-        let pipeline = matches!(cause.downcast_ref(), Some(PipelineError::Sink(SinkError::StdoutClosed)));
-        let plain = cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe);
-        sink || pipeline || plain
+        let closed = matches!(file_error(cause), Some(FileError::StdoutClosed));
+        closed || cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+/// Why a file can't be written, if an error is that.
+pub(super) fn file_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a FileError> {
+    let of_sink = |error: &'a SinkError| match error {
+        SinkError::File(error) => Some(error),
+        _ => None,
+    };
+    let of_pipeline = |error: &'a PipelineError| match error {
+        PipelineError::Sink(error) => of_sink(error),
+        _ => None,
+    };
+    let (sink, pipeline) =
+        (error.downcast_ref().and_then(of_sink), error.downcast_ref().and_then(of_pipeline));
+    error.downcast_ref().or(sink).or(pipeline)
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use camloc::assets::Store;
 use camloc::explainer::Explainer;
+use camloc::files::{Stop, check_outputs};
 use camloc::localize::{Localizer, Segmenter};
 use camloc::pipeline::{Controls, Look, News, Output, Pipeline, Stats, Stream, Summary};
 use camloc::render::HeatScale;
-use camloc::sink::{CocoSink, JsonSink, Sink, check_outputs};
-use camloc::source::{FrameSource, Notice, Stop};
+use camloc::sink::{CocoSink, JsonSink, Sink};
+use camloc::source::{FrameSource, Notice};
 use indicatif::ProgressBar;
 
 use super::arguments::results_file;

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
+use camloc::files::Stop;
 use camloc::frame::PicturePool;
 use camloc::pipeline::Output;
 use camloc::sink::{Sink, Window};
-use camloc::source::{FrameSource, PacedSource, Stop, VideoSource};
+use camloc::source::{FrameSource, PacedSource, VideoSource};
 
 use super::arguments::{ExplainArgs, TrackArgs};
 use super::masks::MaskArgs;

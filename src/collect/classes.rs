@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::CollectError;
 use crate::eval::dataset::{Burst, PICTURES, walk};
-use crate::sink::{SinkError, make_folder};
+use crate::files::{FileError, make_folder};
 
 /// The longest name of a class in bytes: any file system takes such a folder.
 const LONGEST: usize = 200;
@@ -106,9 +106,9 @@ impl Classes {
     ///
     /// # Errors
     /// If that can't be.
-    pub fn prepare(&self) -> Result<(), SinkError> {
+    pub fn prepare(&self) -> Result<(), FileError> {
         make_folder(&self.root)?;
-        tempfile::tempfile_in(&self.root).map(drop).map_err(|source| SinkError::writing(&self.root, source))
+        tempfile::tempfile_in(&self.root).map(drop).map_err(|source| FileError::writing(&self.root, source))
     }
 
     /// All of them; places in this list stay.
@@ -169,7 +169,7 @@ fn check(name: &str) -> Result<(), BadName> {
 /// The names of the folders in a folder, less hidden ones; none where it is not there.
 fn folders_in(root: &Path) -> Result<Vec<String>, CollectError> {
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotADirectory => SinkError::NotAFolder { path: root.to_owned() }.into(),
+        io::ErrorKind::NotADirectory => FileError::NotAFolder { path: root.to_owned() }.into(),
         _ => CollectError::Unreadable { path: root.to_owned(), source },
     };
     let entries = match std::fs::read_dir(root) {

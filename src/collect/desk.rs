@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::{CollectCommand, CollectError, DIGITS, Shutter};
+use crate::files::Stop;
 use crate::frame::Frame;
 use crate::sink::{Panels, Window};
-use crate::source::{Event, FrameSource, Notice, PacedSource, SourceError, Stop};
+use crate::source::{Event, FrameSource, Notice, PacedSource, SourceError};
 
 /// Between two looks at the keys while no frame comes.
 const TICK: Duration = Duration::from_millis(10);

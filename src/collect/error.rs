@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::BadName;
+use crate::files::FileError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
 
@@ -21,6 +22,9 @@ pub enum CollectError {
     /// Frames can't be had.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A file can't be written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A picture can't be written, or the window can't be shown.
     #[error(transparent)]
     Sink(#[from] SinkError),

@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::{CollectError, Fingerprint, Recent, Tally};
+use crate::files::{make_folder, write_file};
 use crate::frame::Picture;
 use crate::picture::write_jpeg;
-use crate::sink::{SinkError, make_folder, write_file};
+use crate::sink::SinkError;
 
 /// Pictures that may wait to be saved: a quarter of a second of a camera, in which a disk that hesitates comes back.
 const WAITING: usize = 8;

@@ -8,12 +8,12 @@ use crate::eval::scorer::Scorer;
 use crate::explainer::black_box::Progress;
 use crate::explainer::{Explainer, ExplainerError};
 use crate::explainer::{Method, Request};
+use crate::files::Stop;
 use crate::frame::Picture;
 use crate::localize::{self, Localizer};
 use crate::model::Classifier;
 use crate::render::{Colormap, Style};
 use crate::runtime::{Options, RuntimeError};
-use crate::source::Stop;
 use camloc_graph::explain::ExplainError;
 
 /// How many of the most probable classes the title names.

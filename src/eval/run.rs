@@ -12,9 +12,9 @@ use super::journal::{Journal, JournalError};
 use super::measure::Measurer;
 use super::record::{Entry, Pixels, Record};
 use crate::explainer::Explainer;
+use crate::files::Stop;
 use crate::localize::Settings;
 use crate::runtime::RuntimeError;
-use crate::source::Stop;
 use crate::track::Tracking;
 
 /// Why a run ended before its time.

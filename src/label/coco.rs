@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::dataset::Entry;
-use super::place::Draft;
 use super::split::Part;
-use crate::sink::SinkError;
+use crate::files::{FileError, FolderDraft};
 
 /// What goes into one JSON file.
 #[derive(Debug, Default)]
@@ -21,7 +20,7 @@ pub(super) struct Coco {
     val: Lists,
 }
 
-pub(super) fn begin(draft: &Draft) -> Result<Coco, SinkError> {
+pub(super) fn begin(draft: &FolderDraft) -> Result<Coco, FileError> {
     draft.folder("annotations")?;
     Part::ALL.iter().try_for_each(|part| draft.folder(&format!("images/{}", part.name())))?;
     Ok(Coco::default())
@@ -50,7 +49,7 @@ impl Coco {
         }
     }
 
-    pub(super) fn finish(self, draft: &Draft, classes: &[&str]) -> Result<(), SinkError> {
+    pub(super) fn finish(self, draft: &FolderDraft, classes: &[&str]) -> Result<(), FileError> {
         let categories: Vec<Value> =
             classes.iter().enumerate().map(|(i, name)| json!({"id": i + 1, "name": name})).collect();
         for (part, Lists { images, annotations }) in [(Part::Train, self.train), (Part::Val, self.val)] {

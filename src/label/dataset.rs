@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use super::names::Names;
 use super::photo::{Passage, passage};
-use super::place::{Draft, MARK};
+use super::place::{MARK, written};
 use super::sheet::Sheet;
 use super::split::{Part, split};
 use super::tally::Tally;
 use super::{Finding, Input, LabellingError, Object, Reason, Skip, coco, sureness, voc, yolo};
+use crate::files::{FileError, FolderDraft, Stop};
 use crate::frame::Picture;
 use crate::render::Renderer;
-use crate::sink::SinkError;
-use crate::source::{Stop, decode_photo};
+use crate::source::decode_photo;
 
 /// How the dataset is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ enum Writer {
 }
 
 impl Writer {
-    fn begin(format: Format, draft: &Draft) -> Result<Writer, SinkError> {
+    fn begin(format: Format, draft: &FolderDraft) -> Result<Writer, FileError> {
         Ok(match format {
             Format::Yolo => {
                 yolo::begin(draft)?;
@@ -130,7 +130,7 @@ impl Writer {
         }
     }
 
-    fn add(&mut self, draft: &Draft, entry: &Entry<'_>, classes: &[&str]) -> Result<(), SinkError> {
+    fn add(&mut self, draft: &FolderDraft, entry: &Entry<'_>, classes: &[&str]) -> Result<(), FileError> {
         match self {
             Writer::Yolo => yolo::add(draft, entry),
             Writer::Coco(coco) => {
@@ -141,7 +141,7 @@ impl Writer {
         }
     }
 
-    fn finish(self, draft: &Draft, classes: &[&str], has_val: bool) -> Result<(), SinkError> {
+    fn finish(self, draft: &FolderDraft, classes: &[&str], has_val: bool) -> Result<(), FileError> {
         match self {
             Writer::Yolo => yolo::finish(draft, classes, has_val),
             Writer::Coco(coco) => coco.finish(draft, classes),
@@ -173,7 +173,7 @@ pub fn write(
     // What is worth a look comes first on the sheet.
     plan.sort_by(|a, b| a.sureness.total_cmp(&b.sureness));
     let classes: Vec<&str> = input.classes.iter().map(|class| class.name.as_str()).collect();
-    let draft = Draft::create(output)?;
+    let draft = FolderDraft::create(output)?;
     let mut writing = Writing {
         writer: Writer::begin(outline.format, &draft)?,
         draft: &draft,
@@ -194,9 +194,9 @@ pub fn write(
         }
         observe(done + 1);
     }
-    let mut written = writing.finish(input, findings)?;
-    written.path = draft.finish()?;
-    Ok(written)
+    let mut done = writing.finish(input, findings)?;
+    done.path = draft.finish(written)?;
+    Ok(done)
 }
 
 /// A picture that goes into the dataset.
@@ -235,7 +235,7 @@ fn plan(input: &Input, findings: &[Finding], outline: &Outline) -> Vec<Planned> 
 /// A dataset that is being written.
 struct Writing<'a> {
     writer: Writer,
-    draft: &'a Draft,
+    draft: &'a FolderDraft,
     outline: &'a Outline,
     classes: &'a [&'a str],
     /// `labels.csv`.
@@ -301,7 +301,7 @@ impl Writing<'_> {
         picture: &Picture,
         passage: Passage,
         below: &str,
-    ) -> Result<bool, SinkError> {
+    ) -> Result<bool, FileError> {
         match passage {
             Passage::Copy { linkable, .. } => {
                 let linked = self.outline.link
@@ -332,7 +332,7 @@ impl Writing<'_> {
         }
     }
 
-    fn page(&mut self, page: std::io::Result<Vec<u8>>) -> Result<(), SinkError> {
+    fn page(&mut self, page: std::io::Result<Vec<u8>>) -> Result<(), FileError> {
         self.sheets += 1;
         let name = match self.many {
             true => format!("sheet-{:03}.jpg", self.sheets),
@@ -361,6 +361,7 @@ impl Writing<'_> {
             "objects": self.written.objects,
             "names": self.classes,
             "made_with": self.outline.about,
+            "files": self.draft.listed()?,
         });
         self.draft.write(MARK, format!("{about:#}\n").as_bytes())?;
         Ok(self.written)

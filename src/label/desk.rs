@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::sheet::draw;
 use super::{Class, Input, Journal, LabellingError, Line, Object, Review, ReviewCommand};
+use crate::files::Stop;
 use crate::frame::Picture;
 use crate::picture::shrunk;
 use crate::render::Renderer;
 use crate::sink::Window;
-use crate::source::{Stop, read_photo};
+use crate::source::read_photo;
 
 /// Between two looks at keys and mouse.
 const TICK: Duration = Duration::from_millis(15);

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use crate::files::FileError;
 use crate::runtime::RuntimeError;
 use crate::sink::SinkError;
 
@@ -90,6 +91,9 @@ pub enum LabellingError {
     /// The model failed.
     #[error(transparent)]
     Model(#[from] RuntimeError),
+    /// A file can't be written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Something can't be written or shown.
     #[error(transparent)]
     Sink(#[from] SinkError),

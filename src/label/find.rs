@@ -7,11 +7,12 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::{Finding, Input, Item, LabellingError, Object, Reason, Skip};
 use crate::explainer::Explainer;
+use crate::files::Stop;
 use crate::frame::Picture;
 use crate::localize::{Detection, Localizer, Settings};
 use crate::maps::ClassMap;
 use crate::runtime::RuntimeError;
-use crate::source::{Stop, read_photo};
+use crate::source::read_photo;
 use crate::view::View;
 
 /// How to find objects.

@@ -1,25 +1,12 @@
 //! What was found and decided so far, a line each, in a file beside the dataset.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Seek, SeekFrom, Write, read_to_string};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, LabellingError, Verdict};
-use crate::disk;
-use crate::sink::SinkError;
-
-/// How every journal begins.
-const BEGINNING: &str = "{\"camloc_label\"";
-
-/// The first line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Head {
-    camloc_label: u32,
-    run: String,
-}
+use crate::files::{self, Found, JournalError};
 
 /// A line after the first; of several for one picture the last counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,8 +21,7 @@ pub enum Line {
 /// An open journal.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
-    file: File,
+    file: files::Journal<Line>,
     kept: Kept,
 }
 
@@ -69,38 +55,17 @@ impl Journal {
     /// # Errors
     /// If it can't be read or written, is open in another run, or holds the decisions of one.
     pub fn open(path: &Path, run: &str) -> Result<Journal, LabellingError> {
-        let failed = |source| SinkError::writing(path, source);
-        let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
-        if disk::is_taken(&file) {
-            return Err(LabellingError::InUse(path.to_owned()));
+        let (mut file, found) = files::Journal::open(path, "camloc_label", run)?;
+        let mut kept = Kept::default();
+        file.replay(|line| kept.take(line))?;
+        if found == Found::AnotherRun {
+            if !kept.verdicts.is_empty() {
+                return Err(LabellingError::OtherReview(path.to_owned()));
+            }
+            kept = Kept::default();
+            file.begin()?;
         }
-        let text = read_to_string(&file).map_err(|source| match source.kind() {
-            ErrorKind::InvalidData => LabellingError::NotAJournal(path.to_owned()),
-            _ => failed(source).into(),
-        })?;
-        if !text.is_empty() && !text.starts_with(BEGINNING) {
-            return Err(LabellingError::NotAJournal(path.to_owned()));
-        }
-        let head = Head { camloc_label: 1, run: run.to_owned() };
-        let (found, mut kept, mut good) = parse(&text);
-        let same = found.as_ref() == Some(&head);
-        if !same && !kept.verdicts.is_empty() {
-            return Err(LabellingError::OtherReview(path.to_owned()));
-        }
-        if !same {
-            (kept, good) = (Kept::default(), 0);
-        }
-        file.set_len(good).map_err(failed)?;
-        file.seek(SeekFrom::End(0)).map_err(failed)?;
-        let mut journal = Journal { path: path.to_owned(), file, kept };
-        if !same {
-            journal.line(&head)?;
-        }
-        Ok(journal)
+        Ok(Journal { file, kept })
     }
 
     /// What was found on a picture.
@@ -118,7 +83,7 @@ impl Journal {
     /// # Errors
     /// If the file can't be written.
     pub fn add(&mut self, line: Line) -> Result<(), LabellingError> {
-        self.line(&line)?;
+        self.file.add(&line)?;
         self.kept.take(line);
         Ok(())
     }
@@ -126,34 +91,19 @@ impl Journal {
     /// Ends the journal of a dataset that is complete: it stays only if someone's decisions are in it.
     pub fn close(self) {
         if self.kept.verdicts.is_empty() {
-            drop(self.file);
-            let _ = std::fs::remove_file(self.path);
+            self.file.remove();
         }
-    }
-
-    fn line(&mut self, line: &impl Serialize) -> Result<(), LabellingError> {
-        let write = |file: &mut File| {
-            let mut text = serde_json::to_vec(line)?;
-            text.push(b'\n');
-            // In one piece: what a killed process leaves is a line or less.
-            file.write_all(&text)
-        };
-        Ok(write(&mut self.file).map_err(|source| SinkError::writing(&self.path, source))?)
     }
 }
 
-/// A journal's head, what its lines say, and up to which byte it is good.
-fn parse(text: &str) -> (Option<Head>, Kept, u64) {
-    let mut kept = Kept::default();
-    let mut lines = text.split_inclusive('\n').take_while(|line| line.ends_with('\n'));
-    let head = lines.next().and_then(|first| Some((serde_json::from_str(first).ok()?, first.len())));
-    let Some((head, mut good)) = head else { return (None, kept, 0) };
-    for line in lines {
-        let Ok(parsed) = serde_json::from_str(line) else { break };
-        kept.take(parsed);
-        good += line.len();
+impl From<JournalError> for LabellingError {
+    fn from(error: JournalError) -> LabellingError {
+        match error {
+            JournalError::File(error) => error.into(),
+            JournalError::InUse(path) => LabellingError::InUse(path),
+            JournalError::NotAJournal(path) => LabellingError::NotAJournal(path),
+        }
     }
-    (Some(head), kept, good as u64)
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 //! Pixels are counted from 1, and the last one belongs to the box.
 
 use super::dataset::Entry;
-use super::place::Draft;
 use super::split::Part;
-use crate::sink::SinkError;
+use crate::files::{FileError, FolderDraft};
 
 /// The names of the pictures, with their parts.
 #[derive(Debug, Default)]
@@ -13,7 +12,7 @@ pub(super) struct Voc {
     listed: Vec<(String, Part)>,
 }
 
-pub(super) fn begin(draft: &Draft) -> Result<Voc, SinkError> {
+pub(super) fn begin(draft: &FolderDraft) -> Result<Voc, FileError> {
     ["JPEGImages", "Annotations", "ImageSets/Main"].iter().try_for_each(|folder| draft.folder(folder))?;
     Ok(Voc::default())
 }
@@ -21,15 +20,15 @@ pub(super) fn begin(draft: &Draft) -> Result<Voc, SinkError> {
 impl Voc {
     pub(super) fn add(
         &mut self,
-        draft: &Draft,
+        draft: &FolderDraft,
         entry: &Entry<'_>,
         classes: &[&str],
-    ) -> Result<(), SinkError> {
+    ) -> Result<(), FileError> {
         self.listed.push((entry.stem.to_owned(), entry.part));
         draft.write(&format!("Annotations/{}.xml", entry.stem), annotation(entry, classes).as_bytes())
     }
 
-    pub(super) fn finish(mut self, draft: &Draft) -> Result<(), SinkError> {
+    pub(super) fn finish(mut self, draft: &FolderDraft) -> Result<(), FileError> {
         self.listed.sort_by(|a, b| a.0.cmp(&b.0));
         let list = |parts: &[Part]| -> String {
             let listed = self.listed.iter().filter(|(_, part)| parts.contains(part));

@@ -11,12 +11,12 @@ use super::controls::{Choice, Look};
 use super::incoming::Asked;
 use super::stages::{Drawn, Explained, Model};
 use super::{Controls, Stage, Stats};
+use crate::files::Stop;
 use crate::frame::{Picture, PicturePool};
 use crate::localize::{Detection, Localizer, Segmentation, Segmenter};
 use crate::maps::{Change, ClassMap, WhatIf};
 use crate::model::Labels;
 use crate::render::{Mark, Renderer, Scene, Style};
-use crate::source::Stop;
 use crate::track::Tracking;
 
 /// How often a paused stage looks whether it should end.

@@ -10,9 +10,9 @@ use super::incoming::{Asked, Incoming, Next};
 use super::stages::{Explained, Model};
 use super::{Controls, PipelineError, Stage, Stats};
 use crate::explainer::{Eraser, Explainer};
+use crate::files::Stop;
 use crate::frame::{Frame, Picture};
 use crate::maps::{ClassMap, WhatIf};
-use crate::source::Stop;
 use crate::view::View;
 
 /// How often a better map of a frame that stands still is shown.

@@ -33,9 +33,10 @@ pub use stream::Stream;
 
 use crate::explainer::Explainer;
 use crate::explainer::black_box::Progress;
+use crate::files::Stop;
 use crate::runtime::RuntimeError;
 use crate::sink::{Finished, SinkError};
-use crate::source::{Notice, SourceError, Stop};
+use crate::source::{Notice, SourceError};
 use incoming::Incoming;
 use inference::Inference;
 use output::{Around, Named};

@@ -9,9 +9,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::drawing::told;
 use super::stages::Drawn;
 use super::{Controls, News, PipelineError, Stage, Stats, Summary};
+use crate::files::Stop;
 use crate::frame::Frame;
 use crate::sink::{Command, Finished, Shown, Sink, SinkError, Window};
-use crate::source::{Notice, SourceInfo, Stop};
+use crate::source::{Notice, SourceInfo};
 
 /// How often the window looks at its keys while no frame comes.
 const TICK: Duration = Duration::from_millis(10);

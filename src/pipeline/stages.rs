@@ -7,12 +7,13 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use super::controls::Choice;
 use super::{Explainer, PipelineError, Stage, Stats};
 use crate::explainer::black_box::Progress;
+use crate::files::Stop;
 use crate::frame::{Frame, Picture};
 use crate::localize::{Detection, Segmentation};
 use crate::maps::{ClassMap, WhatIf};
 use crate::model::Labels;
 use crate::origin::Origin;
-use crate::source::{Event, FrameSource, Notice, Stop};
+use crate::source::{Event, FrameSource, Notice};
 use crate::view::View;
 
 /// The first failure of any stage; what fails afterwards fails because of it.

@@ -8,10 +8,11 @@ use super::drawing::Draw;
 use super::incoming::Asked;
 use super::stages::{self, Drawn, Explained, Failure};
 use super::{Controls, SPARE, Stats, WAITING};
+use crate::files::Stop;
 use crate::frame::{Frame, PicturePool};
 use crate::localize::{Localizer, Segmenter};
 use crate::render::Renderer;
-use crate::source::{FrameSource, Notice, Stop};
+use crate::source::{FrameSource, Notice};
 use crate::track::Tracking;
 
 /// A source, and what is made of its maps.

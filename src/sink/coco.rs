@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::json::{rounded, seconds};
-use super::output::{Part, folder_of};
 use super::{Finished, Shown, Sink, SinkError};
+use crate::files::OutputFile;
 use crate::localize::Detection;
 
 /// Writes images, annotations and categories as the COCO tools read them.
@@ -70,7 +70,7 @@ impl Image {
 /// stays flat however long the run.
 #[derive(Debug)]
 pub(super) struct CocoFile {
-    out: BufWriter<Part>,
+    out: OutputFile,
     annotations: BufWriter<File>,
     /// The classes seen, by class index.
     categories: BTreeMap<usize, String>,
@@ -81,11 +81,10 @@ pub(super) struct CocoFile {
 impl CocoFile {
     /// A new file; it appears under its name when it is finished.
     pub(super) fn create(path: &Path) -> Result<CocoFile, SinkError> {
-        let mut out = BufWriter::new(Part::create(path)?);
-        let annotations = tempfile::tempfile_in(folder_of(path)).map_err(|e| SinkError::writing(path, e))?;
+        let mut out = OutputFile::open(path)?;
+        let annotations = BufWriter::new(out.scratch()?);
         let opening = out.write_all(br#"{"info":{"description":"camloc","version":"1"},"images":["#);
-        opening.map_err(|e| SinkError::writing(path, e))?;
-        let annotations = BufWriter::new(annotations);
+        opening.map_err(|source| out.failed(source))?;
         Ok(CocoFile { out, annotations, categories: BTreeMap::new(), images: 0, annotated: 0 })
     }
 
@@ -116,9 +115,7 @@ impl CocoFile {
     /// Gives the complete file its name.
     pub(super) fn finish(mut self) -> Result<Finished, SinkError> {
         self.end().map_err(|source| self.failed(source))?;
-        // Flushed above, so nothing is left in the buffer that is dropped here.
-        let (part, _) = self.out.into_parts();
-        Ok(Finished { path: Some(part.finish()?), frames: self.images })
+        Ok(Finished { path: self.out.finish()?, frames: self.images })
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -136,7 +133,7 @@ impl CocoFile {
     }
 
     fn failed(&self, source: io::Error) -> SinkError {
-        SinkError::writing(self.out.get_ref().target(), source)
+        self.out.failed(source).into()
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::SinkError;
 use crate::child;
+use crate::files::FileError;
 
 /// How long a failed ffmpeg may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -110,7 +111,7 @@ impl Failure {
     pub(super) fn error(self, path: &Path, ffmpeg: &Path) -> SinkError {
         let path = path.to_owned();
         match self {
-            _ if self.is_full_disk() => SinkError::DiskFull { path },
+            _ if self.is_full_disk() => FileError::DiskFull { path }.into(),
             Failure::Complaint(reason) => SinkError::Encoder { path, reason },
             Failure::Crash(how) => SinkError::EncoderCrashed { path, ffmpeg: ffmpeg.to_owned(), how },
         }

@@ -1,66 +1,16 @@
 //! What can go wrong at the end of the line: [`SinkError`].
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::disk;
+use crate::files::FileError;
 
 /// Why a result cannot be written or shown.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// Whoever read our standard output has stopped, as `| head` does: no failure, the program just ends.
-    #[error("standard output was closed by its reader")]
-    StdoutClosed,
-    /// The folder for a file is missing.
-    #[error("{} cannot be written: its folder does not exist; create the folder or choose another place", path.display())]
-    MissingFolder {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A folder has the name of the file.
-    #[error("{} is a folder: give the name of a file in it", path.display())]
-    IsFolder {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A file stands where a folder is needed.
-    #[error("{} cannot be written: a part of this path is a file, not a folder; choose another place", path.display())]
-    NotAFolder {
-        /// The file.
-        path: PathBuf,
-    },
-    /// We may not write there.
-    #[error("{} cannot be written: permission denied or read-only; choose another place", path.display())]
-    Denied {
-        /// The file.
-        path: PathBuf,
-    },
-    /// No space is left.
-    #[error("{} cannot be written: the disk is full; free some space or choose another place", path.display())]
-    DiskFull {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Any other failure to write.
-    #[error("{} cannot be written: the system reports an error there; choose another place", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// Two outputs are one file.
-    #[error("{} is given for two outputs: give each its own name", path.display())]
-    SameOutput {
-        /// The file.
-        path: PathBuf,
-    },
-    /// An output would replace what is read.
-    #[error("{} is read by this run and cannot be its output, too: choose another name", path.display())]
-    IsInput {
-        /// The file.
-        path: PathBuf,
-    },
+    /// A file can't be written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The extension names no format that we write.
     #[error("{} has no ending of a format camloc writes: use {known}", path.display())]
     UnknownFormat {
@@ -143,21 +93,4 @@ pub enum SinkError {
         /// The window system's reason.
         source: minifb::Error,
     },
-}
-
-impl SinkError {
-    /// The error of writing `path`.
-    pub(crate) fn writing(path: &Path, source: io::Error) -> SinkError {
-        let path = path.to_owned();
-        match source.kind() {
-            // Where nothing can be made, such as in /proc, the system calls the new file missing.
-            io::ErrorKind::NotFound if path.parent().is_some_and(Path::is_dir) => SinkError::Denied { path },
-            io::ErrorKind::NotFound => SinkError::MissingFolder { path },
-            io::ErrorKind::IsADirectory => SinkError::IsFolder { path },
-            io::ErrorKind::NotADirectory => SinkError::NotAFolder { path },
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => SinkError::Denied { path },
-            _ if disk::is_full(&source) => SinkError::DiskFull { path },
-            _ => SinkError::Write { path, source },
-        }
-    }
 }

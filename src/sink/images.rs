@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use image::ImageError;
 
-use super::output::{Part, check_outputs};
 use super::{Finished, Shown, Sink, SinkError};
+use crate::files::{AtomicFile, FileError, check_outputs, make_folder, sweep};
 use crate::frame::Picture;
 use crate::picture::{write_jpeg, write_png};
 
@@ -50,6 +50,7 @@ impl ImagesSink {
     /// Writes into a folder, which is made if need be.
     pub fn to_folder(path: &Path) -> Result<ImagesSink, SinkError> {
         make_folder(path)?;
+        sweep(path);
         let place = Place::Folder { path: path.to_owned(), given: HashSet::new() };
         Ok(ImagesSink { place, frames: 0, last: None })
     }
@@ -66,7 +67,8 @@ impl Sink for ImagesSink {
             Place::Folder { path, given } => path.join(new_name(shown, given)),
         };
         check_outputs(&[&path], &[shown.source])?;
-        encode(Part::create(&path)?, shown.picture(), Kind::of(&path).unwrap_or(Kind::Png))?.finish()?;
+        encode(AtomicFile::create(&path)?, shown.picture(), Kind::of(&path).unwrap_or(Kind::Png))?
+            .finish()?;
         self.frames += 1;
         self.last = Some(path);
         Ok(())
@@ -88,20 +90,12 @@ pub fn snapshot(picture: &Picture, folder: &Path) -> Result<PathBuf, SinkError> 
         let path = folder.join(format!("camloc-{number:04}.png"));
         // Where two of us save at once, the slower one takes the next number.
         if !path.exists()
-            && let Some(path) = encode(Part::create(&path)?, picture, Kind::Png)?.finish_new()?
+            && let Some(path) = encode(AtomicFile::create(&path)?, picture, Kind::Png)?.finish_new()?
         {
             return Ok(path);
         }
         number += 1;
     }
-}
-
-/// Makes a folder unless it is there.
-pub(crate) fn make_folder(path: &Path) -> Result<(), SinkError> {
-    std::fs::create_dir_all(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::AlreadyExists => SinkError::NotAFolder { path: path.to_owned() },
-        _ => SinkError::writing(path, source),
-    })
 }
 
 /// The name of the overlay of a frame, unlike all in `given`, to which it is added.
@@ -146,7 +140,7 @@ impl Kind {
     }
 }
 
-fn encode(part: Part, picture: &Picture, kind: Kind) -> Result<Part, SinkError> {
+fn encode(part: AtomicFile, picture: &Picture, kind: Kind) -> Result<AtomicFile, SinkError> {
     let mut out = BufWriter::new(part);
     let written = match kind {
         Kind::Png => write_png(picture, &mut out),
@@ -158,7 +152,7 @@ fn encode(part: Part, picture: &Picture, kind: Kind) -> Result<Part, SinkError> 
     let written = written.map_err(|error| part.failure().map_or(error, ImageError::IoError));
     match written {
         Ok(()) => Ok(part),
-        Err(ImageError::IoError(source)) => Err(SinkError::writing(part.target(), source)),
+        Err(ImageError::IoError(source)) => Err(FileError::writing(part.target(), source).into()),
         Err(source) => {
             let (width, height) = picture.size();
             Err(SinkError::Encode { path: part.target().to_owned(), width, height, source })
@@ -214,7 +208,7 @@ mod tests {
         let mut sink = ImagesSink::to_file(&photo).unwrap();
         let black = frame(0, Duration::ZERO, (2, 2), [0; 3]);
         let error = write(&mut sink, &black, &[], photo.to_str()).unwrap_err();
-        assert!(matches!(error, SinkError::IsInput { .. }), "{error}");
+        assert!(matches!(error, SinkError::File(FileError::IsInput { .. })), "{error}");
         assert_eq!(fs::read(&photo).unwrap(), b"precious");
     }
 
@@ -222,7 +216,10 @@ mod tests {
     fn what_cannot_be_a_picture_is_refused_by_name() {
         assert!(matches!(ImagesSink::to_file(Path::new("x.gif")), Err(SinkError::UnknownFormat { .. })));
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(matches!(ImagesSink::to_folder(file.path()), Err(SinkError::NotAFolder { .. })));
+        assert!(matches!(
+            ImagesSink::to_folder(file.path()),
+            Err(SinkError::File(FileError::NotAFolder { .. }))
+        ));
         // JPEG ends at 65535 pixels.
         let folder = tempfile::tempdir().unwrap();
         let mut sink = ImagesSink::to_file(&folder.path().join("long.jpg")).unwrap();

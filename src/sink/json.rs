@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::output::TextOutput;
 use super::{Finished, Shown, Sink, SinkError};
+use crate::files::OutputFile;
 use crate::localize::Detection;
 use crate::maps::{Change, WhatIf};
 use crate::origin::Origin;
@@ -20,7 +20,7 @@ const SCHEMA: u32 = 1;
 /// Writes a line of JSON a frame to a file or to standard output.
 #[derive(Debug)]
 pub struct JsonSink {
-    out: TextOutput,
+    out: OutputFile,
     with_source: bool,
     frames: u64,
     /// What the last line's maps were made by.
@@ -33,7 +33,7 @@ impl JsonSink {
     /// A file appears under its name when it is finished; all others get each line at once. `with_source` adds
     /// the name of the photo to each line, for runs over several.
     pub fn open(path: &Path, with_source: bool) -> Result<JsonSink, SinkError> {
-        Ok(JsonSink { out: TextOutput::open(path)?, with_source, frames: 0, made_by: None })
+        Ok(JsonSink { out: OutputFile::open(path)?, with_source, frames: 0, made_by: None })
     }
 
     fn line(&mut self, shown: &Shown<'_>) -> io::Result<()> {
@@ -49,9 +49,8 @@ impl JsonSink {
             detections: Found(shown),
             without: shown.what_if.map(|what_if| Without::new(what_if, shown)),
         };
-        let mut out = self.out.writer();
-        serde_json::to_writer(&mut out, &line)?;
-        out.write_all(b"\n")?;
+        serde_json::to_writer(&mut self.out, &line)?;
+        self.out.write_all(b"\n")?;
         if news {
             self.made_by = Some(shown.made_by.clone());
         }
@@ -188,6 +187,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::files::FileError;
     use crate::sink::testing::{cat, frame, names, write};
 
     fn lines(with_source: bool, photo: Option<&str>, found: &[Detection]) -> String {
@@ -243,6 +243,6 @@ mod tests {
         let mut sink = JsonSink::open(Path::new("/dev/full"), false).unwrap();
         let frame = frame(0, Duration::ZERO, (2, 2), [0; 3]);
         let error = write(&mut sink, &frame, &[], None).unwrap_err();
-        assert!(matches!(error, SinkError::DiskFull { .. }), "{error}");
+        assert!(matches!(error, SinkError::File(FileError::DiskFull { .. })), "{error}");
     }
 }

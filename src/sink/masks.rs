@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::coco::{CocoFile, Image};
 use super::images::unique;
 use super::json::{rounded, seconds};
-use super::output::check_outputs;
 use super::palette::PaletteFolder;
 use super::{Finished, Shown, Sink, SinkError};
+use crate::files::{check_outputs, make_folder};
 use crate::localize::{Region, Segmentation};
 
 /// How masks are written.
@@ -94,7 +94,7 @@ impl MasksSink {
         let place = match format {
             MaskFormat::Png => Place::Folder(PaletteFolder::create(&path)?),
             MaskFormat::Rle | MaskFormat::Polygons => {
-                super::images::make_folder(folder)?;
+                make_folder(folder)?;
                 Place::File(CocoFile::create(&path)?, format)
             }
         };
@@ -227,6 +227,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::files::FileError;
     use crate::localize::Runs;
     use crate::sink::testing::{frame, names, write};
 
@@ -306,7 +307,7 @@ mod tests {
         assert_eq!(image::open(masks.join("x.png")).unwrap().to_rgb8().into_raw(), [0; 12]);
         let own = masks.join("z.png");
         let error = write(&mut sink, &black, &[], own.to_str()).unwrap_err();
-        assert!(matches!(error, SinkError::IsInput { .. }), "{error}");
+        assert!(matches!(error, SinkError::File(FileError::IsInput { .. })), "{error}");
         let abandoned = tempfile::tempdir().unwrap();
         drop(MasksSink::create(abandoned.path(), MaskFormat::Rle).unwrap());
         assert!(names(abandoned.path()).is_empty());

@@ -15,14 +15,12 @@ use crate::origin::Origin;
 mod coco;
 mod encoder;
 mod error;
-mod file;
 mod formats;
 mod images;
 mod json;
 mod keys;
 mod masks;
 mod matroska;
-mod output;
 mod palette;
 mod screen;
 mod video;
@@ -31,13 +29,10 @@ mod yuv420;
 
 pub use coco::CocoSink;
 pub use error::SinkError;
-pub use file::write_file;
-pub(crate) use images::make_folder;
 pub use images::{ImagesSink, snapshot};
 pub use json::JsonSink;
 pub use keys::{Command, KEYS, Keymap};
 pub use masks::{MaskFormat, Masked, MasksSink, UnknownMaskFormat};
-pub use output::check_outputs;
 pub use video::{VideoOptions, VideoSink};
 pub use window::{Panels, Pointer, Window};
 

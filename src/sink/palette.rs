@@ -5,9 +5,8 @@ use std::fs;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::images::make_folder;
-use super::output::Part;
 use super::{Finished, SinkError};
+use crate::files::{AtomicFile, FileError, make_folder, sweep, write_file};
 use crate::localize::Segmentation;
 
 /// The names of the indices, one a line, from 0.
@@ -36,6 +35,7 @@ impl PaletteFolder {
     /// Writes into a folder, which is made if need be.
     pub(super) fn create(path: &Path) -> Result<PaletteFolder, SinkError> {
         make_folder(path)?;
+        sweep(path);
         let names = read_names(&path.join(NAMES))?;
         let (indices, pixels) = (HashMap::new(), Vec::new());
         Ok(PaletteFolder { path: path.to_owned(), names, indices, pixels, frames: 0 })
@@ -97,11 +97,8 @@ impl PaletteFolder {
 
     fn write_names(&self) -> Result<(), SinkError> {
         let path = self.path.join(NAMES);
-        let mut part = Part::create(&path)?;
         let text = self.names.join("\n") + "\n";
-        part.write_all(text.as_bytes()).map_err(|source| SinkError::writing(&path, source))?;
-        part.finish()?;
-        Ok(())
+        Ok(write_file(&path, text.as_bytes())?)
     }
 }
 
@@ -112,7 +109,7 @@ fn read_names(path: &Path) -> Result<Vec<String>, SinkError> {
     match read {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![BACKGROUND.to_owned()]),
         Err(error) if error.kind() != io::ErrorKind::InvalidData => {
-            return Err(SinkError::writing(path, error));
+            return Err(FileError::writing(path, error).into());
         }
         _ => {}
     }
@@ -132,7 +129,7 @@ fn unmistakable(class_id: usize, labels: &[String]) -> String {
 }
 
 fn write_png(path: &Path, (width, height): (u32, u32), pixels: &[u8]) -> Result<(), SinkError> {
-    let mut out = BufWriter::new(Part::create(path)?);
+    let mut out = BufWriter::new(AtomicFile::create(path)?);
     let mut encoder = png::Encoder::new(&mut out, width, height);
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
@@ -145,7 +142,7 @@ fn write_png(path: &Path, (width, height): (u32, u32), pixels: &[u8]) -> Result<
     let written = written.map_err(io::Error::from).and_then(|()| out.flush());
     // Flushed, or failed: nothing that matters is left in the buffer.
     let (part, _) = out.into_parts();
-    written.map_err(|source| SinkError::writing(path, source))?;
+    written.map_err(|source| FileError::writing(path, source))?;
     part.finish()?;
     Ok(())
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::encoder::{Encoder, Failure};
 use super::formats::Format;
-use super::output::{Part, check_outputs};
 use super::yuv420::Yuv420;
 use super::{Finished, Shown, Sink, SinkError, matroska};
+use crate::files::{AtomicFile, check_outputs, folder_of, sweep};
 
 /// Duration of a video's only frame; says no more about those of others than that they are about so long.
 const USUAL_FRAME: Duration = Duration::from_nanos(33_333_333);
@@ -36,7 +36,7 @@ pub struct VideoSink {
     options: VideoOptions,
     format: Format,
     path: PathBuf,
-    part: Part,
+    part: AtomicFile,
     stream: Option<Stream>,
     frames: u64,
 }
@@ -63,7 +63,8 @@ impl VideoSink {
         let format = Format::of(path)?;
         let inputs: Vec<&Path> = options.sound.as_deref().into_iter().collect();
         check_outputs(&[path], &inputs)?;
-        let part = Part::create(path)?;
+        let part = AtomicFile::create(path)?;
+        sweep(folder_of(part.target()));
         Ok(VideoSink { options, format, path: path.to_owned(), part, stream: None, frames: 0 })
     }
 
@@ -105,10 +106,15 @@ impl VideoSink {
     /// encoded anew where not; `None` if there is none.
     ///
     /// Sound joins last because only now it is known how long the video is.
-    fn with_sound(&self, source: &Path, from: Duration, length: Duration) -> Result<Option<Part>, SinkError> {
+    fn with_sound(
+        &self,
+        source: &Path,
+        from: Duration,
+        length: Duration,
+    ) -> Result<Option<AtomicFile>, SinkError> {
         let mut reason = String::new();
         for codec in ["copy", self.format.sound] {
-            let part = Part::create(&self.path)?;
+            let part = AtomicFile::create(&self.path)?;
             let mut arguments = vec!["-i".into(), local(self.part.path())];
             if !from.is_zero() {
                 arguments.extend(words(&format!("-ss {}us", from.as_micros())));
@@ -200,6 +206,7 @@ fn local(path: &Path) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::FileError;
     use crate::sink::testing::{ffmpeg, frame, names, run_ffmpeg, write};
 
     const SIZE: (u32, u32) = (64, 48);
@@ -388,11 +395,20 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         let create = |name: &str, sound| VideoSink::create(&at(name), VideoOptions { sound, ..silent() });
         std::fs::write(at("clip.mp4"), "input").unwrap();
-        assert!(matches!(create("clip.mp4", Some(at("clip.mp4"))), Err(SinkError::IsInput { .. })));
+        assert!(matches!(
+            create("clip.mp4", Some(at("clip.mp4"))),
+            Err(SinkError::File(FileError::IsInput { .. }))
+        ));
         assert!(matches!(create("clip.gif", None), Err(SinkError::UnknownFormat { .. })));
         assert!(matches!(create("clip", None), Err(SinkError::UnknownFormat { .. })));
-        assert!(matches!(create("none/clip.mp4", None), Err(SinkError::MissingFolder { .. })));
-        assert!(matches!(create("clip.mp4/clip.mp4", None), Err(SinkError::NotAFolder { .. })));
+        assert!(matches!(
+            create("none/clip.mp4", None),
+            Err(SinkError::File(FileError::MissingFolder { .. }))
+        ));
+        assert!(matches!(
+            create("clip.mp4/clip.mp4", None),
+            Err(SinkError::File(FileError::NotAFolder { .. }))
+        ));
         assert_eq!(names(folder.path()), ["clip.mp4"]);
     }
 
@@ -437,7 +453,7 @@ mod tests {
         let (error, left) = recorded_by(&format!(
             "{head}; echo '[mp4 @ 0x1] write error: No space left on device' >&2; exit 1"
         ));
-        assert!(matches!(error, SinkError::DiskFull { .. }), "{error}");
+        assert!(matches!(error, SinkError::File(FileError::DiskFull { .. })), "{error}");
         assert!(left.is_empty());
 
         let (error, _) = recorded_by(&format!("{head}; echo '[libx264 @ 0x1] out of luck' >&2; exit 1"));

@@ -19,9 +19,9 @@ mod newest;
 mod paced;
 mod pan;
 mod photo;
-mod stop;
 mod video;
 
+use crate::files::Stop;
 pub use camera::{CameraInfo, CameraSource, CameraWish};
 pub use decode::{Encoding, Layout, UnknownEncoding};
 pub use error::SourceError;
@@ -29,7 +29,6 @@ pub use images::ImageSource;
 pub use paced::PacedSource;
 pub use pan::{PanSource, PanWish};
 pub use photo::{decode_photo, read_photo};
-pub use stop::Stop;
 pub use video::VideoSource;
 
 /// Something that yields frames, one after the other.

@@ -9,11 +9,11 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::TeachError;
 use crate::explainer::Explainer;
 use crate::explainer::Request;
+use crate::files::{Stop, write_file};
 use crate::model::Classifier;
 use crate::runtime::Options;
-use crate::source::Stop;
 use crate::train::{self, Backbone, Plan, Progress, TrainError, gather, train};
-use camloc_graph::onnx::load::save;
+use camloc_graph::onnx::load::encode;
 
 /// How much nicer the threads that learn are than the rest, on Linux: where the picture takes every core, each gets a ninth
 /// of what one of the picture's gets.
@@ -73,7 +73,8 @@ impl Course {
         if stopped {
             return Err(TrainError::Stopped.into());
         }
-        save(&model, &path).map_err(TrainError::from)?;
+        let bytes = encode(&model).map_err(TrainError::from)?;
+        write_file(&path, &bytes).map_err(TrainError::from)?;
         let classifier = Classifier::open(&path, None).map_err(TrainError::from)?;
         let explainer = Explainer::switchable(classifier, &self.request, &self.options)?;
         Ok(Learned { explainer, right, held_out })

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::TrainError;
+use crate::digest::hex;
 use crate::frame::Picture;
 use crate::model::{Classifier, Preprocessor};
 use crate::runtime::{Options, Provider, Session};
@@ -40,8 +41,7 @@ impl Backbone {
         let mut hash = Sha256::new();
         hash.update(encode(&classifier.model)?);
         hash.update(format!("{:?}", classifier.preprocessing));
-        let digest = hash.finalize();
-        let fingerprint = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = hex(&hash.finalize()[..8]);
         Ok(Backbone { classifier, cut, fingerprint, provider: None })
     }
 

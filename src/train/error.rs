@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::disk;
+use crate::files::{FileError, reason};
 use crate::model::ModelError;
 use crate::runtime::RuntimeError;
 use camloc_graph::explain::ExplainError;
@@ -58,7 +58,7 @@ pub enum TrainError {
     #[error("the backbone can't be run: {0}")]
     Run(#[from] RuntimeError),
     /// The features can't be kept.
-    #[error("can't keep the features in {}: {}; they take {} MB there, CAMLOC_CACHE names another place", .path.display(), disk::reason(source), .needed.div_ceil(1 << 20))]
+    #[error("can't keep the features in {}: {}; they take {} MB there, CAMLOC_CACHE names another place", .path.display(), reason(source), .needed.div_ceil(1 << 20))]
     Cache {
         /// The file.
         path: PathBuf,
@@ -97,6 +97,9 @@ pub enum TrainError {
     /// The model can't be written.
     #[error(transparent)]
     Write(#[from] OnnxError),
+    /// A file can't be written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The model that was written can't be read.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -5,7 +5,7 @@
 //! little endian. The first view is the picture as the model sees it, the others are drawn by chance.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,9 +18,11 @@ use super::backbone::{Backbone, Eye};
 use super::dataset::Item;
 use super::thumbnail::{self, thumbnail};
 use super::{TrainError, augment};
+use crate::digest::hex;
+use crate::files::{Stop, replace};
 use crate::frame::Picture;
 use crate::picture::shrunk;
-use crate::source::{SourceError, Stop, read_photo};
+use crate::source::{SourceError, read_photo};
 
 /// Views of one picture. Six show it differently enough for a minute of training; of many pictures two do, as they
 /// differ themselves, and six would fill the disk.
@@ -129,13 +131,7 @@ impl Features {
             None => eye.insert(backbone.eye(1)?),
         };
         let bytes = self.encode(&item.name, &picture, eye, backbone)?;
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            file.write_all(&bytes)?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|source| self.failed(path.clone(), pictures, source))?;
+        replace(&path, &bytes).map_err(|source| self.failed(path.clone(), pictures, source))?;
         Ok(Ok(()))
     }
 
@@ -204,8 +200,7 @@ impl Features {
             hash.update(file.len().to_le_bytes());
             hash.update(format!("{:?}", file.modified().ok()));
         }
-        let name: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(name)
+        self.folder.join(hex(&hash.finalize()[..16]))
     }
 
     fn failed(&self, path: PathBuf, pictures: usize, source: std::io::Error) -> TrainError {

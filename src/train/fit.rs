@@ -11,7 +11,7 @@ use super::features::Features;
 use super::head::{Head, HeadKind};
 use super::state::State;
 use super::{Settings, TrainError};
-use crate::source::Stop;
+use crate::files::Stop;
 
 /// What an epoch came to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

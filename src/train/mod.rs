@@ -31,7 +31,9 @@ pub use error::TrainError;
 pub use fit::Epoch;
 pub use head::{HeadKind, UnknownHead};
 
-use crate::source::{SourceError, Stop};
+use crate::digest::hex;
+use crate::files::Stop;
+use crate::source::SourceError;
 use camloc_graph::onnx::proto::ModelProto;
 use features::Features;
 use fit::Pictures;
@@ -275,5 +277,5 @@ fn run_id(plan: &Plan<'_>, features: &Features, items: &[&Item]) -> String {
     hash.update(format!("{:?} {:?} {}", plan.settings, plan.dataset.classes, features.views));
     hash.update(&plan.backbone.fingerprint);
     items.iter().for_each(|item| hash.update(format!("{} {}", item.name, item.class)));
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize()[..16])
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::TrainError;
 use super::fit::Epoch;
 use super::head::Head;
-use crate::disk;
+use crate::files::{AtomicFile, reason};
 
 /// The tensor that holds the log as JSON.
 const LOG: &str = "log";
@@ -98,16 +98,9 @@ impl State {
         let mut tensors = HashMap::from([(LOG.to_owned(), Tensor::from_vec(log, length, &Device::Cpu)?)]);
         tensors.extend(last.iter().map(|(name, one)| (format!("last.{name}"), one.as_tensor().clone())));
         tensors.extend(self.best.iter().map(|(name, one)| (format!("best.{name}"), one.clone())));
-        // Beside the old one first: an interrupted write leaves that one whole.
-        let new = self.path.with_added_extension("new");
-        let saved = safetensors::save(&tensors, &new).map_err(|error| disk::reason(&error));
-        let written =
-            saved.and_then(|()| std::fs::rename(&new, &self.path).map_err(|error| disk::reason(&error)));
-        written.map_err(|reason| {
-            // Half a state is of no use, and takes room where there is none.
-            let _ = std::fs::remove_file(&new);
-            failed(reason)
-        })
+        let file = AtomicFile::create(&self.path).map_err(|error| failed(error.to_string()))?;
+        safetensors::save(&tensors, file.path()).map_err(|error| failed(reason(&error)))?;
+        file.finish().map(drop).map_err(|error| failed(error.to_string()))
     }
 
     /// Gives the head the weights of the best epoch.

@@ -31,7 +31,7 @@ fn bench(serve: &str) -> Bench {
     );
     fs::write(&script, text).unwrap();
 
-    let (bytes, hash) = (fs::metadata(&wheel).unwrap().len(), sha256(&wheel).unwrap());
+    let (bytes, hash) = (fs::metadata(&wheel).unwrap().len(), digest::of_file(&wheel).unwrap());
     let manifest: Manifest = toml::from_str(&format!(
         "[onnxruntime]\nwhat = \"the runtime\"\npackage = \"p\"\nversion = \"1\"\npython = \"312\"\n\
          instead = \"set CAMLOC_ORT_DYLIB\"\n[onnxruntime.wheels.any]\nplatform = \"any\"\n\

@@ -9,14 +9,16 @@ use camloc::eval::record::Record;
 use camloc::localize::{Region, Runs, Segmentation};
 use camloc::sink::{Masked, MasksSink, Sink};
 
-/// The files that masks must not replace.
-pub(super) fn inputs<'a>(path: &'a Path, dataset: &'a Dataset) -> Vec<&'a Path> {
-    let mask = |sample: &'a Sample| match &sample.mask {
-        Some(MaskSource::File(path)) => Some(path.as_path()),
-        _ => None,
-    };
+/// The files of a dataset, which nothing may replace.
+pub(super) fn inputs(dataset: &Dataset) -> Vec<&Path> {
+    fn mask(sample: &Sample) -> Option<&Path> {
+        match &sample.mask {
+            Some(MaskSource::File(path)) => Some(path),
+            _ => None,
+        }
+    }
     let files = dataset.samples.iter().flat_map(|sample| [Some(sample.picture.as_path()), mask(sample)]);
-    files.flatten().chain(path.is_file().then_some(path)).collect()
+    files.flatten().chain(dataset.files.iter().map(PathBuf::as_path)).collect()
 }
 
 /// Writes a mask for each picture that was measured; where two classes claim a pixel, the more probable one has it.

@@ -11,17 +11,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use camloc::eval::compare::{self, Comparison};
 use camloc::eval::dataset::{self, Alias, Classes, Dataset, Format, Reading};
 use camloc::eval::journal::{Found, Journal};
+use camloc::eval::report;
 use camloc::eval::results::{self, Earlier, Subject};
 use camloc::eval::run::{self, Outcome, Plan};
 use camloc::eval::statistics::Bootstrap;
 use camloc::eval::summary::Summary;
 use camloc::explainer::Explainer;
+use camloc::files::{OutputFile, Stop, check_outputs, write_file};
 use camloc::localize;
-use camloc::source::Stop;
 use serde_json::{Value, json};
 
 use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs, TrackArgs, results_file};
@@ -87,6 +88,9 @@ struct Wish {
     against: Option<PathBuf>,
 }
 
+/// The report's name in its folder.
+const PAGE: &str = "report.html";
+
 /// What all datasets are evaluated with.
 struct Evaluation<'a> {
     args: &'a Wish,
@@ -118,7 +122,12 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     args.track.apply(&mut settings);
     args.masks.apply(&mut settings);
     let (args, masks) = (args.wish, args.masks);
+    if let Some(json) = &args.json {
+        assemble::refuse_over_model(json, &settings)?;
+    }
     let evaluation = Evaluation::new(&args, &masks, context, settings)?;
+    // A place that can't be written is found out before the work.
+    let out = args.json.as_deref().map(OutputFile::open).transpose()?;
     let mut all = Vec::new();
     for path in &args.datasets {
         let evaluated = evaluation.dataset(path)?;
@@ -130,7 +139,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     if let (true, false) = (all.len() > 1, evaluation.to_stdout()) {
         table::print_lines(&all, &mut std::io::stdout().lock())?;
     }
-    evaluation.write_json(&all)
+    out.map_or(Ok(()), |out| evaluation.write_json(&all, out))
 }
 
 impl Evaluation<'_> {
@@ -192,7 +201,13 @@ impl Evaluation<'_> {
         let dataset = self.open(path)?;
         let subject = subject::subject(self, &dataset)?;
         let folder = self.folder_in(self.args.output.as_deref(), path, &dataset);
-        let masks = self.masks.open(folder.as_deref(), false, &masks::inputs(path, &dataset))?;
+        let inputs = masks::inputs(&dataset);
+        let masks = self.masks.open(folder.as_deref(), false, &inputs)?;
+        let page =
+            self.folder_in(self.args.report.as_deref(), path, &dataset).map(|folder| folder.join(PAGE));
+        let outputs: Vec<&Path> = page.iter().chain(&self.args.json).map(PathBuf::as_path).collect();
+        check_outputs(&outputs, &inputs)?;
+        page.as_deref().map_or(Ok(()), report::check_place)?;
         let mut journal = self.journal(path, &dataset)?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
         let plan = Plan {
@@ -238,10 +253,9 @@ impl Evaluation<'_> {
         let summary = Summary::new(&outcome, self.bootstrap);
         let comparison = self.compare(&dataset.name, &outcome, &summary)?;
         let evaluated = Evaluated { subject, outcome, summary, comparison };
-        if let Some(folder) = self.folder_in(self.args.report.as_deref(), path, &dataset) {
-            let file = folder.join("report.html");
+        if let Some(file) = page {
             let html = page::page(self, &dataset, &evaluated)?.html()?;
-            std::fs::write(&file, html).with_context(|| format!("{} can't be written", file.display()))?;
+            write_file(&file, html.as_bytes())?;
             report.note(format_args!("wrote {}", file.display()));
         }
         Ok(evaluated)
@@ -300,8 +314,7 @@ impl Evaluation<'_> {
         Ok(Some(compare::compare(name, outcome, summary, earlier, &against, self.bootstrap)?))
     }
 
-    fn write_json(&self, all: &[Evaluated]) -> Result<()> {
-        let Some(path) = &self.args.json else { return Ok(()) };
+    fn write_json(&self, all: &[Evaluated], mut out: OutputFile) -> Result<()> {
         let object =
             |e: &Evaluated| results::to_json(&e.subject, &e.outcome, &e.summary, e.comparison.as_ref());
         let value: Value = match all {
@@ -309,9 +322,8 @@ impl Evaluation<'_> {
             several => json!({"datasets": several.iter().map(object).collect::<Vec<_>>()}),
         };
         let text = serde_json::to_string_pretty(&value)? + "\n";
-        if self.to_stdout() {
-            return Ok(std::io::stdout().write_all(text.as_bytes())?);
-        }
-        std::fs::write(path, text).with_context(|| format!("{} can't be written", path.display()))
+        out.write_all(text.as_bytes()).map_err(|source| out.failed(source))?;
+        out.finish()?;
+        Ok(())
     }
 }

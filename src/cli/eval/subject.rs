@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
 use camloc::assets::Store;
+use camloc::digest::hex;
 use camloc::eval::dataset::Dataset;
 use camloc::eval::results::Subject;
 use camloc::explainer::Explainer;
@@ -41,10 +42,6 @@ pub(in crate::cli) fn explainer(
 /// A setting as it was written: 0.2, not 0.20000000298023224.
 pub(in crate::cli) fn decimal(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
-}
-
-pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What goes into the results about the model, the dataset and the settings.

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use camloc::eval::report;
+use camloc::files::{Stop, write_file};
 use camloc::localize::Localizer;
-use camloc::sink::write_file;
 use camloc::train::{self, Backbone, Dataset, Epoch, HeadKind, Plan, Progress, Trained, gather};
-use camloc_graph::onnx::load::save;
+use camloc_graph::onnx::load::encode;
 
 use super::report::count;
 use super::settings::Settings;
@@ -67,6 +68,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let model = model_settings(&args, &context.settings);
     assemble::refuse_over_model(&args.output, &model)?;
     writable(&args.output)?;
+    let page = args.output.with_extension("html");
+    report::check_place(&page)?;
     let localizer = Localizer::new(assemble::localize(&context.settings)?);
     let dataset = gather(&args.folder, args.negatives.as_deref())?;
     tell(&dataset, context);
@@ -94,9 +97,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let started = Instant::now();
     let trained = watched(&plan, &stop, context)?;
     let title = args.output.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    save(&trained.model(&plan, &title)?, &args.output)?;
+    write_file(&args.output, &encode(&trained.model(&plan, &title)?)?)?;
     conclude(&trained, &args, started, context);
-    let page = args.output.with_extension("html");
     let html = page::page(&trained, &plan, &args.output, localizer)?.html()?;
     write_file(&page, html.as_bytes())?;
     report.note(format_args!("wrote {}: what it takes for what, and where it looks", page.display()));
@@ -178,7 +180,7 @@ fn tell(dataset: &Dataset, context: &Context) {
 }
 
 /// Trains under progress bars.
-fn watched(plan: &Plan<'_>, stop: &camloc::source::Stop, context: &Context) -> Result<Trained> {
+fn watched(plan: &Plan<'_>, stop: &Stop, context: &Context) -> Result<Trained> {
     let total = plan.dataset.items.len() as u64;
     let seeing = context.report.frames(Some(total), "pictures seen");
     let learning = context.report.frames(Some(plan.settings.epochs as u64), "epochs");

@@ -48,6 +48,7 @@ impl Columns {
 
 pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
     let file = if path.is_file() { path.to_owned() } else { path.join(FILE) };
+    gathered.file(&file);
     let root = root_of(&file);
     let name = file.display().to_string();
     let malformed =

@@ -108,6 +108,7 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), Datas
         true => (root_of(path), path.to_owned()),
         false => (path.to_owned(), file_of(path)?),
     };
+    gathered.file(&file);
     let opened = std::fs::File::open(&file).map_err(|error| DatasetError::unreadable(&file, error))?;
     let File { images, annotations, categories } = serde_json::from_reader(BufReader::new(opened))
         .map_err(|error| malformed(&file, error.to_string()))?;

@@ -1,7 +1,7 @@
 //! From objects, as the files of truth list them, to samples.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Classes, Fault, FaultKind, Faults, MaskSource, Sample, Shape};
 
@@ -36,6 +36,7 @@ pub(super) struct Gathered<'a> {
     resolved: HashMap<String, Result<Vec<usize>, String>>,
     found: BTreeMap<(String, String), Found>,
     faults: Faults,
+    files: Vec<PathBuf>,
 }
 
 /// The objects of one class on one picture.
@@ -51,7 +52,18 @@ struct Found {
 
 impl<'a> Gathered<'a> {
     pub(super) fn new(classes: &'a Classes<'a>) -> Gathered<'a> {
-        Gathered { classes, resolved: HashMap::new(), found: BTreeMap::new(), faults: Faults::default() }
+        Gathered {
+            classes,
+            resolved: HashMap::new(),
+            found: BTreeMap::new(),
+            faults: Faults::default(),
+            files: Vec::new(),
+        }
+    }
+
+    /// Remembers a file of the truth.
+    pub(super) fn file(&mut self, path: &Path) {
+        self.files.push(path.to_owned());
     }
 
     /// Counts something wrong.
@@ -96,8 +108,8 @@ impl<'a> Gathered<'a> {
         found.or_insert_with(|| classes.resolve(&object.class, &[])).clone()
     }
 
-    /// One sample for each class on each picture, by the pictures' names; and what was wrong.
-    pub(super) fn into_samples(self) -> (Vec<Sample>, Faults) {
+    /// One sample for each class on each picture, by the pictures' names; what was wrong; and the files of the truth.
+    pub(super) fn into_samples(self) -> (Vec<Sample>, Faults, Vec<PathBuf>) {
         let mut classes_on: HashMap<String, usize> = HashMap::new();
         for (picture, _) in self.found.keys() {
             *classes_on.entry(picture.clone()).or_default() += 1;
@@ -106,7 +118,7 @@ impl<'a> Gathered<'a> {
             let alone = classes_on.get(&picture) == Some(&1);
             found.into_sample(if alone { picture } else { format!("{picture}#{class}") }, alone)
         });
-        (samples.collect(), self.faults)
+        (samples.collect(), self.faults, self.files)
     }
 }
 

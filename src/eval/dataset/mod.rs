@@ -33,7 +33,7 @@ pub use mask::{Mask, MaskSource, Shape};
 pub(crate) use names::{PICTURES, relative, walk};
 pub use sample::{Sample, Settled};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gather::Gathered;
 
@@ -48,6 +48,8 @@ pub struct Dataset {
     pub samples: Vec<Sample>,
     /// What was wrong with the truth itself.
     pub faults: Faults,
+    /// The files that it was read from, pictures and their masks apart.
+    pub files: Vec<PathBuf>,
 }
 
 impl Dataset {
@@ -93,12 +95,12 @@ pub fn open(path: &Path, reading: Reading, classes: &Classes<'_>) -> Result<Data
         Format::Yolo => yolo::read(path, &mut gathered)?,
         Format::Masks => mask_files::read(path, &mut gathered)?,
     }
-    let (mut samples, faults) = gathered.into_samples();
+    let (mut samples, faults, files) = gathered.into_samples();
     if samples.is_empty() {
         return Err(DatasetError::NoTruth { name: name(), format, faults: faults.summary() });
     }
     sequence::assign(&mut samples, reading.video);
     let called = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let name = called.file_name().unwrap_or(called.as_os_str()).to_string_lossy().into_owned();
-    Ok(Dataset { name, format, samples, faults })
+    Ok(Dataset { name, format, samples, faults, files })
 }

@@ -23,6 +23,7 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), Datas
     let mut objects = Vec::new();
     for file in &files {
         let name = relative(file, &root);
+        gathered.file(file);
         match objects_of(file, &name, &pictures) {
             Ok(found) if found.is_empty() => gathered.fault(FaultKind::NoObjects, name),
             Ok(found) => objects.extend(found),

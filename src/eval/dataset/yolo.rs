@@ -28,7 +28,7 @@ pub(super) fn beside_pictures(folder: &Path) -> bool {
 
 pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
     let root = root_of(path);
-    let names = names(path, &root)?;
+    let names = names(path, &root, gathered)?;
     let pictures = picture_folder(&root);
     let labels = first_folder(&root, &[LABELS]).unwrap_or_else(|| pictures.clone());
     for file in walk(&labels, &["txt"]) {
@@ -40,6 +40,7 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), Datas
             }
             continue;
         };
+        gathered.file(&file);
         let place = relative(&file, &root);
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
@@ -97,7 +98,7 @@ fn object(row: &str, base: Object, names: Option<&[String]>) -> Result<Object, S
 }
 
 /// The names of the classes; `None` where no file says.
-fn names(path: &Path, root: &Path) -> Result<Option<Vec<String>>, DatasetError> {
+fn names(path: &Path, root: &Path, gathered: &mut Gathered<'_>) -> Result<Option<Vec<String>>, DatasetError> {
     let yaml =
         |file: &PathBuf| file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     let here = files_in(root, &["yaml", "yml"]);
@@ -113,12 +114,14 @@ fn names(path: &Path, root: &Path) -> Result<Option<Vec<String>>, DatasetError> 
         };
         let documents = Yaml::load_from_str(&text).map_err(|error| malformed(error.to_string()))?;
         if let Some(names) = documents.first().and_then(|document| document.as_mapping_get("names")) {
+            gathered.file(&file);
             return listed(names).map(Some).ok_or_else(|| malformed("its names are no list".into()));
         }
     }
     let folders = [root.to_owned(), root.join(LABELS), picture_folder(root)];
     let lists = folders.iter().flat_map(|folder| LISTS.map(|list| folder.join(list)));
     let Some(file) = lists.into_iter().find(|file| file.is_file()) else { return Ok(None) };
+    gathered.file(&file);
     let text = std::fs::read_to_string(&file).map_err(|error| DatasetError::unreadable(&file, error))?;
     Ok(Some(text.trim_end().lines().map(|line| line.trim().to_owned()).collect()))
 }

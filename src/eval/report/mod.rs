@@ -3,11 +3,36 @@
 //! The page is `templates/report.html`, compiled in. Whatever a [`Report`] holds is text to the page: labels
 //! and file names are escaped.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
 mod chart;
 mod page;
 mod show;
 
 use super::statistics::{Difference, Interval};
+
+/// What tells our pages from other files.
+const MARK: &str = "<meta name=\"generator\" content=\"camloc\">";
+
+/// Refuses the place of a page whose name the user did not choose, where another file is: it is not ours to replace.
+///
+/// # Errors
+/// [`ReportError::NotOurs`].
+pub fn check_place(path: &Path) -> Result<(), ReportError> {
+    // What is no file is refused, or written to, when its turn comes.
+    if path.is_file() && !is_ours(path) {
+        return Err(ReportError::NotOurs(path.to_owned()));
+    }
+    Ok(())
+}
+
+fn is_ours(page: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(page).and_then(|file| file.take(4096).read_to_end(&mut start));
+    read.is_ok() && start.windows(MARK.len()).any(|window| window == MARK.as_bytes())
+}
 
 /// Why a page could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +45,9 @@ pub enum ReportError {
         /// What the drawing library says.
         why: String,
     },
+    /// A file of the page's name is no page of ours.
+    #[error("{} is there already and is no page of camloc's: move it away, or choose another name", .0.display())]
+    NotOurs(PathBuf),
     /// The page could not be written out.
     #[error("the report's page can't be written out")]
     Page(#[from] askama::Error),
@@ -280,5 +308,16 @@ mod tests {
         report.charts.push(Chart::default());
         let page = report.html().unwrap();
         assert!(page.contains("<strong>–</strong>") && !page.contains("NaN") && !page.contains("inf%"));
+    }
+
+    #[test]
+    fn only_pages_of_ours_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.html");
+        check_place(&path).unwrap();
+        std::fs::write(&path, Report::default().html().unwrap()).unwrap();
+        check_place(&path).unwrap();
+        std::fs::write(&path, "<html>my page</html>").unwrap();
+        assert!(matches!(check_place(&path), Err(ReportError::NotOurs(_))));
     }
 }
