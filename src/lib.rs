@@ -11,27 +11,46 @@
 //! to its logits; [`runtime`] runs the rewritten graph; [`localize`] turns maps into boxes in source
 //! pixels; [`pipeline`] ties them together. `examples/` shows the library in use without the program.
 
+// Parts are made for the program; with fewer features some of them have nobody who uses them.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+
 pub mod assets;
 mod child;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+#[cfg(feature = "train")]
 pub mod collect;
+#[cfg(feature = "eval")]
 pub mod compare;
 pub mod digest;
+#[cfg(feature = "pipeline")]
+pub mod display;
+#[cfg(any(feature = "eval", feature = "train"))]
 pub mod eval;
 pub mod explainer;
 pub mod files;
 pub mod frame;
+#[cfg(feature = "eval")]
 pub mod label;
 pub mod localize;
 pub mod maps;
 pub mod model;
 pub mod origin;
 pub mod picture;
+#[cfg(feature = "pipeline")]
 pub mod pipeline;
 pub mod render;
 pub mod runtime;
+#[cfg(feature = "pipeline")]
 pub mod sink;
 pub mod source;
+#[cfg(feature = "train")]
 pub mod teach;
+#[cfg(feature = "pipeline")]
 pub mod track;
+#[cfg(feature = "train")]
 pub mod train;
 pub mod view;
+#[cfg(feature = "window")]
+pub mod window;

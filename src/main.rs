@@ -1,9 +1,7 @@
-//! The `camloc` program: parses, assembles the library's parts, and reports.
-
-mod cli;
+//! The `camloc` program, all of which is in the library: so its parts need not be public.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    camloc::cli::main()
 }

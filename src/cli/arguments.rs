@@ -306,9 +306,9 @@ pub(super) fn set<T>(setting: &mut T, argument: Option<T>) {
 
 #[cfg(test)]
 mod tests {
-    use camloc::localize::Preset;
-    use camloc::render::Colormap;
-    use camloc::runtime::Provider;
+    use crate::localize::Preset;
+    use crate::render::Colormap;
+    use crate::runtime::Provider;
     use clap::Args;
 
     use super::*;

@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::compare::small;
+use crate::eval::check::{Checked, CheckedMethod, Plan, Verdict, check};
+use crate::eval::scorer::Areas;
+use crate::files::{Stop, check_outputs, write_file};
+use crate::frame::Picture;
+use crate::source::{FrameSource, ImageSource, read_photo};
 use anyhow::{Result, anyhow, bail};
-use camloc::compare::small;
-use camloc::eval::check::{Checked, CheckedMethod, Plan, Verdict, check};
-use camloc::eval::scorer::Areas;
-use camloc::files::{Stop, check_outputs, write_file};
-use camloc::frame::Picture;
-use camloc::source::{FrameSource, ImageSource, read_photo};
 
 use super::arguments::{BlackBoxArgs, ModelArgs, results_file};
 use super::report::count;

@@ -4,14 +4,15 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::assets::Store;
+use crate::collect::{Classes, CollectCommand, CollectError, DIGITS, Shutter, Swept, Tally, collect, sweep};
+use crate::eval::dataset::Burst;
+use crate::files::Stop;
+use crate::frame::PicturePool;
+use crate::sink::SinkError;
+use crate::source::{CameraSource, FrameSource, VideoSource};
+use crate::window::Window;
 use anyhow::{Result, anyhow, bail};
-use camloc::assets::Store;
-use camloc::collect::{Classes, CollectCommand, CollectError, DIGITS, Shutter, Swept, Tally, collect, sweep};
-use camloc::eval::dataset::Burst;
-use camloc::files::Stop;
-use camloc::frame::PicturePool;
-use camloc::sink::{SinkError, Window};
-use camloc::source::{CameraSource, FrameSource, VideoSource};
 
 use super::arguments::set;
 use super::report::count;

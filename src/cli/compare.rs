@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::compare::{Plan, SideBySide, explain_by_all};
+use crate::explainer::Method;
+use crate::files::{Stop, check_outputs, write_file};
+use crate::frame::Picture;
+use crate::model::Labels;
+use crate::picture::{write_jpeg, write_png};
+use crate::render::HeatScale;
+use crate::sink::SinkError;
+use crate::source::read_photo;
 use anyhow::{Context as _, Result, anyhow, bail};
-use camloc::compare::{Plan, SideBySide, explain_by_all};
-use camloc::explainer::Method;
-use camloc::files::{Stop, check_outputs, write_file};
-use camloc::frame::Picture;
-use camloc::model::Labels;
-use camloc::picture::{write_jpeg, write_png};
-use camloc::render::HeatScale;
-use camloc::sink::SinkError;
-use camloc::source::read_photo;
 
 use super::arguments::ExplainArgs;
 use super::report::{Report, count};

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::display::Display;
+use crate::frame::PicturePool;
+use crate::pipeline::Output;
+use crate::render::TextRenderer;
+use crate::sink::{Finished, ImagesSink, Shown, Sink, SinkError, VideoOptions, VideoSink};
+use crate::source::{PanSource, PanWish};
+use crate::window::Window;
 use anyhow::Result;
-use camloc::frame::PicturePool;
-use camloc::pipeline::Output;
-use camloc::render::TextRenderer;
-use camloc::sink::{Finished, ImagesSink, Shown, Sink, SinkError, VideoOptions, VideoSink, Window};
-use camloc::source::{PanSource, PanWish};
 
 use super::arguments::{ExplainArgs, TrackArgs};
 use super::run::Job;
@@ -45,17 +47,18 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let store = assemble::store()?;
     let stop = assemble::stop_on_ctrl_c()?;
     let photos = assemble::sample_photos(&store, report)?;
-    let window = match (args.no_window, doctor::display()) {
+    let display: Option<Box<dyn Display>> = match (args.no_window, doctor::display()) {
         (true, _) => None,
         (false, Err(reason)) => {
             report.note(reason);
             None
         }
         (false, Ok(_)) => {
-            Window::open("camloc demo", SIZE, TextRenderer::new()).map_err(|error| report.note(error)).ok()
+            let window = Window::open("camloc demo", SIZE, TextRenderer::new());
+            window.map(|window| Box::new(window) as _).map_err(|error| report.note(error)).ok()
         }
     };
-    let live = window.is_some();
+    let live = display.is_some();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let files = [args.output.join("demo.mp4"), args.output.join("demo.png")];
     if live {
@@ -77,7 +80,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         settings,
         store,
         vec![Box::new(source)],
-        Output { sinks, window, ..Output::default() },
+        Output { sinks, display, ..Output::default() },
         stop,
     );
     job.run(context)?;

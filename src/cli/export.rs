@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::files::write_file;
+use crate::model::MANIFEST_KEY;
 use anyhow::Result;
-use camloc::files::write_file;
-use camloc::model::MANIFEST_KEY;
 use camloc_graph::autodiff;
 use camloc_graph::explain;
 use camloc_graph::onnx::graph::Graph;

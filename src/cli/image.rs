@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::files::FileError;
+use crate::maps::Change;
+use crate::pipeline::Output;
+use crate::render::HeatScale;
+use crate::sink::{Finished, ImagesSink, Shown, Sink, SinkError};
+use crate::source::{FrameSource, ImageSource};
 use anyhow::{Result, anyhow, bail};
-use camloc::files::FileError;
-use camloc::maps::Change;
-use camloc::pipeline::Output;
-use camloc::render::HeatScale;
-use camloc::sink::{Finished, ImagesSink, Shown, Sink, SinkError};
-use camloc::source::{FrameSource, ImageSource};
 
 use super::arguments::{ExplainArgs, is_picture};
 use super::masks::MaskArgs;

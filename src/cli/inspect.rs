@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use crate::explainer::{self, Inspection};
 use anyhow::Result;
-use camloc::explainer::{self, Inspection};
 use camloc_graph::explain::receptive_field::Field;
 use camloc_graph::explain::{self, Layer};
 use camloc_graph::onnx::graph::Graph;

@@ -3,18 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use anyhow::{Result, anyhow, bail};
-use camloc::digest::hex;
-use camloc::eval::dataset::{Alias, Classes};
-use camloc::explainer::Explainer;
-use camloc::files::Stop;
-use camloc::label::{
+use crate::digest::hex;
+use crate::display::Display;
+use crate::eval::dataset::{Alias, Classes};
+use crate::explainer::Explainer;
+use crate::files::Stop;
+use crate::label::{
     Ended, Finding, Format, Input, Journal, LabellingError, Line, Outline, Plan, Reason, Review,
     ReviewCommand, Tally, check_place, find, gather, review, write,
 };
-use camloc::localize;
-use camloc::render::{HeatScale, Renderer};
-use camloc::sink::Window;
+use crate::localize;
+use crate::render::{HeatScale, Renderer};
+use crate::window::Window;
+use anyhow::{Result, anyhow, bail};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

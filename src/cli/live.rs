@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::frame::PicturePool;
+use crate::pipeline::Output;
+use crate::source::{CameraSource, CameraWish, Encoding, FrameSource};
 use anyhow::{Result, anyhow};
-use camloc::frame::PicturePool;
-use camloc::pipeline::Output;
-use camloc::sink::Window;
-use camloc::source::{CameraSource, CameraWish, Encoding, FrameSource};
 
 use super::arguments::{ExplainArgs, TrackArgs, set};
 use super::run::{Job, ResultArgs};
@@ -79,8 +78,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let size = sources.first().and_then(|source| source.info().size).unwrap_or((1280, 720));
     let names = teaching.as_ref().map(Teaching::names).unwrap_or_default();
     let text = assemble::writer(&names, &store, &context.report);
-    let window = (!args.no_window).then(|| Window::tiled("camloc", size, devices.len(), text)).transpose()?;
-    let output = Output { sinks, of_stream, window, ..Output::default() };
+    let display = (!args.no_window).then(|| overlaid::window(size, devices.len(), text)).transpose()?;
+    let output = Output { sinks, of_stream, display, ..Output::default() };
     let sources = sources.into_iter().map(|source| Box::new(source) as Box<dyn FrameSource>).collect();
     let job = Job { names, ..Job::new(settings, store, sources, output, stop) };
     match teaching {

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::files::{FileError, check_outputs};
+use crate::sink::{MaskFormat, MasksSink};
 use anyhow::{Result, anyhow};
-use camloc::files::{FileError, check_outputs};
-use camloc::sink::{MaskFormat, MasksSink};
 
 use super::settings::Settings;
 use super::usage;

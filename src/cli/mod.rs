@@ -31,11 +31,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::explainer::black_box::BlackBoxError;
+use crate::files::FileError;
+use crate::model::ModelError;
+use crate::sink::SinkError;
 use anyhow::Result;
-use camloc::explainer::black_box::BlackBoxError;
-use camloc::files::FileError;
-use camloc::model::ModelError;
-use camloc::sink::SinkError;
 use camloc_graph::explain::{ExplainError, LayerError};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -117,7 +117,7 @@ pub(crate) struct Context {
 
 /// Parses the command line, runs the command, and turns its outcome into an exit code:
 /// 0 done, 1 failed, 2 wrong usage.
-pub(crate) fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let verbose = cli.global.verbose;
     report::start_log(verbose, cli.global.quiet);

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use crate::model::Classifier;
 use anyhow::Result;
-use camloc::model::Classifier;
 use camloc_graph::explain::{self, ExplainError, Request};
 
 use super::{Context, assemble};

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use camloc::explainer::Method;
+use crate::explainer::Method;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 

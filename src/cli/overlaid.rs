@@ -1,11 +1,23 @@
-//! Where `live` and `video` write overlaid videos: one file, or for several streams one each in a folder.
+//! Where `live` and `video` show results, and write overlaid videos: one file, or for several streams one each in a folder.
 
 use std::path::{Path, PathBuf};
 
+use crate::display::Display;
+use crate::render::TextRenderer;
+use crate::sink::{Sink, SinkError, VideoOptions, VideoSink};
+use crate::window::Window;
 use anyhow::{Result, anyhow};
-use camloc::sink::{Sink, VideoOptions, VideoSink};
 
 use super::usage;
+
+/// A window for `count` streams, of which the first has pictures of this size.
+pub(super) fn window(
+    size: (u32, u32),
+    count: usize,
+    text: TextRenderer,
+) -> Result<Box<dyn Display>, SinkError> {
+    Ok(Box::new(Window::tiled("camloc", size, count, text)?))
+}
 
 /// The file of each stream, `None` where none is written. Of several streams, `output` is a folder, and each file has its
 /// stream's name.

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::assets::{Asset, Store};
+use crate::runtime::Provider;
 use anyhow::{Result, bail};
-use camloc::assets::{Asset, Store};
-use camloc::runtime::Provider;
 
 use super::usage;
 

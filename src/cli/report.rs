@@ -5,9 +5,9 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use camloc::files::FileError;
-use camloc::pipeline::{PipelineError, StageFigures, Stats};
-use camloc::sink::SinkError;
+use crate::files::FileError;
+use crate::pipeline::{PipelineError, StageFigures, Stats};
+use crate::sink::SinkError;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 

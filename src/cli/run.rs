@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::assets::Store;
+use crate::explainer::Explainer;
+use crate::files::{Stop, check_outputs};
+use crate::localize::{Localizer, Segmenter};
+use crate::pipeline::{Controls, Look, News, Output, Pipeline, Stats, Stream, Summary};
+use crate::render::HeatScale;
+use crate::sink::{CocoSink, JsonSink, Sink};
+use crate::source::{FrameSource, Notice};
 use anyhow::Result;
-use camloc::assets::Store;
-use camloc::explainer::Explainer;
-use camloc::files::{Stop, check_outputs};
-use camloc::localize::{Localizer, Segmenter};
-use camloc::pipeline::{Controls, Look, News, Output, Pipeline, Stats, Stream, Summary};
-use camloc::render::HeatScale;
-use camloc::sink::{CocoSink, JsonSink, Sink};
-use camloc::source::{FrameSource, Notice};
 use indicatif::ProgressBar;
 
 use super::arguments::results_file;
@@ -117,7 +117,7 @@ impl<'a> Job<'a> {
         // Wrong settings are said before anything is fetched or loaded.
         let localize = assemble::localize(&settings)?;
         let look = assemble::look(&settings)?;
-        let window = output.window.is_some();
+        let window = output.display.is_some();
         let classes = if window { WINDOW_CLASSES } else { 1 };
         let needs = Needs { classes, switchable: window, streams: sources.len() };
         let explainer = match explainer {

@@ -1,7 +1,7 @@
 //! `camloc setup`: everything camloc may need, fetched now.
 
+use crate::runtime::Provider;
 use anyhow::Result;
-use camloc::runtime::Provider;
 
 use super::{Context, assemble, providers, usage};
 

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::collect::{Classes, DIGITS, Shutter};
+use crate::explainer::Explainer;
+use crate::explainer::Request;
+use crate::frame::PicturePool;
+use crate::pipeline::{Output, Summary};
+use crate::teach::{Course, Taught, Teacher};
+use crate::train::{self, Backbone, HeadKind};
 use anyhow::{Result, anyhow};
-use camloc::collect::{Classes, DIGITS, Shutter};
-use camloc::explainer::Explainer;
-use camloc::explainer::Request;
-use camloc::frame::PicturePool;
-use camloc::pipeline::{Output, Summary};
-use camloc::teach::{Course, Taught, Teacher};
-use camloc::train::{self, Backbone, HeadKind};
 
 use super::assemble::Needs;
 use super::run::{Job, WINDOW_CLASSES};
@@ -93,7 +93,7 @@ impl Teaching {
     pub(super) fn run(self, job: Job<'_>, source: String, context: &Context) -> Result<Summary> {
         self.classes.prepare()?;
         let (mut teacher, explainer) = self.start(&job, source, context)?;
-        let output = Output { attendant: Some(&mut teacher), ..job.output };
+        let output = Output { extension: Some(&mut teacher), ..job.output };
         let ended = Job { explainer: Some(explainer), output, ..job }.run(context);
         // Who closes the window is done; a recording that ends leaves what was asked for half done.
         if teacher.is_learning() && ended.as_ref().is_ok_and(|summary| !summary.interrupted) {

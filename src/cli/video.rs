@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::files::Stop;
+use crate::frame::PicturePool;
+use crate::pipeline::Output;
+use crate::sink::Sink;
+use crate::source::{FrameSource, PacedSource, VideoSource};
 use anyhow::{Result, anyhow};
-use camloc::files::Stop;
-use camloc::frame::PicturePool;
-use camloc::pipeline::Output;
-use camloc::sink::{Sink, Window};
-use camloc::source::{FrameSource, PacedSource, VideoSource};
 
 use super::arguments::{ExplainArgs, TrackArgs};
 use super::masks::MaskArgs;
@@ -71,12 +71,11 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let written = !sinks.is_empty() || overlays.iter().any(Option::is_some);
     let names = teaching.as_ref().map(Teaching::names).unwrap_or_default();
     let text = assemble::writer(&names, &store, &context.report);
-    let window =
-        show.then(|| Window::tiled("camloc", videos.size(), videos.names.len(), text)).transpose()?;
+    let display = show.then(|| overlaid::window(videos.size(), videos.names.len(), text)).transpose()?;
 
     let (frames, name) = (videos.frames(), videos.names.concat());
     let sources = videos.into_sources(show && (!written || teaching.is_some()), &stop);
-    let output = Output { sinks, of_stream, window, ..Output::default() };
+    let output = Output { sinks, of_stream, display, ..Output::default() };
     let job = Job { names, ..Job::new(settings, store, sources, output, stop) };
     let summary = match teaching {
         Some(teaching) => teaching.run(job, name, context)?,

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::{CollectCommand, CollectError, DIGITS, Shutter};
+use crate::display::{Display, Panels};
 use crate::files::Stop;
 use crate::frame::Frame;
-use crate::sink::{Panels, Window};
 use crate::source::{Event, FrameSource, Notice, PacedSource, SourceError};
 
 /// Between two looks at the keys while no frame comes.
@@ -25,7 +25,7 @@ const PANELS: Duration = Duration::from_millis(150);
 pub fn collect(
     source: Box<dyn FrameSource>,
     shutter: &mut Shutter,
-    window: &mut Window<CollectCommand>,
+    window: &mut dyn Display<CollectCommand>,
     stop: &Stop,
 ) -> Result<(), CollectError> {
     let source = match source.info().live {
@@ -57,7 +57,7 @@ fn read(mut source: Box<dyn FrameSource>, mut give: impl FnMut(Result<Event, Sou
 
 struct Desk<'a> {
     shutter: &'a mut Shutter,
-    window: &'a mut Window<CollectCommand>,
+    window: &'a mut dyn Display<CollectCommand>,
     /// The name of a class, while it is typed.
     naming: Option<String>,
     /// What is wrong with the source.
@@ -125,7 +125,7 @@ impl Desk<'_> {
             }
             (CollectCommand::Typed(digit @ '1'..='9'), None) => {
                 if !self.shutter.press(digit) {
-                    self.window.notify(format!("{digit} has no class yet: n names one"));
+                    self.window.notify(&format!("{digit} has no class yet: n names one"));
                 }
             }
             (CollectCommand::Typed(_) | CollectCommand::Enter | CollectCommand::Backspace, None) => {}
@@ -136,7 +136,7 @@ impl Desk<'_> {
     /// Adds a class; a name that can't be is left to be corrected.
     fn name(&mut self, name: String) {
         self.naming = self.shutter.classes.add(&name).err().map(|bad| {
-            self.window.notify(bad.to_string());
+            self.window.notify(&bad.to_string());
             name
         });
     }
@@ -147,7 +147,7 @@ impl Desk<'_> {
             Notice::Stalled { .. } | Notice::Gone { .. } => self.trouble = Some(notice.to_string()),
             Notice::Resumed { .. } => self.trouble = None,
             Notice::OtherFormat { .. } | Notice::BrokenFrame { .. } | Notice::Skipped(_) => {
-                self.window.notify(notice.to_string());
+                self.window.notify(&notice.to_string());
             }
         }
     }

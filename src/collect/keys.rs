@@ -1,8 +1,6 @@
 //! Keys of the window in which pictures are collected: [`CollectCommand`].
 
-use minifb::Key;
-
-use crate::sink::Keymap;
+use crate::display::{Key, Keymap};
 
 /// How many classes have a key, a digit from 1.
 pub const DIGITS: usize = 9;
@@ -41,11 +39,10 @@ impl Keymap for CollectCommand {
 
     fn pressed(key: Key) -> Option<CollectCommand> {
         match key {
-            Key::Enter | Key::NumPadEnter => Some(CollectCommand::Enter),
+            Key::Enter => Some(CollectCommand::Enter),
             Key::Backspace => Some(CollectCommand::Backspace),
             Key::Escape => Some(CollectCommand::Escape),
             Key::F1 => Some(CollectCommand::Help),
-            _ => None,
         }
     }
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::sheet::draw;
 use super::{Class, Input, Journal, LabellingError, Line, Object, Review, ReviewCommand};
+use crate::display::Display;
 use crate::files::Stop;
 use crate::frame::Picture;
 use crate::picture::shrunk;
 use crate::render::Renderer;
-use crate::sink::Window;
 use crate::source::read_photo;
 
 /// Between two looks at keys and mouse.
@@ -35,7 +35,7 @@ pub fn review(
     input: &Input,
     mut review: Review<'_>,
     journal: &mut Journal,
-    window: &mut Window<ReviewCommand>,
+    window: &mut dyn Display<ReviewCommand>,
     renderer: &mut Renderer,
     stop: &Stop,
 ) -> Result<Ended, LabellingError> {
@@ -87,7 +87,7 @@ pub fn review(
 }
 
 /// Says which picture it is, and what was decided about it.
-fn describe(review: &Review<'_>, input: &Input, place: usize, window: &mut Window<ReviewCommand>) {
+fn describe(review: &Review<'_>, input: &Input, place: usize, window: &mut dyn Display<ReviewCommand>) {
     let (number, total) = review.progress();
     let panels = window.panels();
     panels.figures = vec![
@@ -114,7 +114,7 @@ impl Desk<'_> {
     fn follow(
         &mut self,
         review: &mut Review<'_>,
-        window: &mut Window<ReviewCommand>,
+        window: &mut dyn Display<ReviewCommand>,
         renderer: &mut Renderer,
     ) -> Result<(), LabellingError> {
         let Some(pointer) = window.pointer() else { return Ok(()) };
@@ -140,7 +140,7 @@ impl Desk<'_> {
     fn show(
         &self,
         review: &Review<'_>,
-        window: &mut Window<ReviewCommand>,
+        window: &mut dyn Display<ReviewCommand>,
         renderer: &mut Renderer,
         drawing: Option<Object>,
     ) -> Result<(), LabellingError> {

@@ -1,11 +1,10 @@
 //! Looking through the labels by eye: which picture is next, and what is decided about it.
 
-use minifb::Key;
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, Input, Journal, Object, Reason, Skip, sureness};
+use crate::display::{Key, Keymap};
 use crate::localize::{BoundingBox, iou};
-use crate::sink::Keymap;
 
 /// Shorter sides, in pixels of the picture, are a click and no box.
 const LEAST: f64 = 3.0;
@@ -87,11 +86,10 @@ impl Keymap for ReviewCommand {
 
     fn pressed(key: Key) -> Option<ReviewCommand> {
         match key {
-            Key::Enter | Key::NumPadEnter => Some(ReviewCommand::Keep),
+            Key::Enter => Some(ReviewCommand::Keep),
             Key::Backspace => Some(ReviewCommand::Back),
             Key::Escape => Some(ReviewCommand::Quit),
             Key::F1 => Some(ReviewCommand::Help),
-            _ => None,
         }
     }
 

@@ -1,11 +1,7 @@
 //! Inputs next to the image: they get a constant value, and the model has one input fewer.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-
-use npyz::{DType, NpyFile, TypeChar};
 
 use super::error::ModelError;
 use camloc_graph::onnx::build::raw_tensor;
@@ -151,7 +147,19 @@ fn bytes_of(element: DataType, number: f64) -> Option<Vec<u8>> {
 }
 
 /// Reads an array file of NumPy.
+#[cfg(not(feature = "npy"))]
+fn read(_: &Path, _: &str) -> Result<TensorProto, String> {
+    Err("this build of camloc reads no arrays of NumPy: its feature npy is off".into())
+}
+
+/// Reads an array file of NumPy.
+#[cfg(feature = "npy")]
 fn read(path: &Path, name: &str) -> Result<TensorProto, String> {
+    use std::fs::File;
+    use std::io::BufReader;
+
+    use npyz::{DType, NpyFile, TypeChar};
+
     let plain = |error: std::io::Error| error.to_string();
     let file = NpyFile::new(BufReader::new(File::open(path).map_err(plain)?)).map_err(plain)?;
     let dims: Vec<i64> = file.shape().iter().map(|&size| size as i64).collect();

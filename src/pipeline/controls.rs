@@ -4,9 +4,9 @@ use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::display::Command;
 use crate::explainer::Explainer;
 use crate::render::Style;
-use crate::sink::Command;
 
 /// The state that the window's keys change and the drawing stage follows.
 #[derive(Clone, Debug, PartialEq)]

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crossbeam_channel::bounded;
 
 pub use controls::{Controls, Look};
-pub use output::{Attendant, Output};
+pub use output::{Extension, Output};
 pub use stats::{Stage, StageFigures, Stats};
 pub use stream::Stream;
 
@@ -132,7 +132,7 @@ impl Pipeline {
         let sources = streams.iter().map(|stream| Named::of(stream.source.info())).collect();
         let around = Around { sources, controls, stop, stats };
         // A window says among its figures what is said without the region.
-        let captioned = output.window.is_none();
+        let captioned = output.display.is_none();
         let inference = Inference::new(explainer, controls, stop, stats);
         let failed = &failure;
         let mut summary = std::thread::scope(|scope| {

@@ -9,9 +9,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::drawing::told;
 use super::stages::Drawn;
 use super::{Controls, News, PipelineError, Stage, Stats, Summary};
+use crate::display::{Command, Display};
 use crate::files::Stop;
 use crate::frame::Frame;
-use crate::sink::{Command, Finished, Shown, Sink, SinkError, Window};
+use crate::sink::{Finished, Shown, Sink, SinkError};
 use crate::source::{Notice, SourceInfo};
 
 /// How often the window looks at its keys while no frame comes.
@@ -20,15 +21,15 @@ const TICK: Duration = Duration::from_millis(10);
 /// How often the HUD's figures change: faster is unreadable, and each new text must be shaped.
 const FIGURES: Duration = Duration::from_millis(250);
 
-/// Someone at the window who does more than look.
-pub trait Attendant {
-    /// Sees a frame that is shown.
-    fn see(&mut self, frame: &Frame);
+/// What is done at a display beyond looking, such as teaching.
+pub trait Extension {
+    /// A frame is shown for the first time.
+    fn shown(&mut self, frame: &Frame);
 
     /// Does what keys ask for that are not about the look; called at least every 20 ms or so, keys or none.
-    fn attend(&mut self, commands: &[Command], window: &mut Window, controls: &Controls);
+    fn follow(&mut self, commands: &[Command], display: &mut dyn Display, controls: &Controls);
 
-    /// What stands below the window's own figures, a name and a value each.
+    /// What stands below the display's own figures, a name and a value each.
     fn figures(&self) -> Vec<(String, String)>;
 
     /// A word for the corner of the picture.
@@ -42,10 +43,10 @@ pub struct Output<'a> {
     pub sinks: Vec<Box<dyn Sink>>,
     /// What gets only those of one stream: `of_stream[i]` those of the pipeline's stream `i`. May be shorter.
     pub of_stream: Vec<Vec<Box<dyn Sink>>>,
-    /// The window, if there is one.
-    pub window: Option<Window>,
-    /// Who is at the window.
-    pub attendant: Option<&'a mut (dyn Attendant + 'static)>,
+    /// Where a person watches, if anybody does.
+    pub display: Option<Box<dyn Display>>,
+    /// What is done there beyond looking.
+    pub extension: Option<&'a mut (dyn Extension + 'static)>,
 }
 
 /// What the outputs need to know of the run around them.
@@ -86,7 +87,7 @@ impl Named {
 impl Output<'_> {
     /// Whether anything has to be drawn.
     pub fn wants_picture(&self) -> bool {
-        self.window.is_some() || self.all().any(|sink| sink.wants_picture())
+        self.display.is_some() || self.all().any(|sink| sink.wants_picture())
     }
 
     /// Whether it has to be known which pixels belong to what is found.
@@ -115,8 +116,8 @@ impl Output<'_> {
         let mut troubles = vec![None; around.sources.len()];
         // Those of the latest frame; a frame that stands still has no new ones.
         let mut rows = Vec::new();
-        if let (Some(window), [_, _, ..]) = (&mut self.window, &*around.sources) {
-            window.name_tiles(around.sources.iter().map(Named::short).collect());
+        if let (Some(display), [_, _, ..]) = (&mut self.display, &*around.sources) {
+            display.name_tiles(around.sources.iter().map(Named::short).collect());
         }
         loop {
             self.hear(notices, &mut troubles, &mut summary, observe);
@@ -127,7 +128,7 @@ impl Output<'_> {
             match drawn.recv_timeout(TICK) {
                 Ok(frame) => {
                     let (stream, arrived, again) = (frame.stream, frame.frame.arrived, frame.again);
-                    if self.window.is_some() && (again || rows_due <= Instant::now()) {
+                    if self.display.is_some() && (again || rows_due <= Instant::now()) {
                         rows = figures(&frame, around);
                         figures_due = Instant::now();
                         rows_due = figures_due + FIGURES;
@@ -150,11 +151,11 @@ impl Output<'_> {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.follow_keys(around)?;
-            if let Some(window) = self.window.as_mut().filter(|_| figures_due <= Instant::now()) {
-                let more = self.attendant.iter().flat_map(|attendant| attendant.figures());
+            if let Some(display) = self.display.as_mut().filter(|_| figures_due <= Instant::now()) {
+                let more = self.extension.iter().flat_map(|extension| extension.figures());
                 let shown = rows.iter().cloned().chain(more);
                 let hidden = !around.controls.look().figures;
-                window.panels().figures = if hidden { Vec::new() } else { shown.collect() };
+                display.panels().figures = if hidden { Vec::new() } else { shown.collect() };
                 figures_due = Instant::now() + FIGURES;
             }
         }
@@ -204,63 +205,63 @@ impl Output<'_> {
         if !again {
             let own = self.of_stream.get_mut(stream).into_iter().flatten();
             self.sinks.iter_mut().chain(own).try_for_each(|sink| sink.write(&shown))?;
-            if let Some(attendant) = &mut self.attendant {
-                attendant.see(&frame);
+            if let Some(extension) = &mut self.extension {
+                extension.shown(&frame);
             }
         }
-        if let (Some(window), Some(overlay)) = (&mut self.window, overlay) {
+        if let (Some(display), Some(overlay)) = (&mut self.display, overlay) {
             let look = around.controls.look();
-            let panels = window.panels();
-            let word = self.attendant.as_ref().and_then(|attendant| attendant.badge());
+            let panels = display.panels();
+            let word = self.extension.as_ref().and_then(|extension| extension.badge());
             panels.badge = look.paused.then(|| "paused".to_owned()).or(word);
             panels.help = look.help;
-            window.show_in(stream, overlay)?;
+            display.show_in(stream, overlay)?;
         }
         Ok(())
     }
 
     /// Does what the keys ask for.
     fn follow_keys(&mut self, around: &Around) -> Result<(), SinkError> {
-        let Some(window) = &mut self.window else { return Ok(()) };
-        let commands = window.pump()?;
+        let Some(display) = &mut self.display else { return Ok(()) };
+        let commands = display.pump()?;
         for &command in &commands {
             match command {
                 Command::Quit => around.stop.stop(),
                 Command::Snapshot => {
                     // The picture is the user's to lose: a full disk must not end the show.
-                    let said = match window.snapshot(Path::new(".")) {
+                    let said = match display.snapshot(Path::new(".")) {
                         Ok(saved) if saved.is_empty() => "nothing to save yet".to_owned(),
                         Ok(saved) => format!("saved {}", listed(&saved)),
                         Err(error) => error.to_string(),
                     };
-                    window.notify(said);
+                    display.notify(&said);
                 }
                 command => {
                     around.controls.change(|look| look.follow(command));
                     let look = around.controls.look();
-                    window.panels().help = look.help;
-                    look.told(command).into_iter().for_each(|word| window.notify(word));
+                    display.panels().help = look.help;
+                    look.told(command).into_iter().for_each(|word| display.notify(&word));
                 }
             }
         }
-        if let Some(attendant) = &mut self.attendant {
-            attendant.attend(&commands, window, around.controls);
+        if let Some(extension) = &mut self.extension {
+            extension.follow(&commands, &mut **display, around.controls);
         }
         Ok(())
     }
 
     /// Tells the window what a source says; what is still true stays there.
     fn announce(&mut self, stream: usize, notice: &Notice, troubles: &mut [Option<String>]) {
-        let Some(window) = &mut self.window else { return };
+        let Some(display) = &mut self.display else { return };
         match notice {
             Notice::Stalled { .. } | Notice::Gone { .. } => troubles[stream] = Some(notice.to_string()),
             Notice::Resumed { .. } => troubles[stream] = None,
             Notice::OtherFormat { .. } | Notice::BrokenFrame { .. } | Notice::Skipped(_) => {
-                window.notify(notice.to_string());
+                display.notify(&notice.to_string());
             }
         }
         let said: Vec<&str> = troubles.iter().flatten().map(String::as_str).collect();
-        window.panels().message = (!said.is_empty()).then(|| said.join("\n"));
+        display.panels().message = (!said.is_empty()).then(|| said.join("\n"));
     }
 }
 

@@ -91,6 +91,6 @@ pub enum SinkError {
     #[error("the window cannot be drawn to any more: restart camloc or write to a file instead")]
     Window {
         /// The window system's reason.
-        source: minifb::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

@@ -1,6 +1,6 @@
-//! Where results go: a [`Window`], a video, pictures, masks, JSON lines, a COCO file.
+//! Where results go: a video, pictures, masks, JSON lines, a COCO file, each a [`Sink`].
 //!
-//! Everything but the window is a [`Sink`]. Files appear under their names only when they are complete: they
+//! Files appear under their names only when they are complete: they
 //! grow beside their place under a hidden name and are renamed in [`Sink::finish`]; a sink dropped without
 //! `finish` leaves nothing behind, and an existing file is replaced only by a complete one.
 
@@ -18,23 +18,18 @@ mod error;
 mod formats;
 mod images;
 mod json;
-mod keys;
 mod masks;
 mod matroska;
 mod palette;
-mod screen;
 mod video;
-mod window;
 mod yuv420;
 
 pub use coco::CocoSink;
 pub use error::SinkError;
 pub use images::{ImagesSink, snapshot};
 pub use json::JsonSink;
-pub use keys::{Command, KEYS, Keymap};
 pub use masks::{MaskFormat, Masked, MasksSink, UnknownMaskFormat};
 pub use video::{VideoOptions, VideoSink};
-pub use window::{Panels, Pointer, Window};
 
 /// One frame and what was found in it.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::frame::Frame;
 
+#[cfg(feature = "camera")]
 pub mod camera;
 mod decode;
 mod error;
@@ -22,6 +23,7 @@ mod photo;
 mod video;
 
 use crate::files::Stop;
+#[cfg(feature = "camera")]
 pub use camera::{CameraInfo, CameraSource, CameraWish};
 pub use decode::{Encoding, Layout, UnknownEncoding};
 pub use error::SourceError;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::TeachError;
 use super::lesson::{Course, Learned, Lesson};
 use crate::collect::{Classes, CollectError, Shutter, Tally};
+use crate::display::{Command, Display};
 use crate::frame::Frame;
-use crate::pipeline::{Attendant, Controls};
-use crate::sink::{Command, Window};
+use crate::pipeline::{Controls, Extension};
 
 /// Saves frames as examples while a digit is held, and has a model learn from them when it is asked to.
 pub struct Teacher {
@@ -71,7 +71,7 @@ impl Teacher {
     }
 
     /// Begins a lesson, unless one goes on or there is too little to learn from.
-    fn learn(&mut self, window: &mut Window) {
+    fn learn(&mut self, window: &mut dyn Display) {
         if self.lesson.is_some() {
             return window.notify("still learning");
         }
@@ -81,7 +81,7 @@ impl Teacher {
             [] => window.notify("hold a digit first, and show what it stands for"),
             [one] => {
                 let name = &self.shutter.classes.all()[one].name;
-                window.notify(format!("show another class, too: {name} must be told from something"));
+                window.notify(&format!("show another class, too: {name} must be told from something"));
             }
             _ => {
                 self.word = "begins".to_owned();
@@ -91,7 +91,12 @@ impl Teacher {
     }
 
     /// Takes over what came of a lesson.
-    fn conclude(&mut self, learned: Result<Learned, TeachError>, window: &mut Window, controls: &Controls) {
+    fn conclude(
+        &mut self,
+        learned: Result<Learned, TeachError>,
+        window: &mut dyn Display,
+        controls: &Controls,
+    ) {
         match learned {
             Ok(Learned { explainer, right, held_out }) => {
                 self.word = format!("{:.0} % of {held_out} right; t learns again", 100.0 * right);
@@ -101,22 +106,22 @@ impl Teacher {
             }
             Err(error) => {
                 self.word = "nothing learned; t tries again".to_owned();
-                window.notify(error.to_string());
+                window.notify(&error.to_string());
             }
         }
     }
 }
 
-impl Attendant for Teacher {
-    fn see(&mut self, frame: &Frame) {
+impl Extension for Teacher {
+    fn shown(&mut self, frame: &Frame) {
         self.shutter.take(frame);
     }
 
-    fn attend(&mut self, commands: &[Command], window: &mut Window, controls: &Controls) {
+    fn follow(&mut self, commands: &[Command], window: &mut dyn Display, controls: &Controls) {
         for &command in commands {
             match command {
                 Command::Example(digit) if !self.shutter.press(digit) => {
-                    window.notify(format!("{digit} has no class: --teach-class names them"));
+                    window.notify(&format!("{digit} has no class: --teach-class names them"));
                 }
                 Command::Learn => self.learn(window),
                 _ => {}
@@ -124,7 +129,7 @@ impl Attendant for Teacher {
         }
         self.shutter.look(|digit| window.is_held(Command::Example(digit)));
         if let Some(error) = self.shutter.trouble() {
-            window.notify(error.to_string());
+            window.notify(&error.to_string());
         }
         if let Some(word) = self.lesson.as_ref().and_then(Lesson::word) {
             self.word = word;

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::assets::{Asset, Store};
+use crate::model::lite0;
+use crate::runtime::Provider;
+use crate::{runtime, source};
 use anyhow::{Result, bail};
-use camloc::assets::{Asset, Store};
-use camloc::model::lite0;
-use camloc::runtime::Provider;
-use camloc::{runtime, source};
 
 use super::{Context, providers};
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::assets::{Asset, Store};
+use crate::model::{Classifier, Preprocessor, lite0};
+use crate::runtime::{self, Options, Provider, RuntimeError, Session};
+use crate::source::read_photo;
 use anyhow::{Context as _, Result, anyhow};
-use camloc::assets::{Asset, Store};
-use camloc::model::{Classifier, Preprocessor, lite0};
-use camloc::runtime::{self, Options, Provider, RuntimeError, Session};
-use camloc::source::read_photo;
 use camloc_graph::explain::{self, Request};
 use camloc_graph::onnx::load::encode;
 

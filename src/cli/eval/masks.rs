@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
+use crate::eval::dataset::{Dataset, MaskSource, Sample};
+use crate::eval::record::Record;
+use crate::localize::{Region, Runs, Segmentation};
+use crate::sink::{Masked, MasksSink, Sink};
 use anyhow::Result;
-use camloc::eval::dataset::{Dataset, MaskSource, Sample};
-use camloc::eval::record::Record;
-use camloc::localize::{Region, Runs, Segmentation};
-use camloc::sink::{Masked, MasksSink, Sink};
 
 /// The files of a dataset, which nothing may replace.
 pub(super) fn inputs(dataset: &Dataset) -> Vec<&Path> {

@@ -11,18 +11,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use crate::eval::compare::{self, Comparison};
+use crate::eval::dataset::{self, Alias, Classes, Dataset, Format, Reading};
+use crate::eval::journal::{Found, Journal};
+use crate::eval::report;
+use crate::eval::results::{self, Earlier, Subject};
+use crate::eval::run::{self, Outcome, Plan};
+use crate::eval::statistics::Bootstrap;
+use crate::eval::summary::Summary;
+use crate::explainer::Explainer;
+use crate::files::{OutputFile, Stop, check_outputs, write_file};
+use crate::localize;
 use anyhow::{Result, anyhow, bail};
-use camloc::eval::compare::{self, Comparison};
-use camloc::eval::dataset::{self, Alias, Classes, Dataset, Format, Reading};
-use camloc::eval::journal::{Found, Journal};
-use camloc::eval::report;
-use camloc::eval::results::{self, Earlier, Subject};
-use camloc::eval::run::{self, Outcome, Plan};
-use camloc::eval::statistics::Bootstrap;
-use camloc::eval::summary::Summary;
-use camloc::explainer::Explainer;
-use camloc::files::{OutputFile, Stop, check_outputs, write_file};
-use camloc::localize;
 use serde_json::{Value, json};
 
 use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs, TrackArgs, results_file};
@@ -286,7 +286,7 @@ impl Evaluation<'_> {
             report.note(format_args!(
                 "{}: {} is of another model, other settings or another dataset: beginning anew",
                 dataset.name,
-                folder.join(camloc::eval::journal::FILE).display()
+                folder.join(crate::eval::journal::FILE).display()
             ));
         }
         Ok(Some(journal))

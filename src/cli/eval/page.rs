@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::eval::compare::Comparison;
+use crate::eval::dataset::Dataset;
+use crate::eval::record::Record;
+use crate::eval::report::{Against, Chart, Compared, Fault, Gallery, Report, Score, Series, Table, Unit};
+use crate::eval::results::Subject;
+use crate::eval::statistics::Difference;
+use crate::eval::summary::{FoundAt, Metric, Part};
 use anyhow::Result;
-use camloc::eval::compare::Comparison;
-use camloc::eval::dataset::Dataset;
-use camloc::eval::record::Record;
-use camloc::eval::report::{Against, Chart, Compared, Fault, Gallery, Report, Score, Series, Table, Unit};
-use camloc::eval::results::Subject;
-use camloc::eval::statistics::Difference;
-use camloc::eval::summary::{FoundAt, Metric, Part};
 
 use super::super::report::count;
 use super::words::{is_share, less_is_better, meaning, number, title};

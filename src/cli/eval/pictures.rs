@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
+use crate::eval::dataset::Dataset;
+use crate::eval::metrics::Rect;
+use crate::eval::record::Record;
+use crate::eval::report::Thumbnail;
+use crate::frame::Picture;
+use crate::maps::ClassMap;
+use crate::picture::{shrunk, write_jpeg};
+use crate::render::{HeatScale, Mark, Renderer, Scene, Style, TextRenderer};
+use crate::source::read_photo;
+use crate::view::View;
 use anyhow::{Result, anyhow};
-use camloc::eval::dataset::Dataset;
-use camloc::eval::metrics::Rect;
-use camloc::eval::record::Record;
-use camloc::eval::report::Thumbnail;
-use camloc::frame::Picture;
-use camloc::maps::ClassMap;
-use camloc::picture::{shrunk, write_jpeg};
-use camloc::render::{HeatScale, Mark, Renderer, Scene, Style, TextRenderer};
-use camloc::source::read_photo;
-use camloc::view::View;
 
 use super::Evaluation;
 

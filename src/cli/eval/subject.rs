@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::assets::Store;
+use crate::digest::hex;
+use crate::eval::dataset::Dataset;
+use crate::eval::results::Subject;
+use crate::explainer::Explainer;
+use crate::explainer::{Method, black_box};
+use crate::model::Classifier;
 use anyhow::{Result, anyhow};
-use camloc::assets::Store;
-use camloc::digest::hex;
-use camloc::eval::dataset::Dataset;
-use camloc::eval::results::Subject;
-use camloc::explainer::Explainer;
-use camloc::explainer::{Method, black_box};
-use camloc::model::Classifier;
 use camloc_graph::onnx::load::encode;
 use serde_json::json;
 use sha2::{Digest, Sha256};

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use camloc::eval::statistics::Interval;
-use camloc::eval::summary::Metric;
+use crate::eval::statistics::Interval;
+use crate::eval::summary::Metric;
 
 use super::super::report::count;
 use super::Evaluated;

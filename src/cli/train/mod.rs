@@ -5,11 +5,11 @@ mod page;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::eval::report;
+use crate::files::{Stop, write_file};
+use crate::localize::Localizer;
+use crate::train::{self, Backbone, Dataset, Epoch, HeadKind, Plan, Progress, Trained, gather};
 use anyhow::{Context as _, Result, anyhow, bail};
-use camloc::eval::report;
-use camloc::files::{Stop, write_file};
-use camloc::localize::Localizer;
-use camloc::train::{self, Backbone, Dataset, Epoch, HeadKind, Plan, Progress, Trained, gather};
 use camloc_graph::onnx::load::encode;
 
 use super::report::count;

@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
+use crate::eval::metrics::Rect;
+use crate::eval::report::{Chart, Fault, Gallery, Report, Score, Series, Table, Thumbnail, Unit};
+use crate::eval::statistics::{Bootstrap, Units};
+use crate::explainer::Explainer;
+use crate::explainer::Request;
+use crate::localize::{Detection, Localizer};
+use crate::model::Classifier;
+use crate::render::{HeatScale, Renderer, TextRenderer};
+use crate::runtime::Options;
+use crate::source::read_photo;
+use crate::train::{Epoch, Judged, Plan, Trained};
 use anyhow::Result;
-use camloc::eval::metrics::Rect;
-use camloc::eval::report::{Chart, Fault, Gallery, Report, Score, Series, Table, Thumbnail, Unit};
-use camloc::eval::statistics::{Bootstrap, Units};
-use camloc::explainer::Explainer;
-use camloc::explainer::Request;
-use camloc::localize::{Detection, Localizer};
-use camloc::model::Classifier;
-use camloc::render::{HeatScale, Renderer, TextRenderer};
-use camloc::runtime::Options;
-use camloc::source::read_photo;
-use camloc::train::{Epoch, Judged, Plan, Trained};
 
 use crate::cli::eval::{page::command, pictures::draw};
 

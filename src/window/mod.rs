@@ -1,4 +1,7 @@
-//! The window on the screen: [`Window`].
+//! A window on the screen, by minifb: [`Window`], a [`Display`].
+
+mod keyboard;
+mod screen;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,39 +11,18 @@ use std::time::{Duration, Instant};
 
 use minifb::{InputCallback, Key, MouseButton, MouseMode, ScaleMode, WindowOptions};
 
-use super::keys::{Command, Keyboard, Keymap};
-use super::screen::{Screen, initial_size, on_picture};
-use super::{SinkError, snapshot};
+use crate::display::{Command, Display, Keymap, Panels, Pointer};
 use crate::frame::Picture;
 use crate::render::{Hud, TextRenderer};
+use crate::sink::{SinkError, snapshot};
+use keyboard::Keyboard;
+use screen::{Screen, initial_size, on_picture};
 
 /// How long a notice stays at least, and for each character: a sentence takes longer to read than a word.
 const NOTICE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(50));
 
 /// A window that was covered by another does not hear of it, so it is drawn again this often.
 const REFRESH: Duration = Duration::from_millis(250);
-
-/// What the window says over the picture.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Panels {
-    /// Figures in the lower left corner, a name and a value each; of more than 16, the first 16.
-    pub figures: Vec<(String, String)>,
-    /// A word in the upper right corner, for example `paused`.
-    pub badge: Option<String>,
-    /// A message in the middle, for example that the camera is gone.
-    pub message: Option<String>,
-    /// The table of keys.
-    pub help: bool,
-}
-
-/// The mouse.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pointer {
-    /// Column and row in pixels of the picture; outside of it, too.
-    pub at: (f64, f64),
-    /// Whether the left button is down.
-    pub pressed: bool,
-}
 
 /// A window that shows pictures, hears keys, which mean `C`, and follows the mouse. Lives on the main thread.
 ///
@@ -88,7 +70,7 @@ impl<C: Keymap> Window<C> {
         // The frames set the pace; minifb would sleep in every update.
         window.set_target_fps(0);
         let keyboard = Rc::new(RefCell::new(Keyboard::default()));
-        window.set_input_callback(Box::new(Ears(Rc::clone(&keyboard))));
+        window.set_input_callback(Box::new(SharedKeyboard(Rc::clone(&keyboard))));
         Ok(Window {
             window,
             keyboard,
@@ -104,44 +86,59 @@ impl<C: Keymap> Window<C> {
         })
     }
 
-    /// Shows a picture, which replaces the one before, in the first tile.
-    pub fn show(&mut self, picture: Picture) -> Result<(), SinkError> {
-        self.show_in(0, picture)
+    fn size(&self) -> (u32, u32) {
+        let (width, height) = self.window.get_size();
+        (width as u32, height as u32)
     }
 
-    /// Shows a picture in this tile, from 0; a tile that there is not shows nothing.
-    pub fn show_in(&mut self, tile: usize, picture: Picture) -> Result<(), SinkError> {
+    fn draw(&mut self) -> Result<(), SinkError> {
+        let size = self.size();
+        // A minimised window may have no pixels.
+        if size.0 == 0 || size.1 == 0 {
+            return Ok(());
+        }
+        let (canvas, tiles) = self.screen.place(&self.pictures, size);
+        let mut hud = Hud::new(canvas, &mut self.text);
+        for (place, name) in self.names.iter().enumerate().take(self.pictures.len()) {
+            hud.name(tiles.tile(place), name);
+        }
+        let notice = self.notice.as_ref().map(|(notice, _)| notice.as_str());
+        write(&self.panels, notice, &mut hud, C::KEYS);
+        let pixels = self.screen.pixels();
+        self.stale = false;
+        self.drawn = Instant::now();
+        self.window
+            .update_with_buffer(pixels, size.0 as usize, size.1 as usize)
+            .map_err(|source| SinkError::Window { source: source.into() })
+    }
+}
+
+impl<C: Keymap> Display<C> for Window<C> {
+    fn show_in(&mut self, tile: usize, picture: Picture) -> Result<(), SinkError> {
         if let Some(shown) = self.pictures.get_mut(tile) {
             *shown = Some(picture);
         }
         self.draw()
     }
 
-    /// Writes a name into the lower right corner of each tile, from the first on.
-    pub fn name_tiles(&mut self, names: Vec<String>) {
+    fn name_tiles(&mut self, names: Vec<String>) {
         self.names = names;
         self.stale = true;
     }
 
-    /// The panels, to be changed; what was changed is drawn with the next [`Window::show`] or [`Window::pump`].
-    pub fn panels(&mut self) -> &mut Panels {
+    fn panels(&mut self) -> &mut Panels {
         self.stale = true;
         &mut self.panels
     }
 
-    /// Shows a word in place of the badge for as long as it takes to read it, for example that a picture was saved.
-    pub fn notify(&mut self, notice: impl Into<String>) {
-        let notice = notice.into();
+    fn notify(&mut self, notice: &str) {
         let length = u32::try_from(notice.chars().count()).unwrap_or(u32::MAX);
         let stay = NOTICE.0 + NOTICE.1.saturating_mul(length).min(Duration::from_secs(10));
-        self.notice = Some((notice, Instant::now() + stay));
+        self.notice = Some((notice.to_owned(), Instant::now() + stay));
         self.stale = true;
     }
 
-    /// Hears the window's events, draws it anew where that is due, and returns what was asked for.
-    ///
-    /// To be called at least every 20 ms or so. A closed window asks to quit ([`Keymap::QUIT`]).
-    pub fn pump(&mut self) -> Result<Vec<C>, SinkError> {
+    fn pump(&mut self) -> Result<Vec<C>, SinkError> {
         self.window.update();
         if self.notice.as_ref().is_some_and(|(_, end)| *end < Instant::now()) {
             self.notice = None;
@@ -165,70 +162,37 @@ impl<C: Keymap> Window<C> {
         Ok(commands)
     }
 
-    /// Whether a key that means this was down at the last [`Window::pump`]. A key that was let go again before it is seen
-    /// only among the commands.
-    pub fn is_held(&self, command: C) -> bool {
+    fn is_held(&self, command: C) -> bool {
         self.keyboard.borrow().is_held(command)
     }
 
-    /// Where the mouse is on the picture that is shown; `None` before the first picture, and in a tiled window. What it did
-    /// between two calls of [`Window::pump`] is not seen.
-    pub fn pointer(&self) -> Option<Pointer> {
+    fn pointer(&self) -> Option<Pointer> {
         let [Some(picture)] = self.pictures.as_slice() else { return None };
         let (x, y) = self.window.get_mouse_pos(MouseMode::Pass)?;
         let at = on_picture((f64::from(x), f64::from(y)), picture.size(), self.screen.size());
         Some(Pointer { at, pressed: self.window.get_mouse_down(MouseButton::Left) })
     }
 
-    /// Saves each picture that is shown, without panels and at its own resolution, as the next free
-    /// `camloc-0001.png` in `folder`. Before the first picture nothing is saved.
-    pub fn snapshot(&self, folder: &Path) -> Result<Vec<PathBuf>, SinkError> {
+    fn snapshot(&self, folder: &Path) -> Result<Vec<PathBuf>, SinkError> {
         self.pictures.iter().flatten().map(|picture| snapshot(picture, folder)).collect()
-    }
-
-    fn size(&self) -> (u32, u32) {
-        let (width, height) = self.window.get_size();
-        (width as u32, height as u32)
-    }
-
-    fn draw(&mut self) -> Result<(), SinkError> {
-        let size = self.size();
-        // A minimised window may have no pixels.
-        if size.0 == 0 || size.1 == 0 {
-            return Ok(());
-        }
-        let (canvas, tiles) = self.screen.place(&self.pictures, size);
-        let mut hud = Hud::new(canvas, &mut self.text);
-        for (place, name) in self.names.iter().enumerate().take(self.pictures.len()) {
-            hud.name(tiles.tile(place), name);
-        }
-        let notice = self.notice.as_ref().map(|(notice, _)| notice.as_str());
-        self.panels.draw(notice, &mut hud, C::KEYS);
-        let pixels = self.screen.pixels();
-        self.stale = false;
-        self.drawn = Instant::now();
-        self.window
-            .update_with_buffer(pixels, size.0 as usize, size.1 as usize)
-            .map_err(|source| SinkError::Window { source })
     }
 }
 
-impl Panels {
-    fn draw(&self, notice: Option<&str>, hud: &mut Hud<'_>, keys: &[(&str, &str)]) {
-        let mut rows = [("", ""); 16];
-        let count = self.figures.len().min(rows.len());
-        for (row, (name, value)) in rows.iter_mut().zip(&self.figures) {
-            *row = (name, value);
-        }
-        hud.figures(&rows[..count]);
-        if let Some(word) = notice.or(self.badge.as_deref()) {
-            hud.badge(word);
-        }
-        if self.help {
-            hud.table("Keys", keys);
-        } else if let Some(message) = &self.message {
-            hud.message(message);
-        }
+/// Writes what stands over the picture.
+fn write(panels: &Panels, notice: Option<&str>, hud: &mut Hud<'_>, keys: &[(&str, &str)]) {
+    let mut rows = [("", ""); 16];
+    let count = panels.figures.len().min(rows.len());
+    for (row, (name, value)) in rows.iter_mut().zip(&panels.figures) {
+        *row = (name, value);
+    }
+    hud.figures(&rows[..count]);
+    if let Some(word) = notice.or(panels.badge.as_deref()) {
+        hud.badge(word);
+    }
+    if panels.help {
+        hud.table("Keys", keys);
+    } else if let Some(message) = &panels.message {
+        hud.message(message);
     }
 }
 
@@ -241,10 +205,10 @@ impl<C: Keymap> fmt::Debug for Window<C> {
     }
 }
 
-/// minifb's callback; the keyboard is ours, too.
-struct Ears<C>(Rc<RefCell<Keyboard<C>>>);
+/// The keyboard as minifb wants it; the window reads it, too.
+struct SharedKeyboard<C>(Rc<RefCell<Keyboard<C>>>);
 
-impl<C: Keymap> InputCallback for Ears<C> {
+impl<C: Keymap> InputCallback for SharedKeyboard<C> {
     fn add_char(&mut self, character: u32) {
         self.0.borrow_mut().add_char(character);
     }
