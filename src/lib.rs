@@ -15,6 +15,7 @@ pub mod assets;
 mod child;
 pub mod collect;
 pub mod compare;
+pub mod dataset;
 pub mod digest;
 pub mod eval;
 pub mod explainer;

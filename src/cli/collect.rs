@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use anyhow::{Result, anyhow, bail};
 use camloc::assets::Store;
 use camloc::collect::{Classes, CollectCommand, CollectError, DIGITS, Shutter, Swept, Tally, collect, sweep};
-use camloc::eval::dataset::Burst;
+use camloc::dataset::Burst;
 use camloc::files::Stop;
 use camloc::frame::PicturePool;
 use camloc::sink::{SinkError, Window};

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Result, anyhow, bail};
+use camloc::dataset::{Alias, Classes, DetectorFormat};
 use camloc::digest::hex;
-use camloc::eval::dataset::{Alias, Classes};
 use camloc::explainer::Explainer;
 use camloc::files::Stop;
 use camloc::label::{
-    Ended, Finding, Format, Input, Journal, LabellingError, Line, Outline, Plan, Reason, Review,
-    ReviewCommand, Tally, check_place, find, gather, review, write,
+    Ended, Finding, Input, Journal, LabellingError, Line, Outline, Plan, Reason, Review, ReviewCommand,
+    Tally, check_place, find, gather, review, write,
 };
 use camloc::localize;
 use camloc::render::{HeatScale, Renderer};
@@ -137,7 +137,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 }
 
 /// The format of the dataset, if what is wished can be had.
-fn check(wish: &Wish, settings: &Settings) -> Result<Format> {
+fn check(wish: &Wish, settings: &Settings) -> Result<DetectorFormat> {
     if !settings.model.classes.is_empty() || !settings.model.target.is_empty() {
         return Err(usage(anyhow!(
             "label explains the class of each picture: leave out --class and --target"

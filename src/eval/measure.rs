@@ -3,12 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::dataset::{Fault, FaultKind, Mask, Sample};
 use super::metrics::faithfulness::{Perturbation, STEPS, auc, drop, explanation, increases};
 use super::metrics::{CurveScanner, Rect, baseline, best_iou, mask_iou, on_grid, pointing};
 use super::picture_grid;
 use super::record::{Entry, Faithfulness, MaskOverlap, Pixels, Record};
 use super::run::Plan;
+use crate::dataset::{Fault, FaultKind, Mask, Sample};
 use crate::explainer::Explainer;
 use crate::frame::Picture;
 use crate::localize::{

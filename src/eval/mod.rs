@@ -1,4 +1,4 @@
-//! How well boxes and maps fit the truth: ground truth ([`dataset`]), measures ([`metrics`], [`statistics`]), the
+//! How well boxes and maps fit the truth: ground truth ([`crate::dataset`]), measures ([`metrics`], [`statistics`]), the
 //! run over a dataset, and what comes of it.
 //!
 //! ```text
@@ -8,12 +8,10 @@
 
 pub mod check;
 pub mod compare;
-pub mod dataset;
 pub mod journal;
 mod measure;
 pub mod metrics;
 mod picture_grid;
-mod polygon;
 pub mod record;
 pub mod report;
 pub mod results;

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::dataset::Mask;
 use super::metrics::Rect;
+use crate::dataset::Mask;
 use crate::localize::{GRID, Segmentation};
 use crate::view::View;
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::dataset::{Dataset, Faults, Sample};
 use super::journal::{Journal, JournalError};
 use super::measure::Measurer;
 use super::record::{Entry, Pixels, Record};
+use crate::dataset::{Dataset, Faults, Sample};
 use crate::explainer::Explainer;
 use crate::files::Stop;
 use crate::localize::Settings;

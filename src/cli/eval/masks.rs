@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
-use camloc::eval::dataset::{Dataset, MaskSource, Sample};
+use camloc::dataset::{Dataset, MaskSource, Sample};
 use camloc::eval::record::Record;
 use camloc::localize::{Region, Runs, Segmentation};
 use camloc::sink::{Masked, MasksSink, Sink};

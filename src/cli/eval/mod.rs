@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Result, anyhow, bail};
+use camloc::dataset::{self, Alias, Classes, Dataset, Format, Reading};
 use camloc::eval::compare::{self, Comparison};
-use camloc::eval::dataset::{self, Alias, Classes, Dataset, Format, Reading};
 use camloc::eval::journal::{Found, Journal};
 use camloc::eval::report;
 use camloc::eval::results::{self, Earlier, Subject};

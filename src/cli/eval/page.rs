@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use camloc::dataset::Dataset;
 use camloc::eval::compare::Comparison;
-use camloc::eval::dataset::Dataset;
 use camloc::eval::record::Record;
 use camloc::eval::report::{Against, Chart, Compared, Fault, Gallery, Report, Score, Series, Table, Unit};
 use camloc::eval::results::Subject;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use camloc::eval::dataset::Dataset;
+use camloc::dataset::Dataset;
 use camloc::eval::metrics::Rect;
 use camloc::eval::record::Record;
 use camloc::eval::report::Thumbnail;

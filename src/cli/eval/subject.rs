@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
 use camloc::assets::Store;
+use camloc::dataset::Dataset;
 use camloc::digest::hex;
-use camloc::eval::dataset::Dataset;
 use camloc::eval::results::Subject;
 use camloc::explainer::Explainer;
 use camloc::explainer::{Method, black_box};
