@@ -256,7 +256,6 @@ impl Labelling<'_> {
         }
         let bar = report.frames(Some(total as u64), "pictures");
         let mut done = before;
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
         let mut take = |place: usize, finding: Finding| {
             journal.add(Line::Finding(input.pictures[place].name.clone(), finding))?;
             done += 1;
@@ -270,7 +269,14 @@ impl Labelling<'_> {
             }
             Ok(())
         };
-        let ran = find(input, &open, explainer, Plan { settings: localize, workers }, stop, &mut take);
+        let ran = find(
+            input,
+            &open,
+            explainer,
+            Plan { settings: localize, workers: assemble::workers() },
+            stop,
+            &mut take,
+        );
         bar.finish_and_clear();
         ran?;
         if let Some(desk) = desk {

@@ -209,14 +209,13 @@ impl Evaluation<'_> {
         check_outputs(&outputs, &inputs)?;
         page.as_deref().map_or(Ok(()), report::check_place)?;
         let mut journal = self.journal(path, &dataset)?;
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
         let plan = Plan {
             settings: self.localize,
             edges: self.settings.masks.edges,
             masks: masks.is_some(),
             faithfulness: self.args.faithfulness,
             followed_at: self.followed_at(),
-            workers,
+            workers: assemble::workers(),
         };
         let total = dataset.samples.len();
         let bar = report.frames(Some(total as u64), "pictures");

@@ -135,11 +135,7 @@ impl Sets {
         Ok(Sets { train: set(Part::Train)?, val: set(Part::Val)? })
     }
 
-    pub(crate) fn add(
-        &mut self,
-        draft: &FolderDraft,
-        picture: &Labelled<'_>,
-    ) -> Result<(), FileError> {
+    pub(crate) fn add(&mut self, draft: &FolderDraft, picture: &Labelled<'_>) -> Result<(), FileError> {
         let set = match picture.part {
             Part::Train => &mut self.train,
             Part::Val => &mut self.val,
