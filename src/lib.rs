@@ -23,16 +23,19 @@ pub mod cli;
 pub mod collect;
 #[cfg(feature = "eval")]
 pub mod compare;
+#[cfg(feature = "dataset")]
+pub mod dataset;
 pub mod digest;
 #[cfg(feature = "pipeline")]
 pub mod display;
-#[cfg(any(feature = "eval", feature = "train"))]
+#[cfg(feature = "eval")]
 pub mod eval;
 pub mod explainer;
 pub mod files;
 pub mod frame;
 #[cfg(feature = "eval")]
 pub mod label;
+pub mod likeness;
 pub mod localize;
 pub mod maps;
 pub mod model;
@@ -54,3 +57,4 @@ pub mod train;
 pub mod view;
 #[cfg(feature = "window")]
 pub mod window;
+mod workers;

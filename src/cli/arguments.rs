@@ -4,6 +4,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use crate::picture::PHOTO_ENDINGS;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::offered::{self, offered};
@@ -274,15 +275,12 @@ impl ExplainArgs {
     }
 }
 
-/// The endings of pictures that are no folder's name.
-const PICTURES: [&str; 8] = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff"];
-
 /// The endings of videos.
 const VIDEOS: [&str; 5] = ["mp4", "m4v", "mov", "mkv", "webm"];
 
 /// Whether a path is named like a picture, of a kind that camloc writes or not.
 pub(super) fn is_picture(path: &Path) -> bool {
-    ends_in(path, &PICTURES)
+    ends_in(path, &PHOTO_ENDINGS)
 }
 
 fn ends_in(path: &Path, endings: &[&str]) -> bool {

@@ -400,6 +400,11 @@ pub(super) fn refuse_over_model(output: &Path, settings: &Settings) -> Result<()
     }
 }
 
+/// Pictures in flight where a model is asked about many.
+pub(super) fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8)
+}
+
 /// Ctrl-C stops the run in good order; a second one ends the program at once.
 pub(super) fn stop_on_ctrl_c() -> Result<Stop> {
     let stop = Stop::new();

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::assets::Store;
 use crate::collect::{Classes, CollectCommand, CollectError, DIGITS, Shutter, Swept, Tally, collect, sweep};
-use crate::eval::dataset::Burst;
+use crate::dataset::Burst;
 use crate::files::Stop;
 use crate::frame::PicturePool;
 use crate::sink::SinkError;

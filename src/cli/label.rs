@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use crate::dataset::{Alias, Classes, DetectorFormat};
 use crate::digest::hex;
 use crate::display::Display;
-use crate::eval::dataset::{Alias, Classes};
 use crate::explainer::Explainer;
 use crate::files::Stop;
 use crate::label::{
-    Ended, Finding, Format, Input, Journal, LabellingError, Line, Outline, Plan, Reason, Review,
-    ReviewCommand, Tally, check_place, find, gather, review, write,
+    Ended, Finding, Input, Journal, LabellingError, Line, Outline, Plan, Reason, Review, ReviewCommand,
+    Tally, check_place, find, gather, review, write,
 };
 use crate::localize;
 use crate::render::{HeatScale, Renderer};
@@ -138,7 +138,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 }
 
 /// The format of the dataset, if what is wished can be had.
-fn check(wish: &Wish, settings: &Settings) -> Result<Format> {
+fn check(wish: &Wish, settings: &Settings) -> Result<DetectorFormat> {
     if !settings.model.classes.is_empty() || !settings.model.target.is_empty() {
         return Err(usage(anyhow!(
             "label explains the class of each picture: leave out --class and --target"
@@ -257,7 +257,6 @@ impl Labelling<'_> {
         }
         let bar = report.frames(Some(total as u64), "pictures");
         let mut done = before;
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
         let mut take = |place: usize, finding: Finding| {
             journal.add(Line::Finding(input.pictures[place].name.clone(), finding))?;
             done += 1;
@@ -271,7 +270,14 @@ impl Labelling<'_> {
             }
             Ok(())
         };
-        let ran = find(input, &open, explainer, Plan { settings: localize, workers }, stop, &mut take);
+        let ran = find(
+            input,
+            &open,
+            explainer,
+            Plan { settings: localize, workers: assemble::workers() },
+            stop,
+            &mut take,
+        );
         bar.finish_and_clear();
         ran?;
         if let Some(desk) = desk {

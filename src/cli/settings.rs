@@ -4,15 +4,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::likeness::like;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use toml::{Table, Value};
 
 /// The file that documents every key *is* the default: the two can't disagree.
 pub(super) const DEFAULTS: &str = include_str!("../../config/camloc.toml");
-
-/// From this likeness on (Jaro-Winkler, 0..1) a key may have been meant.
-const LIKE: f64 = 0.8;
 
 /// All settings, complete.
 #[derive(Clone, Debug, Deserialize)]
@@ -151,12 +149,8 @@ fn overlay(defaults: &mut Table, user: Table, section: &str) -> Result<()> {
 
 /// `; did you mean "x"?`, where a known name is near enough to be meant.
 pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a String>) -> String {
-    known
-        .map(|name| (strsim::jaro_winkler(wrong, name), name))
-        .filter(|(likeness, _)| *likeness >= LIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| format!("; the nearest is \"{name}\""))
-        .unwrap_or_default()
+    let like = like(wrong, known, |name| (*name).clone());
+    like.first().map(|name| format!("; the nearest is \"{name}\"")).unwrap_or_default()
 }
 
 #[cfg(test)]

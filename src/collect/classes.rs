@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::CollectError;
-use crate::eval::dataset::{Burst, PICTURES, walk};
+use crate::dataset::{Burst, class_folders, pictures_below};
 use crate::files::{FileError, make_folder};
 
 /// The longest name of a class in bytes: any file system takes such a folder.
@@ -73,8 +73,7 @@ impl Classes {
     /// If a name can't be a folder's, or `root` is there and can't be listed.
     pub fn open(root: &Path, wanted: &[String]) -> Result<Classes, CollectError> {
         let mut classes = Classes { root: root.to_owned(), classes: Vec::new() };
-        let mut there = folders_in(root)?;
-        there.sort();
+        let there = folders_in(root)?;
         for name in wanted {
             match classes.add(name) {
                 Ok(_) | Err(BadName::There { .. }) => {}
@@ -123,13 +122,13 @@ impl Classes {
 
     /// The number of the next burst, one above all that there are.
     pub fn next_burst(&self) -> u64 {
-        let pictures = self.classes.iter().flat_map(|class| walk(&self.root.join(&class.name), &PICTURES));
+        let pictures = self.classes.iter().flat_map(|class| pictures_below(&self.root.join(&class.name)));
         let numbers = pictures.filter_map(|path| Burst::number_in(path.file_name()?.to_str()?));
         numbers.max().unwrap_or(0).saturating_add(1)
     }
 
     fn push(&mut self, name: String) -> usize {
-        let before = walk(&self.root.join(&name), &PICTURES).len();
+        let before = pictures_below(&self.root.join(&name)).len();
         self.classes.push(Class { name, before });
         self.classes.len() - 1
     }
@@ -166,19 +165,19 @@ fn check(name: &str) -> Result<(), BadName> {
     Ok(())
 }
 
-/// The names of the folders in a folder, less hidden ones; none where it is not there.
+/// The names of the folders in a folder, sorted, less hidden ones; none where it is not there.
 fn folders_in(root: &Path) -> Result<Vec<String>, CollectError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotADirectory => FileError::NotAFolder { path: root.to_owned() }.into(),
         _ => CollectError::Unreadable { path: root.to_owned(), source },
     };
-    let entries = match std::fs::read_dir(root) {
+    let folders = match class_folders(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(failed)?,
+        folders => folders.map_err(failed)?,
     };
-    let folders = entries.flatten().filter(|entry| entry.path().is_dir());
-    let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
-    Ok(names.filter(|name| !name.starts_with('.')).collect())
+    // What is no Unicode can't be shown, nor found again by its name.
+    let is_unicode = |path: &Path| path.file_name().is_some_and(|name| name.to_str().is_some());
+    Ok(folders.into_iter().filter(|(_, path)| is_unicode(path)).map(|(name, _)| name).collect())
 }
 
 #[cfg(test)]
@@ -186,7 +185,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::eval::dataset::testing::tree;
+    use crate::dataset::testing::tree;
 
     fn open(root: &Path, wanted: &[&str]) -> Classes {
         let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();

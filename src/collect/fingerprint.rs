@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use crate::eval::dataset::{PICTURES, walk};
+use crate::dataset::pictures_below;
 use crate::frame::Picture;
 use crate::picture::mosaic;
 use crate::source::read_photo;
@@ -51,7 +51,7 @@ pub(super) struct Recent(VecDeque<Fingerprint>);
 impl Recent {
     /// Those in a folder, the last by name; what can't be read is passed over.
     pub(super) fn in_folder(folder: &Path) -> Recent {
-        let pictures = walk(folder, &PICTURES);
+        let pictures = pictures_below(folder);
         let last = &pictures[pictures.len().saturating_sub(REMEMBERED)..];
         Recent(last.iter().filter_map(|path| Some(Fingerprint::of(&read_photo(path).ok()?))).collect())
     }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::saver::{Saver, Shot};
 use super::{Class, Classes, CollectError, DIGITS, Tally};
-use crate::eval::dataset::Burst;
+use crate::dataset::Burst;
 use crate::frame::{Frame, PicturePool};
 
 /// Saves frames as pictures of a class while the class's digit is held.
@@ -137,7 +137,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::eval::dataset::{PICTURES, walk};
+    use crate::dataset::pictures_below;
     use crate::frame::Picture;
 
     /// A frame with a white bar, further to the right in every one.
@@ -174,7 +174,7 @@ mod tests {
         let (_, tally, saved) = shutter.finish();
         saved.unwrap();
         assert_eq!([tally.saved(0), tally.saved(1)], [3, 1]);
-        let mut names: Vec<_> = walk(root.path(), &PICTURES)
+        let mut names: Vec<_> = pictures_below(root.path())
             .iter()
             .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
             .collect();

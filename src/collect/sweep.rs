@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::saver::{Saver, Shot};
 use super::{CollectError, Tally};
-use crate::eval::dataset::Burst;
+use crate::dataset::Burst;
 use crate::source::{Event, FrameSource, Notice};
 
 /// How a sweep ended.

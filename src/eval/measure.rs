@@ -3,12 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::dataset::{Fault, FaultKind, Mask, Sample};
-use super::metrics::faithfulness::{Perturbation, STEPS, auc, drop, explanation, increases};
+use super::metrics::faithfulness::{Areas, STEPS, areas, drop, explanation, increases};
 use super::metrics::{CurveScanner, Rect, baseline, best_iou, mask_iou, on_grid, pointing};
 use super::picture_grid;
 use super::record::{Entry, Faithfulness, MaskOverlap, Pixels, Record};
 use super::run::Plan;
+use crate::dataset::{Fault, FaultKind, Mask, Sample};
 use crate::explainer::Explainer;
 use crate::frame::Picture;
 use crate::localize::{
@@ -218,20 +218,12 @@ impl<'a> Measurer<'a> {
         let Some(grid) = self.maps.first().and_then(|map| self.normalizer.normalize(map, preset)) else {
             return Ok(None);
         };
-        let heat =
-            picture_grid::per_pixel(&picture_grid::over_picture(grid, view, picture.size()), picture.size());
+        let heat = picture_grid::heat(grid, view, picture.size());
         let neutral = explainer.neutral_colour();
         let mut score = |picture: &Picture| explainer.score(picture, class);
-        let inserted =
-            Perturbation::insertion(picture, &heat).map(|p| p.scores(STEPS, &mut score)).transpose()?;
-        let deleted = Perturbation::deletion(picture, &heat, neutral)
-            .map(|p| p.scores(STEPS, &mut score))
-            .transpose()?;
+        let areas = areas(picture, &heat, neutral, STEPS, &mut score)?;
         let kept = explanation(picture, &heat).map(|picture| score(&picture)).transpose()?;
-        let area = |scores: Option<Vec<f32>>| scores.as_deref().and_then(auc);
-        let (Some(insertion), Some(deletion), Some(kept)) = (area(inserted), area(deleted), kept) else {
-            return Ok(None);
-        };
+        let Some((Areas { deletion, insertion }, kept)) = areas.zip(kept) else { return Ok(None) };
         let (drop, increases) = (drop(full, kept), increases(full, kept));
         Ok(Some(Faithfulness { insertion, deletion, drop, increases }))
     }

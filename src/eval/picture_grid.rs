@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::dataset::Mask;
 use super::metrics::Rect;
+use crate::dataset::Mask;
 use crate::localize::{GRID, Segmentation};
 use crate::view::View;
 
@@ -24,10 +24,15 @@ pub(super) fn over_picture<'a>(grid: &'a [f32], view: View, size: (u32, u32)) ->
 }
 
 /// A grid over the picture as a value for each of its pixels.
-pub(super) fn per_pixel(grid: &[f32], (width, height): (u32, u32)) -> Vec<f32> {
+fn per_pixel(grid: &[f32], (width, height): (u32, u32)) -> Vec<f32> {
     let cell = |pixel: u32, side: u32| pixel as usize * GRID / side as usize;
     let row = |y: u32| (0..width).map(move |x| grid[cell(y, height) * GRID + cell(x, width)]);
     (0..height).flat_map(row).collect()
+}
+
+/// The heat of a map's grid over `view` at each pixel of a picture, `[h, w]`.
+pub(super) fn heat(grid: &[f32], view: View, size: (u32, u32)) -> Vec<f32> {
+    per_pixel(&over_picture(grid, view, size), size)
 }
 
 /// The centre of a cell, in pixels of the picture.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::Fault;
 use super::metrics::{Curve, PixelScores, Rect, V2_IOUS, gt_known, top1};
+use crate::dataset::Fault;
 
 /// One sample, measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

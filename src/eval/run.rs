@@ -2,20 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-
-use super::dataset::{Dataset, Faults, Sample};
 use super::journal::{Journal, JournalError};
 use super::measure::Measurer;
 use super::record::{Entry, Pixels, Record};
+use crate::dataset::{Dataset, Faults, Sample};
 use crate::explainer::Explainer;
 use crate::files::Stop;
 use crate::localize::Settings;
 use crate::runtime::RuntimeError;
 use crate::track::Tracking;
+use crate::workers::{self, Died, Results};
 
 /// Why a run ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +27,12 @@ pub enum RunError {
     /// A thread died of a defect in camloc.
     #[error("a measuring thread died: this is a defect of camloc, please report it")]
     Died,
+}
+
+impl From<Died> for RunError {
+    fn from(_: Died) -> RunError {
+        RunError::Died
+    }
 }
 
 /// How to run.
@@ -195,57 +199,41 @@ pub fn run(
     }
     observe(collected.done);
     let open: Vec<&Piece> = pieces.iter().filter(|piece| !collected.is_done(piece)).collect();
-    let (next, give_up) = (AtomicUsize::new(0), Stop::new());
-    let (send, receive) = bounded(plan.workers.max(1));
-    let work = Work { samples: &dataset.samples, plan, open: &open, next: &next, stops: [stop, &give_up] };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..plan.workers.max(1))
-            .map(|_| {
-                let measurer = Measurer::new(explainer, plan);
-                let (work, send) = (&work, send.clone());
-                scope.spawn(move || work.run(measurer, &send))
-            })
-            .collect();
-        drop(send);
-        let ended = collect(&receive, &mut collected, journal, observe);
-        // Threads must not wait for a collector that is gone.
-        give_up.stop();
-        drop(receive);
-        let died = threads.into_iter().map(|thread| thread.join()).any(|joined| joined.is_err());
-        ended.and(if died { Err(RunError::Died) } else { Ok(()) })
+    let measurer = || Measurer::new(explainer, plan);
+    let work = |measurer: &mut Measurer<'_>, piece: &&Piece, results: &Results<'_, Done>| {
+        let samples = piece.iter().map(|&i| &dataset.samples[i]);
+        measure(measurer, samples, plan.followed_at, results);
+    };
+    workers::spread(&open, plan.workers, stop, measurer, work, |entry: Done| {
+        let entry = entry?;
+        if let Some(journal) = &mut journal {
+            journal.add(&entry)?;
+        }
+        collected.add(entry);
+        observe(collected.done);
+        Ok::<(), RunError>(())
     })?;
     Ok(collected.outcome(&pieces, dataset.faults.clone()))
 }
 
-/// What threads share.
-struct Work<'a> {
-    samples: &'a [Sample],
-    plan: Plan,
-    /// What is to do.
-    open: &'a [&'a Piece],
-    /// The first that is not taken, by place in `open`.
-    next: &'a AtomicUsize,
-    stops: [&'a Stop; 2],
-}
-
 type Done = Result<Entry, RuntimeError>;
 
-impl Work<'_> {
-    fn run(&self, mut measurer: Measurer<'_>, send: &Sender<Done>) {
-        while let Some(piece) = self.open.get(self.next.fetch_add(1, Ordering::Relaxed)) {
-            let samples = || piece.iter().map(|&i| &self.samples[i]);
-            let first = samples().next().map_or(0, |sample| sample.frame);
-            // A right class that takes another's place, such as one breed another's, is the same object.
-            let mut tracking = Tracking::new(true);
-            for sample in samples() {
-                let rate = self.plan.followed_at.filter(|_| sample.sequence.is_some());
-                let followed =
-                    rate.map(|rate| (&mut tracking, time(sample.frame.saturating_sub(first), rate)));
-                let stopped = self.stops.iter().any(|stop| stop.is_stopped());
-                if stopped || send.send(measurer.measure(sample, followed)).is_err() {
-                    return;
-                }
-            }
+/// Measures the samples of a piece, in their order.
+fn measure<'a>(
+    measurer: &mut Measurer<'_>,
+    samples: impl Iterator<Item = &'a Sample>,
+    followed_at: Option<f64>,
+    results: &Results<'_, Done>,
+) {
+    // A right class that takes another's place, such as one breed another's, is the same object.
+    let mut tracking = Tracking::new(true);
+    let mut first = None;
+    for sample in samples {
+        let first = *first.get_or_insert(sample.frame);
+        let rate = followed_at.filter(|_| sample.sequence.is_some());
+        let followed = rate.map(|rate| (&mut tracking, time(sample.frame.saturating_sub(first), rate)));
+        if results.is_stopped() || !results.give(measurer.measure(sample, followed)) {
+            return;
         }
     }
 }
@@ -253,23 +241,6 @@ impl Work<'_> {
 /// When a frame is shown.
 fn time(frame: u64, rate: f64) -> Duration {
     Duration::try_from_secs_f64(frame as f64 / rate).unwrap_or(Duration::MAX)
-}
-
-fn collect(
-    receive: &Receiver<Done>,
-    collected: &mut Collected<'_>,
-    mut journal: Option<&mut Journal>,
-    observe: &mut dyn FnMut(usize),
-) -> Result<(), RunError> {
-    for entry in receive {
-        let entry = entry?;
-        if let Some(journal) = &mut journal {
-            journal.add(&entry)?;
-        }
-        collected.add(entry);
-        observe(collected.done);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a classifier says of a picture, without any explanation: [`Scorer`]; and by it, how faithful a map is.
 
-use super::metrics::faithfulness::{Perturbation, auc};
+use super::metrics::faithfulness::areas;
 use super::picture_grid;
 use crate::explainer::ExplainerError;
 use crate::frame::Picture;
@@ -12,21 +12,14 @@ use crate::view::View;
 use camloc_graph::explain::Link;
 use camloc_graph::onnx::load::encode;
 
+pub use super::metrics::faithfulness::Areas;
+
 /// A classifier that only classifies: one forward pass a picture, whatever explains it.
 pub struct Scorer {
     preprocessor: Preprocessor,
     session: Session,
     output: String,
     link: Link,
-}
-
-/// How well a map says what the classifier goes by (Petsiuk et al., RISE, BMVC 2018); each 0..1.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Areas {
-    /// Area under the class's probability while the hottest pixels are taken away first; low is good.
-    pub deletion: f64,
-    /// Area under the class's probability while the hottest pixels come back first; high is good.
-    pub insertion: f64,
 }
 
 impl Scorer {
@@ -79,20 +72,10 @@ impl Scorer {
     ) -> Result<Option<Areas>, RuntimeError> {
         let mut normalizer = Normalizer::default();
         let Some(grid) = normalizer.normalize(map, Preset::Max) else { return Ok(None) };
-        let heat = picture_grid::over_picture(grid, view, picture.size());
-        let heat = picture_grid::per_pixel(&heat, picture.size());
+        let heat = picture_grid::heat(grid, view, picture.size());
         let class = map.class_id;
-        let mut score = |picture: &Picture| -> Result<f32, RuntimeError> {
+        areas(picture, &heat, fill, steps, &mut |picture| {
             Ok(self.score(picture)?.get(class).copied().unwrap_or_default())
-        };
-        let deletion = Perturbation::deletion(picture, &heat, fill);
-        let deleted = deletion.map(|p| p.scores(steps, &mut score)).transpose()?;
-        let insertion = Perturbation::insertion(picture, &heat);
-        let inserted = insertion.map(|p| p.scores(steps, &mut score)).transpose()?;
-        let area = |scores: Option<Vec<f32>>| scores.as_deref().and_then(auc);
-        Ok(match (area(deleted), area(inserted)) {
-            (Some(deletion), Some(insertion)) => Some(Areas { deletion, insertion }),
-            _ => None,
         })
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use camloc_graph::explain;
 
 use super::black_box;
+use crate::likeness::like;
 
 /// A way to make maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,13 +96,10 @@ impl FromStr for Method {
         if let Some(found) = Method::all().find(|method| plain(method.name()) == wanted) {
             return Ok(found);
         }
-        let likeness = |method: &Method| strsim::jaro_winkler(&plain(method.name()), &wanted);
-        // Less like it than this is another word.
-        let near = Method::all().filter(|method| likeness(method) >= 0.8);
-        let nearest = near.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        let like = like(&wanted, Method::all(), |method| plain(method.name()));
         Err(UnknownMethod {
             name: text.into(),
-            nearest: nearest.map(Method::name),
+            nearest: like.first().map(|method| method.name()),
             all: Method::all().map(Method::name).collect::<Vec<_>>().join(", "),
         })
     }

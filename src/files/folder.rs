@@ -114,6 +114,11 @@ impl FolderDraft {
         File::create_new(self.path(below)).map_err(|source| self.failed(below, source))
     }
 
+    /// An unnamed file on its disk, for what comes later in one of it.
+    pub(crate) fn scratch(&self) -> io::Result<File> {
+        tempfile::tempfile_in(self.folder.path())
+    }
+
     /// Writes a file of it.
     pub(crate) fn write(&self, below: &str, bytes: &[u8]) -> Result<(), FileError> {
         let mut file = self.file(below)?;

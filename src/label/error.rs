@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use crate::files::FileError;
 use crate::runtime::RuntimeError;
 use crate::sink::SinkError;
+use crate::workers::Died;
 
 /// Why pictures can't be labelled.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +101,12 @@ pub enum LabellingError {
     /// A thread died of a defect in camloc.
     #[error("a labelling thread died: this is a defect of camloc, please report it")]
     Died,
+}
+
+impl From<Died> for LabellingError {
+    fn from(_: Died) -> LabellingError {
+        LabellingError::Died
+    }
 }
 
 /// Goes on after a reason, which may be a question.

@@ -1,9 +1,6 @@
 //! What each picture shows, and where: one model, several pictures in flight.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-
-use crossbeam_channel::{Sender, bounded};
 
 use super::{Finding, Input, Item, LabellingError, Object, Reason, Skip};
 use crate::explainer::Explainer;
@@ -14,6 +11,7 @@ use crate::maps::ClassMap;
 use crate::runtime::RuntimeError;
 use crate::source::read_photo;
 use crate::view::View;
+use crate::workers::{self, Results};
 
 /// How to find objects.
 #[derive(Clone, Copy, Debug)]
@@ -39,44 +37,14 @@ pub fn find(
     stop: &Stop,
     take: &mut dyn FnMut(usize, Finding) -> Result<(), LabellingError>,
 ) -> Result<(), LabellingError> {
-    let (next, give_up) = (AtomicUsize::new(0), Stop::new());
-    let workers = plan.workers.max(1);
-    let (send, receive) = bounded(workers);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers)
-            .map(|_| {
-                let finder = Finder::new(explainer, plan.settings);
-                let (next, stops, send) = (&next, [stop, &give_up], send.clone());
-                scope.spawn(move || work(finder, input, open, next, stops, &send))
-            })
-            .collect();
-        drop(send);
-        let taken = receive.iter().try_for_each(|(i, found)| take(i, found?));
-        // Threads must not wait for a taker that is gone.
-        give_up.stop();
-        drop(receive);
-        let died = threads.into_iter().map(|thread| thread.join()).any(|joined| joined.is_err());
-        taken.and(if died { Err(LabellingError::Died) } else { Ok(()) })
-    })
+    let finder = || Finder::new(explainer, plan.settings);
+    let work = |finder: &mut Finder<'_>, &place: &usize, results: &Results<'_, Done>| {
+        results.give((place, finder.find(input, &input.pictures[place])));
+    };
+    workers::spread(open, plan.workers, stop, finder, work, |(place, found): Done| take(place, found?))
 }
 
 type Done = (usize, Result<Finding, RuntimeError>);
-
-fn work(
-    mut finder: Finder<'_>,
-    input: &Input,
-    open: &[usize],
-    next: &AtomicUsize,
-    stops: [&Stop; 2],
-    send: &Sender<Done>,
-) {
-    while let Some(&i) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
-        let stopped = stops.iter().any(|stop| stop.is_stopped());
-        if stopped || send.send((i, finder.find(input, &input.pictures[i]))).is_err() {
-            return;
-        }
-    }
-}
 
 /// Finds the objects of one picture after the other.
 struct Finder<'a> {
@@ -153,9 +121,9 @@ impl<'a> Finder<'a> {
             return Ok(vec![Candidate { class, id: *id, belief: None }]);
         }
         explainer.explain_class(picture, None, &mut self.spare)?;
-        let known = explainer.class_scores().zip(self.spare.first());
-        let candidate = |(class, accepted): (usize, &[usize])| match known {
-            Some((scores, top)) => candidate(class, accepted, scores, (top.class_id, top.score)),
+        let probabilities = explainer.class_scores().map(|scores| explainer.probabilities(scores));
+        let candidate = |(class, accepted): (usize, &[usize])| match &probabilities {
+            Some(probabilities) => candidate(class, accepted, probabilities),
             // The model tells the probability of an explained class alone.
             None => Some(Candidate { class, id: *accepted.first()?, belief: None }),
         };
@@ -174,24 +142,12 @@ struct Candidate {
     belief: Option<f32>,
 }
 
-/// A class of which all the model's `scores` are known, which are probabilities or logits, and for one class id the
-/// probability.
-fn candidate(
-    class: usize,
-    accepted: &[usize],
-    scores: &[f32],
-    (id, probability): (usize, f32),
-) -> Option<Candidate> {
-    let score = |id: usize| scores.get(id).copied();
-    let known = score(id)?;
-    let are_probabilities = (known - probability).abs() < 1e-3;
-    let of = |id: usize| match are_probabilities {
-        true => score(id).unwrap_or(0.0),
-        false => score(id).map_or(0.0, |score| probability * (score - known).exp()),
-    };
+/// A class, where the probabilities of all the model's classes are known.
+fn candidate(class: usize, accepted: &[usize], probabilities: &[f32]) -> Option<Candidate> {
+    let known = || accepted.iter().filter_map(|&id| Some((id, *probabilities.get(id)?)));
     // Of equal ones the first.
-    let best = accepted.iter().copied().rev().max_by(|&a, &b| of(a).total_cmp(&of(b)))?;
-    let belief = accepted.iter().map(|&id| of(id)).sum::<f32>().min(1.0);
+    let (best, _) = known().reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    let belief = known().map(|(_, probability)| probability).sum::<f32>().min(1.0);
     Some(Candidate { class, id: best, belief: Some(belief) })
 }
 
@@ -205,18 +161,13 @@ mod tests {
 
     #[test]
     fn a_class_is_believed_by_all_that_stand_for_it_and_shown_by_the_surest() {
-        let logits = [2.0, 1.0, 0.0, 1.5_f32];
-        let sum: f32 = logits.iter().map(|logit| logit.exp()).sum();
-        let probabilities = logits.map(|logit| logit.exp() / sum);
-        for scores in [logits, probabilities] {
-            let found = candidate(7, &[2, 1, 3], &scores, (0, probabilities[0])).unwrap();
-            assert_eq!((found.class, found.id), (7, 3));
-            let expected = probabilities[1] + probabilities[2] + probabilities[3];
-            assert!((found.belief.unwrap() - expected).abs() < 1e-5, "{found:?}");
-        }
-        // Independent classes may add up to more than one.
-        let found = candidate(0, &[0, 1], &[0.9, 0.8], (0, 0.9)).unwrap();
+        let probabilities = [0.5, 0.2, 0.05, 0.25];
+        let found = candidate(7, &[2, 1, 3], &probabilities).unwrap();
+        assert_eq!((found.class, found.id), (7, 3));
+        assert!((found.belief.unwrap() - 0.5).abs() < 1e-5, "{found:?}");
+        // Independent classes may add up to more than one, and of equal ones the first is shown.
+        let found = candidate(0, &[0, 1], &[0.9, 0.9]).unwrap();
         assert_eq!((found.id, found.belief), (0, Some(1.0)));
-        assert_eq!(candidate(0, &[0], &[f32::NAN], (3, 0.5)), None);
+        assert_eq!(candidate(0, &[4], &[0.5]), None);
     }
 }

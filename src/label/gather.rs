@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::LabellingError;
-use crate::eval::dataset::{Classes, PICTURES, relative, walk};
+use crate::dataset::{Classes, class_of, pictures_below, relative};
 
 /// A class as the user calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn gather(
     if !folder.is_dir() {
         return Err(LabellingError::NoFolder(folder.to_owned()));
     }
-    let files = walk(folder, &PICTURES);
+    let files = pictures_below(folder);
     if files.is_empty() {
         return Err(LabellingError::NoPictures(folder.to_owned()));
     }
@@ -61,7 +61,7 @@ pub fn gather(
     let mut seen = std::collections::HashSet::new();
     wanted.retain(|name| seen.insert(*name));
     let named: Vec<(String, &PathBuf)> = files.iter().map(|file| (relative(file, folder), file)).collect();
-    let mut there: Vec<&str> = named.iter().filter_map(|(name, _)| folder_of(name)).collect();
+    let mut there: Vec<&str> = named.iter().filter_map(|(name, _)| class_of(name)).collect();
     there.sort_unstable();
     there.dedup();
     let by_folder = match wanted.is_empty() {
@@ -88,7 +88,7 @@ pub fn gather(
     let total = named.len();
     let item = |(name, path): &(String, &PathBuf)| {
         let class = if by_folder {
-            Some(names.iter().position(|class| folder_of(name) == Some(class))?)
+            Some(names.iter().position(|class| class_of(name) == Some(class))?)
         } else {
             None
         };
@@ -96,11 +96,6 @@ pub fn gather(
     };
     let pictures: Vec<Item> = named.iter().filter_map(item).collect();
     Ok(Input { classes, beside: total - pictures.len(), pictures })
-}
-
-/// The first folder of a path.
-fn folder_of(name: &str) -> Option<&str> {
-    name.split_once('/').map(|(folder, _)| folder)
 }
 
 fn resolve(name: &str, classes: &Classes<'_>, folder: bool) -> Result<Class, LabellingError> {
@@ -131,7 +126,7 @@ fn refuse_shared(classes: &[Class], name_of: impl Fn(usize) -> String) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::dataset::testing::tree;
+    use crate::dataset::testing::tree;
     use crate::model::Labels;
 
     fn gather_in(folder: &Path, wanted: &[&str], aliases: &[&str]) -> Result<Input, LabellingError> {

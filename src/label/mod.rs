@@ -8,8 +8,6 @@
 //! What was found and decided is kept in a [`Journal`] beside the dataset, from which an interrupted run goes on. The
 //! dataset itself appears under its name only when it is complete.
 
-mod coco;
-mod dataset;
 mod desk;
 mod error;
 mod find;
@@ -22,10 +20,8 @@ mod review;
 mod sheet;
 mod split;
 mod tally;
-mod voc;
-mod yolo;
+mod write;
 
-pub use dataset::{Format, Outline, UnknownFormat, Written, write};
 pub use desk::{Ended, review};
 pub use error::LabellingError;
 pub use find::{Plan, find};
@@ -34,19 +30,11 @@ pub use journal::{Journal, Line};
 pub use place::check_place;
 pub use review::{Review, ReviewCommand, Verdict};
 pub use tally::Tally;
+pub use write::{Outline, Written, write};
+
+pub use crate::dataset::Object;
 
 use serde::{Deserialize, Serialize};
-
-/// An object of the dataset.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Object {
-    /// Its class, by place in [`Input::classes`].
-    pub class: usize,
-    /// `[x0, y0, x1, y1]` in pixels of the upright picture, inside it; `x1` and `y1` exclusive.
-    pub bbox: [u32; 4],
-    /// The class's probability, 0..1; `None` for a box that was drawn by hand.
-    pub score: Option<f32>,
-}
 
 /// What became of a picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,25 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// A part of the dataset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Part {
-    /// What the detector learns from.
-    Train,
-    /// What it is measured on.
-    Val,
-}
-
-impl Part {
-    pub(super) const ALL: [Part; 2] = [Part::Train, Part::Val];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Part::Train => "train",
-            Part::Val => "val",
-        }
-    }
-}
+use crate::dataset::Part;
 
 /// The part of each picture, given by name and class: of each class the share `val`, to the nearest picture, drawn by
 /// the hash of seed and name, so that a picture more moves few others.

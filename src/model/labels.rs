@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
+use crate::likeness::like;
+
 /// The classes of ImageNet-1k, one name a line, in the order of their ids.
 const IMAGENET: &str = include_str!("../../models/imagenet.txt");
 
@@ -12,8 +14,6 @@ pub const BACKGROUND: &str = "background";
 
 /// How many names an error offers.
 const OFFERED: usize = 5;
-/// From this likeness on (Jaro-Winkler, 0..1) a name may have been meant.
-const LIKE: f64 = 0.8;
 
 /// The names of a model's classes, by class id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -148,11 +148,8 @@ impl Labels {
     }
 
     fn nearest(&self, lower: &str) -> Vec<String> {
-        let mut ranked: Vec<(f64, &String)> =
-            self.names.iter().map(|name| (strsim::jaro_winkler(&name.to_lowercase(), lower), name)).collect();
-        ranked.retain(|(likeness, _)| *likeness >= LIKE);
-        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-        ranked.iter().take(3).map(|(_, name)| format!("'{name}'")).collect()
+        let like = like(lower, self.names.iter(), |name| name.to_lowercase());
+        like.iter().take(3).map(|name| format!("'{name}'")).collect()
     }
 }
 

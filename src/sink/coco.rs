@@ -1,8 +1,7 @@
 //! The result of a run as a COCO file: [`CocoSink`]. `docs/json.md` tells which keys it has.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Seek, Write};
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,7 +9,8 @@ use serde_json::json;
 
 use super::json::{rounded, seconds};
 use super::{Finished, Shown, Sink, SinkError};
-use crate::files::OutputFile;
+use crate::dataset::coco::{Annotation, CocoWriter};
+use crate::files::{FileError, OutputFile};
 use crate::localize::Detection;
 
 /// Writes images, annotations and categories as the COCO tools read them.
@@ -35,7 +35,7 @@ impl Sink for CocoSink {
         self.file.image(&Image::of(shown))?;
         shown.detections.iter().try_for_each(|found| {
             let label = || shown.label(found.class_id).into_owned();
-            self.file.annotation(&Annotation::new(found), found.class_id, label)
+            self.file.annotation(&annotation(found), label)
         })
     }
 
@@ -66,124 +66,73 @@ impl Image {
     }
 }
 
-/// A COCO file that grows: images as they come, annotations in a second file that is appended at the end, so that memory
-/// stays flat however long the run.
+/// A COCO file of a run, which names the classes that it saw.
 #[derive(Debug)]
 pub(super) struct CocoFile {
-    out: OutputFile,
-    annotations: BufWriter<File>,
+    file: CocoWriter<OutputFile>,
     /// The classes seen, by class index.
     categories: BTreeMap<usize, String>,
-    images: u64,
-    annotated: u64,
 }
 
 impl CocoFile {
     /// A new file; it appears under its name when it is finished.
     pub(super) fn create(path: &Path) -> Result<CocoFile, SinkError> {
-        let mut out = OutputFile::open(path)?;
-        let annotations = BufWriter::new(out.scratch()?);
-        let opening = out.write_all(br#"{"info":{"description":"camloc","version":"1"},"images":["#);
-        opening.map_err(|source| out.failed(source))?;
-        Ok(CocoFile { out, annotations, categories: BTreeMap::new(), images: 0, annotated: 0 })
+        let out = OutputFile::open(path)?;
+        let scratch = out.scratch()?;
+        let info = json!({ "description": "camloc", "version": "1" });
+        let file =
+            CocoWriter::begin(out, scratch, &info).map_err(|source| FileError::writing(path, source))?;
+        Ok(CocoFile { file, categories: BTreeMap::new() })
     }
 
     /// Begins the next image.
     pub(super) fn image(&mut self, image: &Image) -> Result<(), SinkError> {
-        let before = self.images;
-        // The tools take id 0 for "no match", so ids count from 1.
-        self.images += 1;
-        let item = Item { id: self.images, image_id: None, rest: image };
-        append(&mut self.out, before, &item).map_err(|source| self.failed(source))
+        self.file.image(image).map_err(|source| self.failed(source))
     }
 
     /// Adds an annotation to the last image.
-    pub(super) fn annotation(
+    pub(super) fn annotation<S: Serialize, A: Serialize>(
         &mut self,
-        annotation: &impl Serialize,
-        class_id: usize,
+        annotation: &Annotation<S, A>,
         label: impl FnOnce() -> String,
     ) -> Result<(), SinkError> {
-        let before = self.annotated;
-        self.annotated += 1;
-        let item = Item { id: self.annotated, image_id: Some(self.images), rest: annotation };
-        append(&mut self.annotations, before, &item).map_err(|source| self.failed(source))?;
-        self.categories.entry(class_id).or_insert_with(label);
+        self.file.annotation(annotation).map_err(|source| self.failed(source))?;
+        self.categories.entry(annotation.category_id).or_insert_with(label);
         Ok(())
     }
 
     /// Gives the complete file its name.
     pub(super) fn finish(mut self) -> Result<Finished, SinkError> {
-        self.end().map_err(|source| self.failed(source))?;
-        Ok(Finished { path: self.out.finish()?, frames: self.images })
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        self.out.write_all(br#"],"annotations":["#)?;
-        self.annotations.flush()?;
-        let annotations = self.annotations.get_mut();
-        annotations.rewind()?;
-        io::copy(annotations, &mut self.out)?;
-        self.out.write_all(br#"],"categories":"#)?;
-        let categories: Vec<_> =
-            self.categories.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect();
-        serde_json::to_writer(&mut self.out, &categories)?;
-        self.out.write_all(b"}\n")?;
-        self.out.flush()
+        let categories = self.categories.iter().map(|(&id, name)| (id, name.as_str()));
+        let ended = self.file.end(categories);
+        ended.map_err(|source| self.failed(source))?;
+        let frames = self.file.images();
+        Ok(Finished { path: self.file.into_out().finish()?, frames })
     }
 
     fn failed(&self, source: io::Error) -> SinkError {
-        self.out.failed(source).into()
+        self.file.out().failed(source).into()
     }
 }
 
-/// An element of a list, with its numbers.
-#[derive(Serialize)]
-struct Item<'a, T> {
-    id: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    image_id: Option<u64>,
-    #[serde(flatten)]
-    rest: &'a T,
-}
-
-fn append(out: &mut impl Write, before: u64, item: &impl Serialize) -> io::Result<()> {
-    if before > 0 {
-        out.write_all(b",\n")?;
-    }
-    Ok(serde_json::to_writer(out, item)?)
-}
-
-#[derive(Serialize)]
-struct Annotation {
-    category_id: usize,
-    /// x, y, width, height.
-    bbox: [u32; 4],
-    /// One polygon: x0, y0, x1, y1, …
-    segmentation: [Vec<f32>; 1],
-    area: f32,
-    score: f64,
-    iscrowd: u8,
-}
-
-impl Annotation {
-    fn new(found: &Detection) -> Annotation {
-        let b = found.bbox;
-        let corners = [(b.x0, b.y0), (b.x1, b.y0), (b.x1, b.y1), (b.x0, b.y1)];
-        // Two points are no polygon for the tools: the box stands in.
-        let (polygon, area) = if found.outline.len() >= 3 {
-            (found.outline.iter().flat_map(|&(x, y)| [tenth(x), tenth(y)]).collect(), found.area)
-        } else {
-            (corners.iter().flat_map(|&(x, y)| [x as f32, y as f32]).collect(), b.area() as f32)
-        };
-        Annotation {
-            category_id: found.class_id,
-            bbox: [b.x0, b.y0, b.x1.saturating_sub(b.x0), b.y1.saturating_sub(b.y0)],
-            segmentation: [polygon],
-            area: tenth(area),
-            score: rounded(found.score),
-            iscrowd: 0,
-        }
+/// A detection's box, and its outline as a polygon.
+fn annotation(found: &Detection) -> Annotation<[Vec<f32>; 1], f32> {
+    let b = found.bbox;
+    let corners = [(b.x0, b.y0), (b.x1, b.y0), (b.x1, b.y1), (b.x0, b.y1)];
+    // Two points are no polygon for the tools: the box stands in.
+    let (polygon, area) = if found.outline.len() >= 3 {
+        (found.outline.iter().flat_map(|&(x, y)| [tenth(x), tenth(y)]).collect(), found.area)
+    } else {
+        (corners.iter().flat_map(|&(x, y)| [x as f32, y as f32]).collect(), b.area() as f32)
+    };
+    Annotation {
+        category_id: found.class_id,
+        bbox: [b.x0, b.y0, b.x1.saturating_sub(b.x0), b.y1.saturating_sub(b.y0)],
+        segmentation: [polygon],
+        area: tenth(area),
+        score: Some(rounded(found.score)),
+        track: None,
+        iscrowd: 0,
     }
 }
 

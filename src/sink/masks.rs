@@ -12,6 +12,7 @@ use super::images::unique;
 use super::json::{rounded, seconds};
 use super::palette::PaletteFolder;
 use super::{Finished, Shown, Sink, SinkError};
+use crate::dataset::coco::Annotation;
 use crate::files::{check_outputs, make_folder};
 use crate::localize::{Region, Segmentation};
 
@@ -159,26 +160,11 @@ fn annotate(file: &mut CocoFile, format: MaskFormat, masked: &Masked<'_>) -> Res
     let (width, height) = segmentation.size;
     file.image(&Image { file_name: masked.file_name.clone(), width, height, frame, time_s })?;
     for (place, region) in segmentation.regions.iter().enumerate() {
-        if let Some(annotation) = Annotation::new(segmentation, place, region, format) {
-            file.annotation(&annotation, region.class_id, || {
-                super::label(labels, region.class_id).into_owned()
-            })?;
+        if let Some(annotation) = annotation(segmentation, place, region, format) {
+            file.annotation(&annotation, || super::label(labels, region.class_id).into_owned())?;
         }
     }
     Ok(())
-}
-
-#[derive(Serialize)]
-struct Annotation {
-    category_id: usize,
-    /// x, y, width, height.
-    bbox: [u32; 4],
-    segmentation: Shape,
-    area: u64,
-    score: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    track: Option<u64>,
-    iscrowd: u8,
 }
 
 #[derive(Serialize)]
@@ -188,35 +174,33 @@ enum Shape {
     Polygons(Vec<Vec<u32>>),
 }
 
-impl Annotation {
-    /// `None` where the region has no pixel.
-    fn new(
-        segmentation: &Segmentation,
-        place: usize,
-        region: &Region,
-        format: MaskFormat,
-    ) -> Option<Annotation> {
-        let bounds = segmentation.bounds(place)?;
-        let runs = segmentation.runs(place)?;
-        let shape = match format {
-            MaskFormat::Polygons => {
-                let flat = |corners: Vec<(u32, u32)>| corners.into_iter().flat_map(|(x, y)| [x, y]).collect();
-                Shape::Polygons(segmentation.polygons(place).into_iter().map(flat).collect())
-            }
-            MaskFormat::Png | MaskFormat::Rle => {
-                Shape::Runs { size: [runs.height, runs.width], counts: runs.to_text() }
-            }
-        };
-        Some(Annotation {
-            category_id: region.class_id,
-            bbox: [bounds.x0, bounds.y0, bounds.x1 - bounds.x0, bounds.y1 - bounds.y0],
-            segmentation: shape,
-            area: runs.area(),
-            score: rounded(region.score),
-            track: region.track,
-            iscrowd: 0,
-        })
-    }
+/// `None` where the region has no pixel.
+fn annotation(
+    segmentation: &Segmentation,
+    place: usize,
+    region: &Region,
+    format: MaskFormat,
+) -> Option<Annotation<Shape, u64>> {
+    let bounds = segmentation.bounds(place)?;
+    let runs = segmentation.runs(place)?;
+    let shape = match format {
+        MaskFormat::Polygons => {
+            let flat = |corners: Vec<(u32, u32)>| corners.into_iter().flat_map(|(x, y)| [x, y]).collect();
+            Shape::Polygons(segmentation.polygons(place).into_iter().map(flat).collect())
+        }
+        MaskFormat::Png | MaskFormat::Rle => {
+            Shape::Runs { size: [runs.height, runs.width], counts: runs.to_text() }
+        }
+    };
+    Some(Annotation {
+        category_id: region.class_id,
+        bbox: [bounds.x0, bounds.y0, bounds.x1 - bounds.x0, bounds.y1 - bounds.y0],
+        segmentation: shape,
+        area: runs.area(),
+        score: Some(rounded(region.score)),
+        track: region.track,
+        iscrowd: 0,
+    })
 }
 
 #[cfg(test)]

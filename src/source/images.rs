@@ -6,12 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Event, FrameSource, Notice, SourceError, SourceInfo, Stop, photo};
 use crate::frame::Frame;
-
-/// What counts as a photo in a directory. A file that is named is read whatever its name.
-const EXTENSIONS: [&str; 16] = [
-    "apng", "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "pam", "pbm", "pgm", "png", "pnm", "ppm", "tif",
-    "tiff", "webp",
-];
+use crate::picture::PHOTO_ENDINGS;
 
 /// Photos, one frame each; frame `seq` is the file `info().photos[seq]`.
 ///
@@ -99,7 +94,7 @@ fn in_directory(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
         let path = entry?.path();
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if EXTENSIONS.contains(&extension.as_str()) && !hidden && path.is_file() {
+        if PHOTO_ENDINGS.contains(&extension.as_str()) && !hidden && path.is_file() {
             found.push(path);
         }
     }

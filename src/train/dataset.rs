@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::TrainError;
-use crate::eval::dataset::{PICTURES, relative, walk};
+use crate::dataset::{class_folders, pictures_below, relative};
 use crate::model::BACKGROUND;
 
 /// A picture and its class.
@@ -37,7 +37,7 @@ pub fn gather(folder: &Path, negatives: Option<&Path>) -> Result<Dataset, TrainE
     if !folder.is_dir() {
         return Err(TrainError::NoFolder(folder.to_owned()));
     }
-    let mut folders = folders(folder);
+    let mut folders = class_folders(folder).unwrap_or_default();
     if folders.is_empty() {
         return Err(TrainError::NoClasses(folder.to_owned()));
     }
@@ -46,7 +46,7 @@ pub fn gather(folder: &Path, negatives: Option<&Path>) -> Result<Dataset, TrainE
     let mut classes = Vec::new();
     let mut items = Vec::new();
     for (class, path) in folders {
-        let files = walk(&path, &PICTURES);
+        let files = pictures_below(&path);
         if files.is_empty() {
             return Err(TrainError::EmptyClass { class, folder: path });
         }
@@ -58,7 +58,7 @@ pub fn gather(folder: &Path, negatives: Option<&Path>) -> Result<Dataset, TrainE
         classes.push(class);
     }
     if let Some(negatives) = negatives {
-        let files = walk(negatives, &PICTURES);
+        let files = pictures_below(negatives);
         if files.is_empty() {
             return Err(TrainError::NoNegatives(negatives.to_owned()));
         }
@@ -75,25 +75,16 @@ pub fn gather(folder: &Path, negatives: Option<&Path>) -> Result<Dataset, TrainE
     match &classes[..] {
         [class] => Err(TrainError::OneClass { class: class.clone() }),
         _ => {
-            let beside = walk(folder, &PICTURES).iter().filter(|file| file.parent() == Some(folder)).count();
+            let beside = pictures_below(folder).iter().filter(|file| file.parent() == Some(folder)).count();
             Ok(Dataset { classes, items, beside })
         }
     }
 }
 
-/// The folders in a folder, but for hidden ones, with their names.
-fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
-        .filter(|(name, path)| !name.starts_with('.') && path.is_dir())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::dataset::testing::tree;
+    use crate::dataset::testing::tree;
 
     fn refusal(files: &[&str]) -> String {
         let folder = tree(files);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::files::{FileError, reason};
 use crate::model::ModelError;
 use crate::runtime::RuntimeError;
+use crate::workers::Died;
 use camloc_graph::explain::ExplainError;
 use camloc_graph::onnx::load::OnnxError;
 
@@ -94,6 +95,9 @@ pub enum TrainError {
         /// The epoch.
         epoch: usize,
     },
+    /// A thread died of a defect in camloc.
+    #[error("a thread that looks at pictures died: this is a defect of camloc, please report it")]
+    Died,
     /// The model can't be written.
     #[error(transparent)]
     Write(#[from] OnnxError),
@@ -106,4 +110,10 @@ pub enum TrainError {
     /// A tensor operation failed.
     #[error("training failed within: {0}")]
     Tensor(#[from] candle_core::Error),
+}
+
+impl From<Died> for TrainError {
+    fn from(_: Died) -> TrainError {
+        TrainError::Died
+    }
 }

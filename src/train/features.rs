@@ -7,9 +7,6 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, available_parallelism};
 
 use half::f16;
 use sha2::{Digest, Sha256};
@@ -23,6 +20,7 @@ use crate::files::{Stop, replace};
 use crate::frame::Picture;
 use crate::picture::shrunk;
 use crate::source::{SourceError, read_photo};
+use crate::workers::{self, Results};
 
 /// Views of one picture. Six show it differently enough for a minute of training; of many pictures two do, as they
 /// differ themselves, and six would fill the disk.
@@ -32,6 +30,9 @@ fn view_count(pictures: usize) -> usize {
 
 /// A picture larger than this many times the model's input is made smaller before it is cut and lit.
 const OVERSIZE: u32 = 2;
+
+/// More eyes at once take more memory than they save time.
+const MOST_WORKERS: usize = 4;
 
 /// Where features are kept, and of what form they are.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub(super) struct Features {
 
 /// What became of a picture.
 pub(super) type Seen = Result<(), SourceError>;
+
+type Done = Result<(usize, Seen), TrainError>;
 
 impl Features {
     /// Features of this backbone in `cache`, for a set of so many pictures.
@@ -75,37 +78,31 @@ impl Features {
         items: &[Item],
         backbone: &Backbone,
         stop: &Stop,
-        progress: &(dyn Fn(usize) + Sync),
+        progress: &dyn Fn(usize),
     ) -> Result<Vec<Seen>, TrainError> {
         let failed = |source| self.failed(self.folder.clone(), items.len(), source);
         fs::create_dir_all(&self.folder).map_err(failed)?;
-        let workers = available_parallelism().map_or(1, usize::from).clamp(1, 4).min(items.len().max(1));
-        let (next, through) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let seen: Mutex<Vec<(usize, Seen)>> = Mutex::new(Vec::with_capacity(items.len()));
-        let work = || -> Result<(), TrainError> {
-            let mut eye = None;
-            loop {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                let Some(item) = items.get(place) else { return Ok(()) };
-                if stop.is_stopped() {
-                    return Err(TrainError::Stopped);
-                }
-                let one = self.make_one(item, items.len(), &mut eye, backbone)?;
-                seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((place, one));
-                progress(through.fetch_add(1, Ordering::Relaxed) + 1);
-            }
+        let places: Vec<usize> = (0..items.len()).collect();
+        let work = |eye: &mut Option<Eye>, &place: &usize, results: &Results<'_, Done>| {
+            let one = self.make_one(&items[place], items.len(), eye, backbone);
+            results.give(one.map(|seen| (place, seen)));
         };
-        thread::scope(|scope| {
-            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-            let ended = threads.into_iter().map(|thread| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).inspect_err(|_| {
-                    // The others need not go on.
-                    next.store(items.len(), Ordering::Relaxed);
-                })
-            });
-            ended.collect::<Vec<_>>().into_iter().collect::<Result<Vec<()>, TrainError>>()
-        })?;
-        let mut seen = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen: Vec<(usize, Seen)> = Vec::with_capacity(items.len());
+        workers::spread(
+            &places,
+            workers::count(MOST_WORKERS),
+            stop,
+            || None,
+            work,
+            |one: Done| {
+                seen.push(one?);
+                progress(seen.len());
+                Ok::<(), TrainError>(())
+            },
+        )?;
+        if seen.len() < items.len() {
+            return Err(TrainError::Stopped);
+        }
         seen.sort_by_key(|(place, _)| *place);
         Ok(seen.into_iter().map(|(_, one)| one).collect())
     }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::thumbnail::alike;
-use crate::eval::dataset::Burst;
+use crate::dataset::Burst;
 
 /// What a split goes by.
 pub(super) struct Candidate<'a> {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
-use crate::eval::dataset::{Dataset, MaskSource, Sample};
+use crate::dataset::{Dataset, MaskSource, Sample};
 use crate::eval::record::Record;
 use crate::localize::{Region, Runs, Segmentation};
 use crate::sink::{Masked, MasksSink, Sink};

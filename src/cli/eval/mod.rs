@@ -11,8 +11,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use crate::dataset::{self, Alias, Classes, Dataset, Format, Reading};
 use crate::eval::compare::{self, Comparison};
-use crate::eval::dataset::{self, Alias, Classes, Dataset, Format, Reading};
 use crate::eval::journal::{Found, Journal};
 use crate::eval::report;
 use crate::eval::results::{self, Earlier, Subject};
@@ -209,14 +209,13 @@ impl Evaluation<'_> {
         check_outputs(&outputs, &inputs)?;
         page.as_deref().map_or(Ok(()), report::check_place)?;
         let mut journal = self.journal(path, &dataset)?;
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
         let plan = Plan {
             settings: self.localize,
             edges: self.settings.masks.edges,
             masks: masks.is_some(),
             faithfulness: self.args.faithfulness,
             followed_at: self.followed_at(),
-            workers,
+            workers: assemble::workers(),
         };
         let total = dataset.samples.len();
         let bar = report.frames(Some(total as u64), "pictures");

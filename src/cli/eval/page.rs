@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::dataset::Dataset;
 use crate::eval::compare::Comparison;
-use crate::eval::dataset::Dataset;
 use crate::eval::record::Record;
 use crate::eval::report::{Against, Chart, Compared, Fault, Gallery, Report, Score, Series, Table, Unit};
 use crate::eval::results::Subject;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::eval::dataset::Dataset;
+use crate::dataset::Dataset;
 use crate::eval::metrics::Rect;
 use crate::eval::record::Record;
 use crate::eval::report::Thumbnail;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::assets::Store;
+use crate::dataset::Dataset;
 use crate::digest::hex;
-use crate::eval::dataset::Dataset;
 use crate::eval::results::Subject;
 use crate::explainer::Explainer;
 use crate::explainer::{Method, black_box};

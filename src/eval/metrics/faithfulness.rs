@@ -79,6 +79,36 @@ impl Perturbation {
     }
 }
 
+/// How well a map says what the classifier goes by (Petsiuk et al., RISE, BMVC 2018); each 0..1.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Areas {
+    /// Area under the class's probability while the hottest pixels are taken away first; low is good.
+    pub deletion: f64,
+    /// Area under the class's probability while the hottest pixels come back first; high is good.
+    pub insertion: f64,
+}
+
+/// Deletion and insertion by a heat map, `[h, w]`, in `steps` steps each; `fill` is what a deleted pixel becomes.
+/// `score` is the class's probability on a picture. `None` unless `heat` has a value for each pixel.
+///
+/// # Errors
+///
+/// The first of `score`.
+pub fn areas<E>(
+    picture: &Picture,
+    heat: &[f32],
+    fill: [u8; 3],
+    steps: usize,
+    score: &mut dyn FnMut(&Picture) -> Result<f32, E>,
+) -> Result<Option<Areas>, E> {
+    let deletion = Perturbation::deletion(picture, heat, fill);
+    let deleted = deletion.map(|p| p.scores(steps, &mut *score)).transpose()?;
+    let insertion = Perturbation::insertion(picture, heat);
+    let inserted = insertion.map(|p| p.scores(steps, &mut *score)).transpose()?;
+    let area = |scores: Option<Vec<f32>>| scores.as_deref().and_then(auc);
+    Ok(area(deleted).zip(area(inserted)).map(|(deletion, insertion)| Areas { deletion, insertion }))
+}
+
 /// The pixels of a heat map, highest first; of equals the one that comes first. NaN comes last.
 pub fn ranking(heat: &[f32]) -> Vec<u32> {
     let value = |&pixel: &u32| {

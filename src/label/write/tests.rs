@@ -5,7 +5,7 @@ use image::{DynamicImage, ImageFormat, RgbImage};
 
 use super::super::{Class, Item};
 use super::*;
-use crate::eval::dataset::{Classes, Reading, open};
+use crate::dataset::{Classes, Reading, open};
 use crate::model::Labels;
 use crate::render::{HeatScale, TextRenderer};
 use crate::source::read_photo;
@@ -72,7 +72,7 @@ fn labelled(folder: &Path) -> (Input, Vec<Finding>) {
     (input, findings)
 }
 
-fn outline(format: Format) -> Outline {
+fn outline(format: DetectorFormat) -> Outline {
     Outline { format, val: 0.3, seed: 0, link: false, about: Value::Null }
 }
 
@@ -126,16 +126,16 @@ fn expected(input: &Input, findings: &[Finding]) -> BTreeMap<(String, String), V
 fn what_is_written_is_what_camloc_eval_reads() {
     let folder = tempfile::tempdir().unwrap();
     let (input, mut findings) = labelled(&folder.path().join("in"));
-    for format in Format::ALL {
+    for format in DetectorFormat::ALL {
         let out = folder.path().join("out").join(format.name());
         let written = write_to(&input, &mut findings, &out, &outline(format)).unwrap();
         assert_eq!((written.train + written.val, written.objects), (6, 11));
         assert!(written.val > 0 && written.train > 0);
         let paths = match format {
-            Format::Coco => {
+            DetectorFormat::Coco => {
                 ["train", "val"].map(|part| out.join(format!("annotations/instances_{part}.json"))).to_vec()
             }
-            Format::Yolo | Format::Voc => vec![out.clone()],
+            DetectorFormat::Yolo | DetectorFormat::Voc => vec![out.clone()],
         };
         assert_eq!(read(&paths), expected(&input, &findings), "{format}");
     }
@@ -184,7 +184,7 @@ fn links_are_made_where_no_reader_would_write_to_the_users_own_file() {
     let (input, mut findings) = labelled(&folder.path().join("in"));
     let korean = &input.pictures[2].path;
     let links = |out: &str, findings: &mut [Finding]| {
-        let linked = Outline { link: true, ..outline(Format::Voc) };
+        let linked = Outline { link: true, ..outline(DetectorFormat::Voc) };
         write_to(&input, findings, &folder.path().join(out), &linked).unwrap();
         fs::metadata(korean).unwrap().nlink()
     };
@@ -205,7 +205,7 @@ fn what_is_left_out_is_listed_and_so_is_where_every_box_comes_from() {
     fs::write(&input.pictures[1].path, encode((9, 9), ImageFormat::Png)).unwrap();
     fs::write(&input.pictures[5].path, "\"text\", not a picture").unwrap();
     let out = folder.path().join("out");
-    let written = write_to(&input, &mut findings, &out, &outline(Format::Yolo)).unwrap();
+    let written = write_to(&input, &mut findings, &out, &outline(DetectorFormat::Yolo)).unwrap();
     assert_eq!(written.train + written.val, 3);
     let rows = |name: &str| -> Vec<Vec<String>> {
         let mut reader = csv::Reader::from_path(out.join(name)).unwrap();
@@ -233,10 +233,10 @@ fn nothing_is_written_where_nothing_is_left_or_the_run_is_stopped() {
     stop.stop();
     let out = folder.path().join("out");
     let stopped =
-        write(&input, &mut findings, &out, &outline(Format::Coco), &mut renderer, &stop, &mut |_| {});
+        write(&input, &mut findings, &out, &outline(DetectorFormat::Coco), &mut renderer, &stop, &mut |_| {});
     assert!(matches!(stopped, Err(LabellingError::Stopped)));
     input.pictures.iter().for_each(|item| drop(fs::remove_file(&item.path)));
-    let error = write_to(&input, &mut findings, &out, &outline(Format::Voc)).unwrap_err().to_string();
+    let error = write_to(&input, &mut findings, &out, &outline(DetectorFormat::Voc)).unwrap_err().to_string();
     assert!(
         error.starts_with(
             "no picture is left for a dataset: 6 pictures that can't be read, 1 picture in which"

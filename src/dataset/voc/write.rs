@@ -2,33 +2,32 @@
 //!
 //! Pixels are counted from 1, and the last one belongs to the box.
 
-use super::dataset::Entry;
-use super::split::Part;
+use crate::dataset::{Labelled, Part};
 use crate::files::{FileError, FolderDraft};
 
 /// The names of the pictures, with their parts.
 #[derive(Debug, Default)]
-pub(super) struct Voc {
+pub(crate) struct Voc {
     listed: Vec<(String, Part)>,
 }
 
-pub(super) fn begin(draft: &FolderDraft) -> Result<Voc, FileError> {
-    ["JPEGImages", "Annotations", "ImageSets/Main"].iter().try_for_each(|folder| draft.folder(folder))?;
-    Ok(Voc::default())
-}
-
 impl Voc {
-    pub(super) fn add(
+    pub(crate) fn begin(draft: &FolderDraft) -> Result<Voc, FileError> {
+        ["JPEGImages", "Annotations", "ImageSets/Main"].iter().try_for_each(|folder| draft.folder(folder))?;
+        Ok(Voc::default())
+    }
+
+    pub(crate) fn add(
         &mut self,
         draft: &FolderDraft,
-        entry: &Entry<'_>,
+        entry: &Labelled<'_>,
         classes: &[&str],
     ) -> Result<(), FileError> {
         self.listed.push((entry.stem.to_owned(), entry.part));
         draft.write(&format!("Annotations/{}.xml", entry.stem), annotation(entry, classes).as_bytes())
     }
 
-    pub(super) fn finish(mut self, draft: &FolderDraft) -> Result<(), FileError> {
+    pub(crate) fn finish(mut self, draft: &FolderDraft) -> Result<(), FileError> {
         self.listed.sort_by(|a, b| a.0.cmp(&b.0));
         let list = |parts: &[Part]| -> String {
             let listed = self.listed.iter().filter(|(_, part)| parts.contains(part));
@@ -43,7 +42,7 @@ impl Voc {
     }
 }
 
-fn annotation(entry: &Entry<'_>, classes: &[&str]) -> String {
+fn annotation(entry: &Labelled<'_>, classes: &[&str]) -> String {
     let (width, height) = entry.size;
     let mut xml = format!(
         "<annotation>\n  <folder>JPEGImages</folder>\n  <filename>{}</filename>\n  <size>\n    <width>{width}</width>\n    \

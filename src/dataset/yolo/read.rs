@@ -8,25 +8,25 @@ use std::path::{Path, PathBuf};
 
 use saphyr::{LoadableYamlNode, Yaml};
 
-use super::coco::around;
-use super::gather::{Gathered, Object};
-use super::names::{
-    PICTURES, files_in, first_folder, picture_folder, relative, root_of, walk, with_picture_extension,
+use crate::dataset::coco::around;
+use crate::dataset::gather::{Gathered, TrueObject};
+use crate::dataset::names::{
+    files_in, first_folder, picture_folder, pictures_below, relative, root_of, walk, with_picture_extension,
 };
-use super::{DatasetError, FaultKind, Format, Shape};
+use crate::dataset::{DatasetError, FaultKind, Format, Shape};
 
 /// The folder of the texts.
-pub(super) const LABELS: &str = "labels";
+pub(in crate::dataset) const LABELS: &str = "labels";
 
 /// Texts that list the classes' names, one a line.
 const LISTS: [&str; 4] = ["classes.txt", "obj.names", "names.txt", "labels.txt"];
 
 /// Whether a folder has a text beside some picture.
-pub(super) fn beside_pictures(folder: &Path) -> bool {
-    walk(folder, &PICTURES).iter().take(100).any(|picture| picture.with_extension("txt").is_file())
+pub(in crate::dataset) fn beside_pictures(folder: &Path) -> bool {
+    pictures_below(folder).iter().take(100).any(|picture| picture.with_extension("txt").is_file())
 }
 
-pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
+pub(in crate::dataset) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
     let root = root_of(path);
     let names = names(path, &root, gathered)?;
     let pictures = picture_folder(&root);
@@ -56,12 +56,12 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), Datas
         }
         for (i, row) in rows {
             let place = format!("{place} line {}", i + 1);
-            let base = Object {
+            let base = TrueObject {
                 name: relative(&picture, &pictures),
                 picture: picture.clone(),
                 place: place.clone(),
                 shares: true,
-                ..Object::default()
+                ..TrueObject::default()
             };
             match object(row, base, names.as_deref()) {
                 Ok(object) => gathered.add(object),
@@ -72,7 +72,7 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), Datas
     Ok(())
 }
 
-fn object(row: &str, base: Object, names: Option<&[String]>) -> Result<Object, String> {
+fn object(row: &str, base: TrueObject, names: Option<&[String]>) -> Result<TrueObject, String> {
     let mut fields = row.split_whitespace();
     let class = fields.next().unwrap_or_default();
     let id: usize = class.parse().map_err(|_| format!("\"{class}\" is not the number of a class"))?;
@@ -94,7 +94,7 @@ fn object(row: &str, base: Object, names: Option<&[String]>) -> Result<Object, S
         }
         other => return Err(format!("it has {} numbers after the class, not 4, or 6 or more", other.len())),
     };
-    Ok(Object { class, bbox: Some(bbox), shapes, ..base })
+    Ok(TrueObject { class, bbox: Some(bbox), shapes, ..base })
 }
 
 /// The names of the classes; `None` where no file says.

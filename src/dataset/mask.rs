@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::polygon::fill;
+use super::polygon::fill;
 use super::{Fault, FaultKind};
 use crate::localize::Runs;
 use crate::source::read_photo;

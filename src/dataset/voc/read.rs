@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use roxmltree::{Document, Node};
 
-use super::gather::{Gathered, Object};
-use super::names::{picture_folder, relative, root_of, walk, with_picture_extension};
-use super::{DatasetError, FaultKind, Format};
+use crate::dataset::gather::{Gathered, TrueObject};
+use crate::dataset::names::{picture_folder, relative, root_of, walk, with_picture_extension};
+use crate::dataset::{DatasetError, FaultKind, Format};
 
 /// A VOC file is some kilobytes.
 const LARGEST: u64 = 16_000_000;
 
-pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
+pub(in crate::dataset) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
     let (root, files) = match path.is_file() {
         true => (root_of(path), vec![path.to_owned()]),
         false => (path.to_owned(), walk(path, &["xml"])),
@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), Datas
     Ok(())
 }
 
-fn objects_of(file: &Path, name: &str, pictures: &Path) -> Result<Vec<Object>, String> {
+fn objects_of(file: &Path, name: &str, pictures: &Path) -> Result<Vec<TrueObject>, String> {
     let length = std::fs::metadata(file).map_err(|error| error.kind().to_string())?.len();
     if length > LARGEST {
         return Err("it is too large for one picture's objects".to_owned());
@@ -65,14 +65,14 @@ fn objects_of(file: &Path, name: &str, pictures: &Path) -> Result<Vec<Object>, S
         let place = format!("{name} object {}", i + 1);
         let bndbox = child(node, "bndbox").ok_or("an object has no <bndbox>")?;
         let edge = |tag| number(bndbox, tag);
-        Ok(Object {
+        Ok(TrueObject {
             name: relative(&picture, pictures),
             picture: picture.clone(),
             class: text_of(node, "name").ok_or("an object has no <name>")?.to_owned(),
             bbox: Some([edge("xmin")?, edge("ymin")?, edge("xmax")?, edge("ymax")?]),
             size,
             place,
-            ..Object::default()
+            ..TrueObject::default()
         })
     });
     objects.collect()

@@ -1,20 +1,23 @@
-//! Ground truth: which pictures there are, what is on each, and where.
+//! Pictures with labels, boxes and masks, as people store them: read and written, one module a format.
 //!
 //! [`open`] recognises the format from what is at a path. Every reader hands over the objects it finds, one by
 //! one; `gather` makes one [`Sample`] of the objects of one class in one picture. A sample is a few strings
 //! and numbers: pictures and masks are read when their turn comes.
 
-mod boxes_csv;
 mod burst;
+mod class_folders;
 mod classes;
-mod coco;
+pub(crate) mod coco;
+mod csv;
 mod error;
 mod fault;
 mod format;
 mod gather;
 mod mask;
-mod mask_files;
+mod masks;
 mod names;
+mod object;
+mod polygon;
 mod sample;
 mod sequence;
 #[cfg(test)]
@@ -22,16 +25,22 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod voc;
+mod write;
 mod yolo;
 
 pub use burst::Burst;
+pub(crate) use class_folders::{class_folders, class_of};
 pub use classes::{Alias, BadAlias, Classes};
+pub(crate) use csv::Table;
 pub use error::DatasetError;
 pub use fault::{Fault, FaultKind, Faults};
 pub use format::{Format, UnknownFormat};
 pub use mask::{Mask, MaskSource, Shape};
-pub(crate) use names::{PICTURES, relative, walk};
+pub(crate) use names::{pictures_below, relative};
+pub use object::{Object, Part};
 pub use sample::{Sample, Settled};
+pub use write::{DetectorFormat, UnknownDetectorFormat};
+pub(crate) use write::{Labelled, Writer};
 
 use std::path::{Path, PathBuf};
 
@@ -89,11 +98,11 @@ pub fn open(path: &Path, reading: Reading, classes: &Classes<'_>) -> Result<Data
     };
     let mut gathered = Gathered::new(classes);
     match format {
-        Format::BoxesCsv => boxes_csv::read(path, &mut gathered)?,
+        Format::BoxesCsv => csv::read(path, &mut gathered)?,
         Format::Voc => voc::read(path, &mut gathered)?,
         Format::Coco => coco::read(path, &mut gathered)?,
         Format::Yolo => yolo::read(path, &mut gathered)?,
-        Format::Masks => mask_files::read(path, &mut gathered)?,
+        Format::Masks => masks::read(path, &mut gathered)?,
     }
     let (mut samples, faults, files) = gathered.into_samples();
     if samples.is_empty() {

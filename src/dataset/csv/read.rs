@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 
-use super::gather::{Gathered, Object};
-use super::names::{first_folder, picture_folder, root_of};
-use super::{DatasetError, FaultKind, Format};
+use super::cells::plain;
+use crate::dataset::gather::{Gathered, TrueObject};
+use crate::dataset::names::{first_folder, picture_folder, root_of};
+use crate::dataset::{DatasetError, FaultKind, Format};
 
 /// The file's name in a dataset's folder.
-pub(super) const FILE: &str = "boxes.csv";
+pub(in crate::dataset) const FILE: &str = "boxes.csv";
 
 /// Where each column is.
 struct Columns {
@@ -46,7 +47,7 @@ impl Columns {
     }
 }
 
-pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
+pub(in crate::dataset) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
     let file = if path.is_file() { path.to_owned() } else { path.join(FILE) };
     gathered.file(&file);
     let root = root_of(&file);
@@ -86,14 +87,14 @@ fn object(
     pictures: &Path,
     masks: Option<&Path>,
     place: String,
-) -> Result<Object, String> {
+) -> Result<TrueObject, String> {
     let field = |column: usize| row.get(column).unwrap_or_default();
     let number = |column: usize| {
         let text = field(column);
         text.parse::<f64>().map_err(|_| format!("\"{text}\" is not a number"))
     };
-    let name = field(columns.image).replace('\\', "/");
-    let class = field(columns.class).to_owned();
+    let name = plain(field(columns.image)).replace('\\', "/");
+    let class = plain(field(columns.class)).to_owned();
     if name.is_empty() {
         return Err("it names no image".to_owned());
     }
@@ -105,7 +106,7 @@ fn object(
     let size = columns.size.and_then(|[width, height]| {
         Some((field(width).parse().ok()?, field(height).parse().ok()?)).filter(|&(w, h)| w > 0 && h > 0)
     });
-    Ok(Object {
+    Ok(TrueObject {
         picture: pictures.join(&name),
         mask_file: masks.and_then(|masks| mask_of(masks, &name)),
         class,
@@ -115,7 +116,7 @@ fn object(
         size,
         place,
         name,
-        ..Object::default()
+        ..TrueObject::default()
     })
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::names::{first_folder, has_files, walk};
-use super::{DatasetError, boxes_csv, coco, mask_files, yolo};
+use super::{DatasetError, coco, csv, masks, yolo};
 
 /// A format of ground truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +73,7 @@ pub(super) fn recognise(path: &Path) -> Result<Format, DatasetError> {
             Some("yaml" | "yml") => Some(Format::Yolo),
             _ => None,
         }
-    } else if path.join(boxes_csv::FILE).is_file() {
+    } else if path.join(csv::FILE).is_file() {
         Some(Format::BoxesCsv)
     } else if coco::files_of(path).next().is_some() {
         Some(Format::Coco)
@@ -83,7 +83,7 @@ pub(super) fn recognise(path: &Path) -> Result<Format, DatasetError> {
         || yolo::beside_pictures(path)
     {
         Some(Format::Yolo)
-    } else if first_folder(path, &mask_files::FOLDERS).is_some() {
+    } else if first_folder(path, &masks::FOLDERS).is_some() {
         Some(Format::Masks)
     } else {
         None

@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Extensions of pictures, in lower case.
-pub(crate) const PICTURES: [&str; 10] =
-    ["jpg", "jpeg", "png", "bmp", "webp", "tif", "tiff", "gif", "ppm", "pgm"];
+use crate::picture::PHOTO_ENDINGS;
 
 /// Folders in which pictures are, by the names that people give them.
 const PICTURE_FOLDERS: [&str; 4] = ["images", "JPEGImages", "frames", "imgs"];
@@ -12,9 +10,14 @@ const PICTURE_FOLDERS: [&str; 4] = ["images", "JPEGImages", "frames", "imgs"];
 /// How deep folders are searched.
 const DEPTH: usize = 8;
 
+/// Every picture below a folder, as [`walk`] finds them.
+pub(crate) fn pictures_below(folder: &Path) -> Vec<PathBuf> {
+    walk(folder, &PHOTO_ENDINGS)
+}
+
 /// Every file below a folder that has one of these extensions, sorted by path. Hidden files are left out; what can't
 /// be listed has no files.
-pub(crate) fn walk(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
+pub(super) fn walk(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     descend(folder, extensions, DEPTH, &mut found);
     found.sort();
@@ -90,7 +93,7 @@ pub(super) fn with_picture_extension(stem: &Path) -> Option<PathBuf> {
     let folder = stem.parent()?;
     let name = stem.file_name()?.to_string_lossy().into_owned();
     // The common ones are asked for by name: a folder of 10,000 pictures is not listed for each.
-    for extension in PICTURES.iter().flat_map(|e| [(*e).to_owned(), e.to_uppercase()]) {
+    for extension in PHOTO_ENDINGS.iter().flat_map(|e| [(*e).to_owned(), e.to_uppercase()]) {
         let path = folder.join(format!("{name}.{extension}"));
         if path.is_file() {
             return Some(path);

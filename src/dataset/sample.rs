@@ -101,7 +101,7 @@ impl Sample {
 #[cfg(test)]
 impl Sample {
     /// A picture that shows a class somewhere, for tests.
-    pub(in crate::eval) fn bare(name: &str, class: &str) -> Sample {
+    pub(crate) fn bare(name: &str, class: &str) -> Sample {
         Sample {
             name: name.into(),
             picture: name.into(),

@@ -1,8 +1,7 @@
-//! The dataset: pictures, their boxes in one of three formats, lists of what is in and what is not, and the sheet.
+//! The dataset of what was found: pictures, their boxes in one of three formats, lists of what is in and what is not, and the sheet.
 
-use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde_json::{Value, json};
 
@@ -10,62 +9,24 @@ use super::names::Names;
 use super::photo::{Passage, passage};
 use super::place::{MARK, written};
 use super::sheet::Sheet;
-use super::split::{Part, split};
+use super::split::split;
 use super::tally::Tally;
-use super::{Finding, Input, LabellingError, Object, Reason, Skip, coco, sureness, voc, yolo};
+use super::{Finding, Input, LabellingError, Reason, Skip, sureness};
+use crate::dataset::{DetectorFormat, Labelled, Object, Part, Table, Writer};
 use crate::files::{FileError, FolderDraft, Stop};
 use crate::frame::Picture;
 use crate::render::Renderer;
 use crate::source::decode_photo;
 
-/// How the dataset is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// `images/`, `labels/` and `data.yaml`.
-    Yolo,
-    /// `images/` and `annotations/instances_{train,val}.json`.
-    Coco,
-    /// `JPEGImages/`, `Annotations/` and `ImageSets/Main/`.
-    Voc,
-}
-
-impl Format {
-    const ALL: [Format; 3] = [Format::Yolo, Format::Coco, Format::Voc];
-
-    /// The name, as `--format` takes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Yolo => "yolo",
-            Format::Coco => "coco",
-            Format::Voc => "voc",
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// There is no format of this name.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("there is no format \"{0}\": use yolo, coco or voc")]
-pub struct UnknownFormat(String);
-
-impl FromStr for Format {
-    type Err = UnknownFormat;
-
-    fn from_str(name: &str) -> Result<Format, UnknownFormat> {
-        Format::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| UnknownFormat(name.into()))
-    }
-}
+/// The table of boxes, and that of pictures that are left out.
+const LABELS: &str = "labels.csv";
+const SKIPPED: &str = "skipped.csv";
 
 /// What a dataset shall be.
 #[derive(Clone, Debug)]
 pub struct Outline {
     /// The format.
-    pub format: Format,
+    pub format: DetectorFormat,
     /// The share of pictures for validation, 0..1.
     pub val: f64,
     /// Decides which pictures these are.
@@ -89,65 +50,6 @@ pub struct Written {
     pub objects: usize,
     /// Pictures that were written anew, as readers disagree about their files.
     pub encoded: usize,
-}
-
-/// A picture of the dataset.
-pub(super) struct Entry<'a> {
-    /// The file's name.
-    pub(super) file: &'a str,
-    /// The same without its ending.
-    pub(super) stem: &'a str,
-    pub(super) part: Part,
-    /// Width and height in pixels.
-    pub(super) size: (u32, u32),
-    pub(super) objects: &'a [Object],
-}
-
-/// Lists in a format as they grow.
-enum Writer {
-    Yolo,
-    Coco(coco::Coco),
-    Voc(voc::Voc),
-}
-
-impl Writer {
-    fn begin(format: Format, draft: &FolderDraft) -> Result<Writer, FileError> {
-        Ok(match format {
-            Format::Yolo => {
-                yolo::begin(draft)?;
-                Writer::Yolo
-            }
-            Format::Coco => Writer::Coco(coco::begin(draft)?),
-            Format::Voc => Writer::Voc(voc::begin(draft)?),
-        })
-    }
-
-    /// The folder of the pictures of a part.
-    fn pictures(&self, part: Part) -> String {
-        match self {
-            Writer::Voc(_) => "JPEGImages".to_owned(),
-            Writer::Yolo | Writer::Coco(_) => format!("images/{}", part.name()),
-        }
-    }
-
-    fn add(&mut self, draft: &FolderDraft, entry: &Entry<'_>, classes: &[&str]) -> Result<(), FileError> {
-        match self {
-            Writer::Yolo => yolo::add(draft, entry),
-            Writer::Coco(coco) => {
-                coco.add(entry);
-                Ok(())
-            }
-            Writer::Voc(voc) => voc.add(draft, entry, classes),
-        }
-    }
-
-    fn finish(self, draft: &FolderDraft, classes: &[&str], has_val: bool) -> Result<(), FileError> {
-        match self {
-            Writer::Yolo => yolo::finish(draft, classes, has_val),
-            Writer::Coco(coco) => coco.finish(draft, classes),
-            Writer::Voc(voc) => voc.finish(draft),
-        }
-    }
 }
 
 /// Writes the dataset of the pictures on which something was found to the folder `output`, where it appears when it is
@@ -179,7 +81,8 @@ pub fn write(
         draft: &draft,
         outline,
         classes: &classes,
-        labels: String::from("picture,source,class,score,x0,y0,x1,y1\n"),
+        labels: Table::new(&["picture", "source", "class", "score", "x0", "y0", "x1", "y1"])
+            .map_err(|source| draft.failed(LABELS, source))?,
         sheet: Sheet::new(plan.len()),
         sheets: 0,
         many: Sheet::pages(plan.len()) > 1,
@@ -238,8 +141,8 @@ struct Writing<'a> {
     draft: &'a FolderDraft,
     outline: &'a Outline,
     classes: &'a [&'a str],
-    /// `labels.csv`.
-    labels: String,
+    /// The table of boxes.
+    labels: Table,
     sheet: Sheet,
     /// How many sheets are written.
     sheets: usize,
@@ -269,7 +172,7 @@ impl Writing<'_> {
             Ok(_) => return skip(format!("{} is another picture than the one that was labelled", item.name)),
             Err(error) => return skip(error.to_string()),
         };
-        let passage = passage(&bytes, self.outline.format == Format::Voc);
+        let passage = passage(&bytes, self.outline.format == DetectorFormat::Voc);
         let extension = match passage {
             Passage::Copy { extension, .. } => extension,
             Passage::Encode(encoding) => encoding.extension(),
@@ -279,9 +182,10 @@ impl Writing<'_> {
         if !self.picture(&item.path, &bytes, &picture, passage, &below)? {
             return skip(format!("{} does not fit the format: {}x{} pixels", item.name, size.0, size.1));
         }
-        let entry = Entry { file: &file, stem: &planned.stem, part: planned.part, size: *size, objects };
-        self.writer.add(self.draft, &entry, self.classes)?;
-        self.list(&below, &item.name, objects);
+        let labelled =
+            Labelled { file: &file, stem: &planned.stem, part: planned.part, size: *size, objects };
+        self.writer.add(self.draft, &labelled, self.classes)?;
+        self.list(&below, &item.name, objects).map_err(|source| self.draft.failed(LABELS, source))?;
         match planned.part {
             Part::Train => self.written.train += 1,
             Part::Val => self.written.val += 1,
@@ -322,14 +226,14 @@ impl Writing<'_> {
         Ok(true)
     }
 
-    fn list(&mut self, below: &str, source: &str, objects: &[Object]) {
+    fn list(&mut self, below: &str, source: &str, objects: &[Object]) -> io::Result<()> {
         for object in objects {
             let class = self.classes.get(object.class).copied().unwrap_or_default();
             let score = object.score.map_or_else(|| "drawn".to_owned(), |score| format!("{score:.4}"));
-            let [x0, y0, x1, y1] = object.bbox;
-            self.labels += &row(&[below, source, class, &score]);
-            self.labels += &format!(",{x0},{y0},{x1},{y1}\n");
+            let [x0, y0, x1, y1] = object.bbox.map(|edge| edge.to_string());
+            self.labels.row(&[below, source, class, &score, &x0, &y0, &x1, &y1])?;
         }
+        Ok(())
     }
 
     fn page(&mut self, page: std::io::Result<Vec<u8>>) -> Result<(), FileError> {
@@ -350,8 +254,10 @@ impl Writing<'_> {
             self.page(page)?;
         }
         self.writer.finish(self.draft, self.classes, self.written.val > 0)?;
-        self.draft.write("labels.csv", self.labels.as_bytes())?;
-        self.draft.write("skipped.csv", skipped(input, findings).as_bytes())?;
+        let labels = self.labels.into_bytes().map_err(|source| self.draft.failed(LABELS, source))?;
+        self.draft.write(LABELS, &labels)?;
+        let skipped = skipped(input, findings).map_err(|source| self.draft.failed(SKIPPED, source))?;
+        self.draft.write(SKIPPED, &skipped)?;
         let about = json!({
             "camloc": env!("CARGO_PKG_VERSION"),
             "format": self.outline.format.name(),
@@ -368,26 +274,16 @@ impl Writing<'_> {
     }
 }
 
-/// `skipped.csv`: the pictures that are not in the dataset, and why.
-fn skipped(input: &Input, findings: &[Finding]) -> String {
-    let mut text = String::from("source,reason,score,note\n");
+/// The table of the pictures that are not in the dataset, and why.
+fn skipped(input: &Input, findings: &[Finding]) -> io::Result<Vec<u8>> {
+    let mut table = Table::new(&["source", "reason", "score", "note"])?;
     for (item, finding) in input.pictures.iter().zip(findings) {
         if let Finding::Skipped(Skip { reason, score, what }) = finding {
             let score = score.map_or_else(String::new, |score| format!("{score:.4}"));
-            text += &row(&[&item.name, reason.name(), &score, what]);
-            text.push('\n');
+            table.row(&[&item.name, reason.name(), &score, what])?;
         }
     }
-    text
-}
-
-/// Fields of a CSV row, quoted where need be.
-fn row(fields: &[&str]) -> String {
-    let quoted = |field: &&str| match field.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => (*field).to_owned(),
-    };
-    fields.iter().map(quoted).collect::<Vec<_>>().join(",")
+    table.into_bytes()
 }
 
 #[cfg(test)]

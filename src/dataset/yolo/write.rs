@@ -1,18 +1,16 @@
 //! YOLO: `images/{train,val}`, a text of the same name in `labels/`, and a `data.yaml`.
 
-use super::Object;
-use super::dataset::Entry;
-use super::split::Part;
+use crate::dataset::{Labelled, Object, Part};
 use crate::files::{FileError, FolderDraft};
 
-pub(super) fn begin(draft: &FolderDraft) -> Result<(), FileError> {
+pub(in crate::dataset) fn begin(draft: &FolderDraft) -> Result<(), FileError> {
     Part::ALL.iter().try_for_each(|part| {
         draft.folder(&format!("images/{}", part.name()))?;
         draft.folder(&format!("labels/{}", part.name()))
     })
 }
 
-pub(super) fn add(draft: &FolderDraft, entry: &Entry<'_>) -> Result<(), FileError> {
+pub(in crate::dataset) fn add(draft: &FolderDraft, entry: &Labelled<'_>) -> Result<(), FileError> {
     let lines: String = entry.objects.iter().map(|object| line(object, entry.size)).collect();
     draft.write(&format!("labels/{}/{}.txt", entry.part.name(), entry.stem), lines.as_bytes())
 }
@@ -26,7 +24,11 @@ fn line(object: &Object, (width, height): (u32, u32)) -> String {
     format!("{} {:.8} {:.8} {:.8} {:.8}\n", object.class, centre.0, centre.1, sides.0, sides.1)
 }
 
-pub(super) fn finish(draft: &FolderDraft, classes: &[&str], has_val: bool) -> Result<(), FileError> {
+pub(in crate::dataset) fn finish(
+    draft: &FolderDraft,
+    classes: &[&str],
+    has_val: bool,
+) -> Result<(), FileError> {
     // Trainers insist on both.
     let val = if has_val { Part::Val } else { Part::Train };
     let mut yaml = format!("train: images/train\nval: images/{}\nnames:\n", val.name());

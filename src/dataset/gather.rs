@@ -7,7 +7,7 @@ use super::{Classes, Fault, FaultKind, Faults, MaskSource, Sample, Shape};
 
 /// One object of the truth.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Object {
+pub(super) struct TrueObject {
     /// The picture's path below the pictures' folder, parted by `/`.
     pub(super) name: String,
     pub(super) picture: PathBuf,
@@ -41,7 +41,7 @@ pub(super) struct Gathered<'a> {
 
 /// The objects of one class on one picture.
 struct Found {
-    first: Object,
+    first: TrueObject,
     accepted: Vec<usize>,
     boxes: Vec<[f64; 4]>,
     shapes: Vec<Shape>,
@@ -72,8 +72,8 @@ impl<'a> Gathered<'a> {
     }
 
     /// Takes an object in, unless there is something wrong with it.
-    pub(super) fn add(&mut self, object: Object) {
-        let Object { name, class, place, .. } = &object;
+    pub(super) fn add(&mut self, object: TrueObject) {
+        let TrueObject { name, class, place, .. } = &object;
         let accepted = match self.resolve(&object) {
             Ok(ids) => ids,
             Err(reason) => return self.fault(FaultKind::UnknownClass, format!("{place}: {name}: {reason}")),
@@ -98,7 +98,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    fn resolve(&mut self, object: &Object) -> Result<Vec<usize>, String> {
+    fn resolve(&mut self, object: &TrueObject) -> Result<Vec<usize>, String> {
         let classes = self.classes;
         if !object.imagenet.is_empty() {
             return classes.resolve(&object.class, &object.imagenet);
@@ -123,21 +123,21 @@ impl<'a> Gathered<'a> {
 }
 
 impl Found {
-    fn new(mut object: Object, accepted: Vec<usize>) -> Found {
+    fn new(mut object: TrueObject, accepted: Vec<usize>) -> Found {
         let shapes = std::mem::take(&mut object.shapes);
         let boxes = object.bbox.into_iter().collect();
         let crowd = object.crowd;
         Found { complete: !shapes.is_empty(), first: object, accepted, boxes, shapes, crowd }
     }
 
-    fn has(&self, object: &Object) -> bool {
+    fn has(&self, object: &TrueObject) -> bool {
         match object.bbox {
             Some(bbox) => self.boxes.contains(&bbox) && self.crowd == object.crowd,
             None => object.shapes.iter().all(|shape| self.shapes.contains(shape)),
         }
     }
 
-    fn add(&mut self, object: Object) {
+    fn add(&mut self, object: TrueObject) {
         if self.crowd != object.crowd {
             // One of the two is a crowd; only the other counts.
             if self.crowd {
@@ -152,7 +152,7 @@ impl Found {
 
     fn into_sample(self, name: String, alone: bool) -> Sample {
         let Found { first, accepted, boxes, shapes, complete, .. } = self;
-        let Object { picture, class, mask_file, size, shares, first_is_exact, .. } = first;
+        let TrueObject { picture, class, mask_file, size, shares, first_is_exact, .. } = first;
         let exact = first_is_exact || accepted.len() == 1;
         // A mask of some of the objects would call the others background; so would one of all classes.
         let shapes = complete.then_some(MaskSource::Shapes(shapes));

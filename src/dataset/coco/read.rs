@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::gather::{Gathered, Object};
-use super::names::{files_in, root_of};
-use super::{DatasetError, FaultKind, Format, Shape};
+use crate::dataset::gather::{Gathered, TrueObject};
+use crate::dataset::names::{files_in, root_of};
+use crate::dataset::{DatasetError, FaultKind, Format, Shape};
 use crate::localize::Runs;
 
 #[derive(Deserialize)]
@@ -73,7 +73,7 @@ enum Id {
 }
 
 /// The COCO files of a dataset's folder: in `annotations/` or at its top.
-pub(super) fn files_of(folder: &Path) -> impl Iterator<Item = PathBuf> {
+pub(in crate::dataset) fn files_of(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let places = [folder.join("annotations"), folder.to_owned()];
     places.into_iter().flat_map(|place| files_in(&place, &["json"])).filter(|file| is_coco(file))
 }
@@ -103,7 +103,7 @@ fn is_coco(file: &Path) -> bool {
     has(b"\"images\"") && has(b"\"annotations\"") && has(b"\"categories\"")
 }
 
-pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
+pub(in crate::dataset) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
     let (root, file) = match path.is_file() {
         true => (root_of(path), path.to_owned()),
         false => (path.to_owned(), file_of(path)?),
@@ -142,7 +142,7 @@ fn object_of(
     categories: &HashMap<Id, String>,
     pictures: &Pictures,
     place: String,
-) -> Result<(Id, Object), String> {
+) -> Result<(Id, TrueObject), String> {
     let image = images.get(&found.image_id).ok_or("its image is not in the file")?;
     let class = categories.get(&found.category_id).ok_or("its category is not in the file")?.clone();
     let shapes = found.segmentation.map_or(Ok(vec![]), shapes)?;
@@ -151,7 +151,7 @@ fn object_of(
         Some([]) | None => around(&shapes),
         Some(other) => return Err(format!("its box has {} numbers, not 4", other.len())),
     };
-    let object = Object {
+    let object = TrueObject {
         name: image.file_name.replace('\\', "/"),
         picture: pictures.find(&image.file_name),
         class,
@@ -160,7 +160,7 @@ fn object_of(
         size: image.size(),
         crowd: found.iscrowd.is_some_and(|crowd| crowd == 1 || crowd == true),
         place,
-        ..Object::default()
+        ..TrueObject::default()
     };
     Ok((found.image_id, object))
 }
@@ -183,7 +183,7 @@ fn shapes(segmentation: Segmentation) -> Result<Vec<Shape>, String> {
 }
 
 /// The box around shapes.
-pub(super) fn around(shapes: &[Shape]) -> Option<[f64; 4]> {
+pub(in crate::dataset) fn around(shapes: &[Shape]) -> Option<[f64; 4]> {
     let boxes = shapes.iter().filter_map(|shape| match shape {
         Shape::Runs(runs) => runs.bbox(),
         Shape::Polygon(corners) => corners.iter().map(|&[x, y]| [x, y, x, y]).reduce(union),

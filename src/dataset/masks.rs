@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use super::gather::{Gathered, Object};
-use super::names::{PICTURES, first_folder, has_files, picture_folder, relative, root_of, walk};
+use super::gather::{Gathered, TrueObject};
+use super::names::{first_folder, picture_folder, pictures_below, relative, root_of};
 use super::{DatasetError, FaultKind, Format};
 
 /// Folders in which masks are.
@@ -20,13 +20,14 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), Datas
         format: Format::Masks,
         reason: "there is no folder masks/ with pictures in it".to_owned(),
     };
-    let masks =
-        FOLDERS.iter().find_map(|folder| first_folder(&root, &[folder]).filter(|f| has_files(f, &PICTURES)));
+    let masks = FOLDERS
+        .iter()
+        .find_map(|folder| first_folder(&root, &[folder]).filter(|f| !pictures_below(f).is_empty()));
     let masks = masks.ok_or_else(missing)?;
     let pictures = picture_folder(&root);
     let named = root.canonicalize().unwrap_or_else(|_| root.clone());
     let named = named.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    for picture in walk(&pictures, &PICTURES) {
+    for picture in pictures_below(&pictures) {
         if picture.starts_with(&masks) {
             continue;
         }
@@ -40,10 +41,10 @@ pub(super) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), Datas
         let class = folder.map_or_else(|| named.clone(), |folder| folder.to_string_lossy().into_owned());
         let place = relative(&mask_file, &root);
         let mask_file = Some(mask_file);
-        gathered.add(Object { name, picture, class, mask_file, place, ..Object::default() });
+        gathered.add(TrueObject { name, picture, class, mask_file, place, ..TrueObject::default() });
     }
     // Masks whose pictures are not there.
-    for mask in walk(&masks, &PICTURES) {
+    for mask in pictures_below(&masks) {
         let stem = pictures.join(relative(&mask, &masks)).with_extension("");
         if super::names::with_picture_extension(&stem).is_none() {
             gathered.fault(FaultKind::MissingPicture, format!("the picture of {}", relative(&mask, &root)));
