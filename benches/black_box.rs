@@ -46,7 +46,7 @@ fn main() {
         for (at, (_, explainer)) in runs.iter_mut().enumerate() {
             bares[at].push(a_picture(&mut bare, batch));
             let began = Instant::now();
-            explainer.explain(&photo, &mut maps[at]).expect("maps");
+            explainer.explain_into(&photo, &mut maps[at]).expect("maps");
             times[at].push(began.elapsed());
             bares[at].push(a_picture(&mut bare, batch));
         }

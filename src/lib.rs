@@ -1,15 +1,39 @@
 //! camloc shows where an ONNX image classifier looks: class activation maps, and boxes and masks
 //! learned from image labels alone.
 //!
-//! Frames flow through the rooms of the house in one direction:
+//! ```no_run
+//! use camloc::{Explainer, Picture};
 //!
-//! ```text
-//! source ──frames──► pipeline ──► runtime(explained model) ──maps──► localize ──boxes──► render ──► sink
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let photo = Picture::open("cat.jpg")?;
+//! let mut explainer = Explainer::open("my.onnx")?.top_k(3).build()?;
+//! let explanation = explainer.explain(&photo)?;
+//! for found in &explanation.detections {
+//!     println!("{} at {:?}", explanation.name(found.class_id), found.bbox);
+//! }
+//! explanation.draw_over(&photo).save("explained.jpg")?;
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! [`onnx`] and [`camloc_graph::explain`] rewrite a classifier's graph so that it outputs its activation maps next
-//! to its logits; [`runtime`] runs the rewritten graph; [`localize`] turns maps into boxes in source
-//! pixels; [`pipeline`] ties them together. `examples/` shows the library in use without the program.
+//! [`Explainer`] is where to begin: it opens a classifier, fetches and loads ONNX Runtime where that was not done, rewrites the
+//! classifier's graph so that it outputs its maps next to its scores ([`camloc_graph`]), and explains pictures.
+//!
+//! | to | there is |
+//! |---|---|
+//! | explain photos | [`Explainer::explain`], and [`Explanation`] with classes, boxes, heat |
+//! | explain frame after frame without allocating | [`Explainer::explain_into`], then [`localize::Localizer`] |
+//! | choose methods, layers, classes | [`ExplainerBuilder`], [`Request`], [`Method`] |
+//! | describe a model that does not do so itself | [`model::Classifier`], and `docs/model-manifest.md` |
+//! | read videos, photos, cameras | [`source::FrameSource`] |
+//! | draw | [`Explanation::draw_over`], [`render::Renderer`] |
+//! | write models that explain themselves | [`camloc_graph::explain`] |
+//!
+//! # Features
+//!
+//! `cli` (default) is the program and has all the others. With `default-features = false` the library explains pictures, and
+//! needs no libclang; `camera` adds cameras, `npy` arrays of NumPy as values of a model's other inputs, `window` a window,
+//! `train` training, `eval` measuring.
 
 // Parts are made for the program; with fewer features some of them have nobody who uses them.
 #![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
@@ -58,3 +82,8 @@ pub mod view;
 #[cfg(feature = "window")]
 pub mod window;
 mod workers;
+
+pub use explainer::{
+    Class, Explainer, ExplainerBuilder, ExplainerError, Explanation, Heatmap, Method, Request,
+};
+pub use frame::Picture;

@@ -84,6 +84,7 @@ fn agrees(network: &str) {
             targets: targets.clone(),
             method: Some(method(name)),
             layers: tensor.into_iter().collect(),
+            refine: false,
             ..Request::default()
         };
         explain::explain(&mut model, &request.one_pass().unwrap())
@@ -130,13 +131,12 @@ fn a_window_goes_from_one_method_to_the_next_and_comes_around() {
     let store = Store::open().unwrap();
     init(&store.get(Asset::OnnxRuntime, &mut |_| ()).unwrap()).unwrap();
     let classifier = Classifier::open(&golden().join("residual.onnx"), None).unwrap();
-    let request = Request { top_k: 1, ..Request::default() };
-    let mut explainer = Explainer::switchable(classifier, &request, &Options::default()).unwrap();
+    let mut explainer = Explainer::of(classifier).switchable().build().unwrap();
     let picture = picture();
     let mut seen = Vec::new();
     let mut maps = Vec::new();
     for _ in 0..=Method::all().count() {
-        explainer.explain(&picture, &mut maps).unwrap();
+        explainer.explain_into(&picture, &mut maps).unwrap();
         assert!(maps[0].values.iter().all(|value| value.is_finite()), "{}", explainer.origin());
         seen.push(explainer.explanation().method.clone());
         explainer.next_method();

@@ -205,7 +205,7 @@ fn maps(classifier: &Classifier, method: Option<Method>, provider: Provider) -> 
     let byte = |at: u32| (at * 37 % 251) as u8;
     let picture = Picture::from_rgb(64, 48, (0..64 * 48 * 3).map(byte).collect()).unwrap();
     let mut maps = Vec::new();
-    explainer.explain(&picture, &mut maps).unwrap();
+    explainer.explain_into(&picture, &mut maps).unwrap();
     Some(maps)
 }
 

@@ -195,7 +195,7 @@ pub(super) fn explained(classifier: Classifier, settings: &Settings, needs: &Nee
     let options = Options { batch: needs.streams, ..options(settings)? };
     if needs.switchable {
         let request = window_request(settings, &classifier.labels, needs.classes)?;
-        return Ok(Explainer::switchable(classifier, &request, &options)?);
+        return Ok(Explainer::of(classifier).request(request).options(options).switchable().build()?);
     }
     let request = request(settings, &classifier.labels, needs.classes)?;
     Ok(Explainer::new(classifier, &request, &options)?)

@@ -99,7 +99,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     }
     let store = assemble::store()?;
     assemble::library(&settings, &store, report)?;
-    let (explainer, fingerprint) = subject::explainer(&settings, &store, report)?;
+    let (explainer, fingerprint) = subject::explainer(&settings, &store, report, false)?;
     let parse = |text: &String| text.parse::<Alias>().map_err(usage);
     let aliases = wish.aliases.iter().map(parse).collect::<Result<Vec<_>>>()?;
     let input = gather_input(&wish, &aliases, &explainer)?;

@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use super::small::small;
 use super::{Cell, Class, Column, SideBySide};
-use crate::eval::scorer::Scorer;
 use crate::explainer::black_box::Progress;
-use crate::explainer::{Explainer, ExplainerError};
+use crate::explainer::{Explainer, ExplainerError, Scorer};
 use crate::explainer::{Method, Request};
 use crate::files::Stop;
 use crate::frame::Picture;
@@ -47,7 +46,7 @@ impl Default for Plan {
         Plan {
             methods: vec![None],
             classes: vec![],
-            request: Request { top_k: 2, ..Request::default() },
+            request: Request { top_k: 2, refine: false, ..Request::default() },
             options: Options::default(),
             localize: localize::Settings::default(),
             steps: 16,
@@ -188,7 +187,7 @@ impl Maker<'_> {
     ) -> Result<Vec<Cell>, RuntimeError> {
         let (mut maps, mut found) = (Vec::new(), Vec::new());
         let started = Instant::now();
-        let view = explainer.explain(self.photo, &mut maps)?;
+        let view = explainer.explain_into(self.photo, &mut maps)?;
         let (time, view) = (started.elapsed(), view.scaled(self.scale));
         let mut cells = Vec::new();
         for class in &all.classes {
@@ -249,6 +248,7 @@ fn reason(error: &ExplainerError) -> String {
         ExplainerError::Encode { source, .. } => source.to_string(),
         ExplainerError::Run { source, .. } => source.to_string(),
         ExplainerError::Unfit { source, .. } => source.to_string(),
+        other => other.to_string(),
     }
 }
 

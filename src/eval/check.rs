@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::metrics::baseline;
 use super::sanity::{on_grid, rank_correlation, ssim};
-use super::scorer::{Areas, Scorer};
-use crate::explainer::{Explainer, ExplainerError};
+use super::scorer::Areas;
+use crate::explainer::{Explainer, ExplainerError, Scorer};
 use crate::explainer::{Method, Request};
 use crate::files::Stop;
 use crate::frame::Picture;

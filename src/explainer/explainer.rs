@@ -2,65 +2,32 @@
 
 use std::time::Duration;
 
-use camloc_graph::explain::{self, ExplainError, Explanation, Link};
-use camloc_graph::onnx::load::OnnxError;
+use camloc_graph::explain::{self, Link};
 use camloc_graph::onnx::proto::ModelProto;
 
-use super::black_box::{BlackBoxError, Progress};
+use super::black_box::Progress;
 use super::closer::Closer;
 use super::engine::{Engine, Run};
-use super::{Method, Request};
+use super::explanation::{Class, Explanation, Heatmap};
+use super::scorer::Scorer;
+use super::switch::Base;
+use super::{ExplainerBuilder, ExplainerError, Method, Request};
 use crate::frame::Picture;
+use crate::localize::{GRID, Localizer, Normalizer};
 use crate::maps::ClassMap;
 use crate::model::{BACKGROUND, Channels, Classifier, Labels, Preprocessing, Preprocessor};
 use crate::origin::Origin;
 use crate::runtime::{Options, RuntimeError};
 use crate::view::View;
 
-/// Why a classifier can't be explained.
-#[derive(Debug, thiserror::Error)]
-pub enum ExplainerError {
-    /// The graph can't be rewritten.
-    #[error("{model} can't be explained: {source}")]
-    Explain {
-        /// The model's title.
-        model: String,
-        /// What stands in the way.
-        source: Box<ExplainError>,
-    },
-    /// The settings of a method of many passes do not fit the model.
-    #[error("{model} can't be explained: {source}")]
-    Unfit {
-        /// The model's title.
-        model: String,
-        /// What does not fit.
-        source: BlackBoxError,
-    },
-    /// The explained graph is too large for a file.
-    #[error("{model} can't be explained: {source}")]
-    Encode {
-        /// The model's title.
-        model: String,
-        /// The limit that it passed.
-        source: OnnxError,
-    },
-    /// ONNX Runtime refuses the explained graph.
-    #[error("{model} can't be run: {source}")]
-    Run {
-        /// The model's title.
-        model: String,
-        /// ONNX Runtime's reason.
-        source: RuntimeError,
-    },
-}
-
-/// Explains pictures, one at a time or a few in a pass.
+/// Explains pictures: [`explain`](Explainer::explain) one whole, [`explain_into`](Explainer::explain_into) frame after
+/// frame. [`Explainer::open`], [`Explainer::default_model`] and [`Explainer::of`] make one.
 pub struct Explainer {
     title: String,
     labels: Labels,
-    explanation: Explanation,
+    pub(super) explanation: explain::Explanation,
     preprocessor: Preprocessor,
-    engine: Engine,
+    pub(super) engine: Engine,
     /// The output that holds the class scores.
     scores: String,
     /// What those scores are.
@@ -72,73 +39,63 @@ pub struct Explainer {
     /// The class that is explained instead of the best ones.
     asked: Option<usize>,
     /// What other methods are made from.
-    base: Option<Box<Base>>,
+    pub(super) base: Option<Box<Base>>,
     /// What was shown before the counterfactual.
-    aside: Option<(Explanation, Engine)>,
+    pub(super) aside: Option<(explain::Explanation, Engine)>,
     /// Of how many maps what they mark is looked at again.
     closer: usize,
     second_look: Closer,
     /// The class scores of the whole picture, where parts of it were looked at since.
     at_first: Option<Vec<f32>>,
-}
-
-/// A model before it was explained, and what was asked.
-struct Base {
-    model: ModelProto,
-    request: Request,
-    run: Run,
+    /// The plain model, if it was asked for.
+    scorer: Option<Scorer>,
+    /// What [`Explainer::explain`] makes boxes and heat with.
+    localizer: Localizer,
+    normalizer: Normalizer,
 }
 
 impl Explainer {
-    /// Rewrites the classifier's graph so that it explains itself, and loads it. A model that explains itself
-    /// already is loaded as it is.
+    /// A classifier, explained: [`Explainer::of`] with a request and options, where ONNX Runtime is loaded.
     ///
-    /// [`crate::runtime::init`] must have been called.
+    /// # Errors
+    /// As for [`ExplainerBuilder::build`].
     pub fn new(
         classifier: Classifier,
         request: &Request,
         options: &Options,
     ) -> Result<Explainer, ExplainerError> {
-        Explainer::build(classifier, request, options, false)
+        Explainer::build(Explainer::of(classifier).request(request.clone()).options(options.clone()))
     }
 
-    /// As [`Explainer::new`], for [`Explainer::next_method`]: the model as it was is kept in memory.
-    pub fn switchable(
-        classifier: Classifier,
-        request: &Request,
-        options: &Options,
-    ) -> Result<Explainer, ExplainerError> {
-        Explainer::build(classifier, request, options, true)
-    }
-
-    fn build(
-        mut classifier: Classifier,
-        request: &Request,
-        options: &Options,
-        switchable: bool,
-    ) -> Result<Explainer, ExplainerError> {
+    pub(super) fn build(asked: ExplainerBuilder) -> Result<Explainer, ExplainerError> {
+        let ExplainerBuilder { mut classifier, request, options, boxes, switchable, scoring } = asked;
+        if let Some(output) = &request.output {
+            classifier.output.clone_from(output);
+        }
+        // One value of an output is no class's score, which only the explained graph tells.
+        let plain = scoring && request.index.is_empty();
+        let scorer = plain.then(|| Scorer::new(&classifier, &options)).transpose()?;
         // A window may ask for any method.
         if request.refine || switchable || request.method.is_some_and(Method::is_black_box) {
             classifier.fix_size();
         }
-        let Classifier { mut model, title, labels, preprocessing, output, .. } = classifier;
-        let scores = request.output.clone().unwrap_or(output);
+        let Classifier { mut model, title, labels, preprocessing, output: scores, .. } = classifier;
         let link = Link::of(&mut model, &scores);
         let neutral = neutral(&preprocessing);
         let background = labels.names().iter().position(|name| name == BACKGROUND);
         let background = background.filter(|class| !request.targets.contains(class));
-        let run = Run::new(&title, options, &preprocessing);
+        let run = Run::new(&title, &options, &preprocessing);
         let preprocessor = Preprocessor::new(&preprocessing);
-        let (base, (explanation, engine)) = match is_answered(&mut model, request) {
+        let (base, (explanation, engine)) = match is_answered(&mut model, &request) {
             Some(explanation) => {
-                let engine = Engine::load(&model, &explanation, request, &run)?;
+                let engine = Engine::load(&model, &explanation, &request, &run)?;
                 (None, (explanation, engine))
             }
             None => {
                 let base = switchable.then(|| {
                     Box::new(Base { model: model.clone(), request: request.clone(), run: run.clone() })
                 });
-                (base, Engine::prepare(model, request, &run)?)
+                (base, Engine::prepare(model, &request, &run)?)
             }
         };
         Ok(Explainer {
@@ -157,55 +114,48 @@ impl Explainer {
             closer: request.closer,
             second_look: Closer::default(),
             at_first: None,
+            scorer,
+            localizer: Localizer::new(boxes),
+            normalizer: Normalizer::default(),
         })
     }
 
-    /// Shows what speaks against classes, or again what was shown before. Nothing changes where the model has no
-    /// gradient, or where the explainer was not made [`switchable`](Explainer::switchable).
-    pub fn show_counterfactual(&mut self, on: bool) {
-        let shown = std::mem::take(&mut self.aside);
-        match (on, shown) {
-            (true, None) => {
-                let Some(base) = &self.base else { return };
-                let request =
-                    Request { method: Some(explain::Method::Counterfactual.into()), ..base.request.clone() };
-                match Engine::prepare(base.model.clone(), &request, &base.run) {
-                    Ok((explanation, engine)) => {
-                        let explanation = std::mem::replace(&mut self.explanation, explanation);
-                        self.aside = Some((explanation, std::mem::replace(&mut self.engine, engine)));
-                    }
-                    Err(error) => tracing::warn!("counterfactual can't be had: {error}"),
-                }
-            }
-            (false, Some((explanation, engine))) => (self.explanation, self.engine) = (explanation, engine),
-            (_, shown) => self.aside = shown,
-        }
+    /// What the classifier says of `picture`, and where it looks.
+    ///
+    /// # Errors
+    /// If the model fails.
+    pub fn explain(&mut self, picture: &Picture) -> Result<Explanation, RuntimeError> {
+        let mut maps = Vec::new();
+        let view = self.explain_into(picture, &mut maps)?;
+        let mut detections = Vec::new();
+        self.localizer.locate(&maps, view, picture.size(), &mut detections);
+        let preset = self.localizer.settings.preset;
+        let values = maps.first().and_then(|map| self.normalizer.normalize(map, preset));
+        let values = values.map_or_else(|| vec![0.0; GRID * GRID], <[f32]>::to_vec);
+        let class = |map: &ClassMap| Class {
+            index: map.class_id,
+            name: self.labels.name(map.class_id).into_owned(),
+            probability: map.score,
+        };
+        Ok(Explanation {
+            classes: maps.iter().map(class).collect(),
+            detections,
+            heatmap: Heatmap { width: GRID, height: GRID, values, view },
+            maps,
+            made_by: self.origin(),
+        })
     }
 
-    /// Goes on to the next method that this model allows, at the same layer. Nothing changes where there is none,
-    /// or where the explainer was not made [`switchable`](Explainer::switchable).
-    pub fn next_method(&mut self) {
-        self.aside = None;
-        let Some(base) = &self.base else { return };
-        let methods: Vec<Method> = Method::all().collect();
-        // The closed forms have names of their own.
-        let now = methods.iter().position(|method| method.name() == self.explanation.method).unwrap_or(0);
-        let following = methods.iter().cycle().skip(now + 1).take(methods.len() - 1);
-        for &method in following {
-            let request = Request { method: Some(method), ..base.request.clone() };
-            match Engine::prepare(base.model.clone(), &request, &base.run) {
-                Ok((explanation, engine)) => {
-                    (self.explanation, self.engine) = (explanation, engine);
-                    return;
-                }
-                Err(error) => tracing::info!("{method} is left out: {error}"),
-            }
-        }
-    }
-
-    /// Explains `picture`: one map per class, best first, in `maps` (its memory is reused). Returns the
-    /// part of the picture that the maps cover.
-    pub fn explain(&mut self, picture: &Picture, maps: &mut Vec<ClassMap>) -> Result<View, RuntimeError> {
+    /// The maps alone, for frame after frame: one per class, best first, in `maps`, whose memory is reused. Returns the
+    /// part of the picture that the maps cover. [`Localizer`] makes boxes of them.
+    ///
+    /// # Errors
+    /// If the model fails.
+    pub fn explain_into(
+        &mut self,
+        picture: &Picture,
+        maps: &mut Vec<ClassMap>,
+    ) -> Result<View, RuntimeError> {
         let view = self.preprocessor.run(picture, self.engine.inputs_mut(1)?);
         self.answer(std::slice::from_mut(maps), &mut |_| true)?;
         self.look_closer(picture, view, maps)?;
@@ -217,7 +167,7 @@ impl Explainer {
         self.engine.batch()
     }
 
-    /// As [`Explainer::explain`], for this class instead of the best ones; `None` goes back to those.
+    /// As [`Explainer::explain_into`], for this class instead of the best ones; `None` goes back to those.
     /// [`Explainer::class_scores`] then has what the model says of all classes.
     pub fn explain_class(
         &mut self,
@@ -227,16 +177,28 @@ impl Explainer {
     ) -> Result<View, RuntimeError> {
         self.engine.set_class(class, self.explanation.count)?;
         self.asked = class;
-        self.explain(picture, maps)
+        self.explain_into(picture, maps)
     }
 
-    /// The probability of a class in `picture`, from one forward pass, whatever the method.
+    /// The probability of a class in `picture`, without any map, 0..1. It costs a plain forward pass where the explainer was
+    /// made for [`scoring`](ExplainerBuilder::scoring), or the method is a black box; else a pass with its maps,
+    /// after which [`Explainer::class_scores`] is of this picture.
+    ///
+    /// # Errors
+    /// If the model fails.
     pub fn score(&mut self, picture: &Picture, class: usize) -> Result<f32, RuntimeError> {
+        if let Some(scorer) = &mut self.scorer {
+            return Ok(scorer.score(picture)?.get(class).copied().unwrap_or_default());
+        }
         match &mut self.engine {
             Engine::Graph(_) => {
-                let mut maps = Vec::new();
-                self.explain_class(picture, Some(class), &mut maps)?;
-                Ok(maps.first().map_or(0.0, |map| map.score))
+                let asked = self.engine.targets().map(<[i64]>::to_vec);
+                self.engine.set_class(Some(class), self.explanation.count)?;
+                self.preprocessor.run(picture, self.engine.inputs_mut(1)?);
+                let mut maps = [Vec::new()];
+                self.engine.explain(&mut maps, &mut |_| true)?;
+                asked.map_or(Ok(()), |asked| self.engine.set_targets(&asked))?;
+                Ok(maps[0].first().map_or(0.0, |map| map.score))
             }
             Engine::BlackBox(network) => {
                 self.preprocessor.run(picture, network.input_mut());
@@ -300,7 +262,7 @@ impl Explainer {
         Ok(self.preprocessor.run(picture, &mut inputs[at * each..][..each]))
     }
 
-    /// As [`Explainer::explain`] for pictures that were [prepared](Explainer::prepare), in one pass. A black box tells
+    /// As [`Explainer::explain_into`] for pictures that were [prepared](Explainer::prepare), in one pass. A black box tells
     /// `go_on` after each batch how many variants it has asked about and how many there are, and ends where that says no.
     pub(crate) fn explain_prepared(
         &mut self,
@@ -390,7 +352,7 @@ impl Explainer {
     }
 
     /// The method and the target layer.
-    pub fn explanation(&self) -> &Explanation {
+    pub fn explanation(&self) -> &explain::Explanation {
         &self.explanation
     }
 }
@@ -406,7 +368,7 @@ fn neutral(preprocessing: &Preprocessing) -> [u8; 3] {
 }
 
 /// What a model explains already, if that is what was asked.
-fn is_answered(model: &mut ModelProto, request: &Request) -> Option<Explanation> {
+fn is_answered(model: &mut ModelProto, request: &Request) -> Option<explain::Explanation> {
     let found = explain::recognise(model)?;
     let method = request.method.is_none_or(|method| method.name() == found.method);
     let layer = request.layers.is_empty() || request.layers.join(",") == found.layer;

@@ -32,7 +32,7 @@ pub struct Request {
 }
 
 impl Default for Request {
-    /// The best class, by the method that fits the model.
+    /// The best class, by the method that fits the model, its map refined.
     fn default() -> Request {
         Request {
             top_k: 1,
@@ -42,7 +42,7 @@ impl Default for Request {
             method: None,
             layers: Vec::new(),
             fusion: Fusion::default(),
-            refine: false,
+            refine: true,
             closer: 0,
             black_box: black_box::Settings::default(),
         }

@@ -81,7 +81,7 @@ impl Default for Settings {
             components: Components::default(),
             min_area: 0.005,
             min_peak: 0.7,
-            min_score: 0.05,
+            min_score: 0.1,
             merge_overlap: Some(0.7),
         }
     }

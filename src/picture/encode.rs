@@ -1,12 +1,30 @@
 //! Pictures as files.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageResult};
 
 use crate::frame::Picture;
+
+impl Picture {
+    /// Saves the picture, as JPEG where `path` ends in `.jpg` or `.jpeg`, else as PNG. What was there is replaced.
+    ///
+    /// # Errors
+    /// If the file can't be written, or the picture is empty or too large for the format; then what was there stays.
+    pub fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let path = path.as_ref();
+        let is_jpeg = path
+            .extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("jpg") || end.eq_ignore_ascii_case("jpeg"));
+        let mut bytes = Vec::new();
+        if is_jpeg { write_jpeg(self, 95, &mut bytes) } else { write_png(self, &mut bytes) }
+            .map_err(io::Error::other)?;
+        std::fs::write(path, bytes)
+    }
+}
 
 /// Writes the picture as a JPEG file of a `quality` of 1 to 100.
 ///

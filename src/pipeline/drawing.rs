@@ -11,6 +11,7 @@ use super::controls::{Choice, Look};
 use super::incoming::Asked;
 use super::stages::{Drawn, Explained, Model};
 use super::{Controls, Stage, Stats};
+use crate::explainer::explanation::mark;
 use crate::files::Stop;
 use crate::frame::{Picture, PicturePool};
 use crate::localize::{Detection, Localizer, Segmentation, Segmenter};
@@ -276,16 +277,4 @@ pub(super) fn told(labels: &Labels, what_if: &WhatIf) -> String {
 /// What stands beside a box.
 fn tag(model: &Model, detection: &Detection) -> String {
     model.origin.tag(&model.labels.name(detection.class_id), detection.score)
-}
-
-/// A detection as the renderer wants it; a class keeps its rank's colour.
-fn mark<'a>(detection: &'a Detection, text: &'a str, maps: &[ClassMap]) -> Mark<'a> {
-    let bbox = detection.bbox;
-    Mark {
-        bbox: (bbox.x0, bbox.y0, bbox.x1, bbox.y1),
-        peak: detection.peak,
-        outline: &detection.outline,
-        class_slot: maps.iter().position(|map| map.class_id == detection.class_id).unwrap_or_default(),
-        text,
-    }
 }

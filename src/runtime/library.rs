@@ -51,6 +51,11 @@ pub fn init(library: &Path) -> Result<(), RuntimeError> {
     Ok(())
 }
 
+/// Whether [`init`] has loaded ONNX Runtime.
+pub(crate) fn is_loaded() -> bool {
+    LOADED.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
 /// Adds the execution providers of a plugin library to the loaded ONNX Runtime.
 ///
 /// Adding it again changes nothing. Where the machine has no device for it, it adds none.

@@ -20,6 +20,7 @@ mod shape;
 
 pub use error::RuntimeError;
 pub use explained::ExplainedSession;
+pub(crate) use library::is_loaded;
 pub use library::{add_plugin, devices, init, providers, version};
 pub use needs::Need;
 pub use nodes::Node;

@@ -12,6 +12,16 @@ use crate::frame::Picture;
 /// Memory that one photo may take to decode: enough for 20,000 x 20,000 pixels as JPEG or PNG.
 const MEMORY: u64 = 2_000_000_000;
 
+impl Picture {
+    /// Reads a photo: JPEG, PNG, GIF, WebP, BMP, TIFF or PNM, turned upright; `-` is standard input.
+    ///
+    /// # Errors
+    /// If the file can't be read, is no such picture, or is damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<Picture, SourceError> {
+        read_photo(path.as_ref())
+    }
+}
+
 /// Reads the photo at `path`; `-` is standard input. See [`decode_photo`].
 ///
 /// # Errors

@@ -76,7 +76,8 @@ impl Course {
         let bytes = encode(&model).map_err(TrainError::from)?;
         write_file(&path, &bytes).map_err(TrainError::from)?;
         let classifier = Classifier::open(&path, None).map_err(TrainError::from)?;
-        let explainer = Explainer::switchable(classifier, &self.request, &self.options)?;
+        let explainer = Explainer::of(classifier).request(self.request.clone());
+        let explainer = explainer.options(self.options.clone()).switchable().build()?;
         Ok(Learned { explainer, right, held_out })
     }
 }

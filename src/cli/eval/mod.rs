@@ -170,7 +170,8 @@ impl Evaluation<'_> {
         let stop = assemble::stop_on_ctrl_c()?;
         let store = assemble::store()?;
         assemble::library(&settings, &store, &context.report)?;
-        let (explainer, fingerprint) = subject::explainer(&settings, &store, &context.report)?;
+        let (explainer, fingerprint) =
+            subject::explainer(&settings, &store, &context.report, args.faithfulness)?;
         let bootstrap = Bootstrap { seed: args.seed, ..Bootstrap::default() };
         let explainer = Mutex::new(explainer);
         Ok(Evaluation {

@@ -18,11 +18,13 @@ use super::super::report::Report;
 use super::super::settings::Settings;
 use super::{Evaluation, assemble};
 
-/// The model, ready to explain one class at a time, and a fingerprint of it.
+/// The model, ready to explain one class at a time, and a fingerprint of it; `scoring` where it is to be asked about many
+/// pictures without maps.
 pub(in crate::cli) fn explainer(
     settings: &Settings,
     store: &Store,
     report: &Report,
+    scoring: bool,
 ) -> Result<(Explainer, String)> {
     let classifier = assemble::classifier(settings, store, report)?;
     let request = assemble::request(settings, &classifier.labels, 1)?;
@@ -36,7 +38,9 @@ pub(in crate::cli) fn explainer(
     let options = assemble::options(settings)?;
     let Classifier { preprocessing, labels, .. } = &classifier;
     hash.update(format!("{asked:?} {preprocessing:?} {labels:?} {:?}", options.provider));
-    Ok((Explainer::new(classifier, &request, &options)?, hex(&hash.finalize())))
+    let explainer = Explainer::of(classifier).request(request).options(options);
+    let explainer = if scoring { explainer.scoring() } else { explainer };
+    Ok((explainer.build()?, hex(&hash.finalize())))
 }
 
 /// A setting as it was written: 0.2, not 0.20000000298023224.
