@@ -47,7 +47,7 @@ impl Scorer {
             preprocessor: Preprocessor::new(&classifier.preprocessing),
             session,
             output: classifier.output.clone(),
-            link: Link::of(&mut classifier.model.clone(), &classifier.output),
+            link: Link::of(&classifier.model, &classifier.output),
         })
     }
 
