@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine with Rust, python3 with pip, and make:
 #   make demo   build camloc, fetch what it needs, and show it at work
 #   make test   build and run every test
+# make wasm builds camloc-graph for browsers.
 # make test-camera tries cameras in a virtual machine, beside them: four minutes more.
 # Set-up is remembered in .setup/ (build needs) and in camloc's cache (assets), so a second run needs no network.
 
@@ -11,7 +12,7 @@ SETUP := . .setup/env &&
 SKIPPED := target/tmp/skipped
 TELL_SKIPPED = if [ -s $(SKIPPED) ]; then echo "$$(wc -l < $(SKIPPED)) skipped:"; cat $(SKIPPED); else echo "0 skipped"; fi
 
-.PHONY: demo build test test-camera lint bench setup setup-test clean
+.PHONY: demo build test test-camera wasm lint bench setup setup-test clean
 
 demo: build
 	./target/release/camloc demo
@@ -43,6 +44,10 @@ test-camera: setup-test
 	@rm -f $(SKIPPED)
 	@$(SETUP) $(CARGO) test --locked --test camera-vm
 	@$(TELL_SKIPPED)
+
+# The graph crate alone, for browsers.
+wasm:
+	@sh scripts/wasm.sh
 
 lint: setup
 	@$(SETUP) $(CARGO) fmt --check

@@ -292,7 +292,7 @@ impl Bench<'_> {
                 methods.insert(method.name(), found);
             }
         }
-        let layers = explain::inspect(&mut classifier.model.clone(), &asked.rewrite(None))?.layers;
+        let layers = explain::inspect(&classifier.model, &asked.rewrite(None))?.layers;
         let half_way = layers.get(layers.len() / 2).map(|layer| layer.tensor.clone());
         let request = Request {
             method: Some(explain::Method::GradCam.into()),

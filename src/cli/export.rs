@@ -7,6 +7,7 @@ use crate::model::MANIFEST_KEY;
 use anyhow::Result;
 use camloc_graph::autodiff;
 use camloc_graph::explain;
+use camloc_graph::onnx::edit::GraphEditor;
 use camloc_graph::onnx::graph::Graph;
 use camloc_graph::onnx::{load, opset};
 
@@ -50,11 +51,11 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     }
     let explanation = explain::explain(&mut classifier.model, &request.one_pass()?)?;
     // From 17 on ONNX Runtime fuses a layer norm in pieces otherwise, which would move the model's own outputs by a bit.
-    let stays = autodiff::has_norm_in_pieces(&Graph::new(&mut classifier.model));
+    let stays = autodiff::has_norm_in_pieces(&Graph::new(&classifier.model));
     if !stays && let Err(error) = opset::raise(&mut classifier.model, EXPORTED_OPSET) {
         context.report.note(format_args!("{error}; the export stays in that operator set"));
     }
-    Graph::new(&mut classifier.model).set_metadata(MANIFEST_KEY, &manifest);
+    GraphEditor::new(&mut classifier.model).set_metadata(MANIFEST_KEY, &manifest);
     if args.with_preprocessing {
         classifier.embed_preprocessing();
     }

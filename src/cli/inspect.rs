@@ -29,8 +29,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     }
     let mut classifier = assemble::classifier(&settings, &assemble::store()?, &context.report)?;
     let mut out = std::io::stdout().lock();
-    tensors(&mut out, &mut classifier.model)?;
-    if let Some(explanation) = explain::recognise(&mut classifier.model) {
+    tensors(&mut out, &classifier.model)?;
+    if let Some(explanation) = explain::recognise(&classifier.model) {
         let (method, layer) = (explanation.method, explanation.layer);
         writeln!(out, "explains itself: {method} at {layer}")?;
         return Ok(());
@@ -38,7 +38,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     // As for a run: refined maps, and methods that cut the network, need the size.
     classifier.fix_size();
     let request = assemble::request(&settings, &classifier.labels, 1)?;
-    let Inspection { scores, head, layers, methods } = explainer::inspect(&mut classifier.model, &request)?;
+    let Inspection { scores, head, layers, methods } = explainer::inspect(&classifier.model, &request)?;
     writeln!(out, "scores\n  {} classes in {}", scores.classes, scores.logits)?;
     writeln!(out, "head\n  {head}")?;
     writeln!(out, "layers (--layer NAME, -1, -2, ...; -1 is the default)")?;
@@ -57,7 +57,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 }
 
 /// Inputs and outputs with their types and shapes.
-fn tensors(out: &mut impl Write, model: &mut ModelProto) -> Result<()> {
+fn tensors(out: &mut impl Write, model: &ModelProto) -> Result<()> {
     let graph = Graph::new(model);
     writeln!(out, "operator set {}, {} nodes", graph.opset(), graph.nodes().len())?;
     let inputs: Vec<&str> = graph.inputs().map(|input| input.name()).collect();

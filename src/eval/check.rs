@@ -211,7 +211,7 @@ impl<'a> Checker<'a> {
             let classes = if targets.is_empty() { best.as_slice() } else { targets };
             cases.extend(classes.iter().map(|&class| Case { photo, class }));
         }
-        let weights = weights(&mut classifier.model.clone());
+        let weights = weights(&classifier.model);
         let mut shuffled: Vec<usize> =
             [1, weights.len() / 4, weights.len() / 2, 3 * weights.len() / 4, weights.len()].into();
         shuffled.retain(|&count| (1..=weights.len()).contains(&count));

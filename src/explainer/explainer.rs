@@ -79,14 +79,14 @@ impl Explainer {
         if request.refine || switchable || request.method.is_some_and(Method::is_black_box) {
             classifier.fix_size();
         }
-        let Classifier { mut model, title, labels, preprocessing, output: scores, .. } = classifier;
-        let link = Link::of(&mut model, &scores);
+        let Classifier { model, title, labels, preprocessing, output: scores, .. } = classifier;
+        let link = Link::of(&model, &scores);
         let neutral = neutral(&preprocessing);
         let background = labels.names().iter().position(|name| name == BACKGROUND);
         let background = background.filter(|class| !request.targets.contains(class));
         let run = Run::new(&title, &options, &preprocessing);
         let preprocessor = Preprocessor::new(&preprocessing);
-        let (base, (explanation, engine)) = match is_answered(&mut model, &request) {
+        let (base, (explanation, engine)) = match is_answered(&model, &request) {
             Some(explanation) => {
                 let engine = Engine::load(&model, &explanation, &request, &run)?;
                 (None, (explanation, engine))
@@ -368,7 +368,7 @@ fn neutral(preprocessing: &Preprocessing) -> [u8; 3] {
 }
 
 /// What a model explains already, if that is what was asked.
-fn is_answered(model: &mut ModelProto, request: &Request) -> Option<explain::Explanation> {
+fn is_answered(model: &ModelProto, request: &Request) -> Option<explain::Explanation> {
     let found = explain::recognise(model)?;
     let method = request.method.is_none_or(|method| method.name() == found.method);
     let layer = request.layers.is_empty() || request.layers.join(",") == found.layer;

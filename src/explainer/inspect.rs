@@ -18,12 +18,11 @@ pub struct Inspection {
     pub methods: Vec<(Method, Result<(), ExplainError>)>,
 }
 
-/// Looks what a model offers for a request; its method is not heeded. The model then computes what it did, in an
-/// operator set that may have been raised.
+/// Looks what a model offers for a request; its method is not heeded.
 ///
 /// # Errors
 /// When there are no class scores to explain.
-pub fn inspect(model: &mut ModelProto, request: &Request) -> Result<Inspection, ExplainError> {
+pub fn inspect(model: &ModelProto, request: &Request) -> Result<Inspection, ExplainError> {
     let explain::Inspection { scores, head, layers, methods } =
         explain::inspect(model, &request.rewrite(None))?;
     let one_pass = methods.into_iter().map(|(method, fits)| (Method::OnePass(method), fits));

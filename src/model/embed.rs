@@ -6,6 +6,7 @@
 
 use super::preprocessing::{Channels, Filter, Fit, Layout, Preprocessing};
 use camloc_graph::onnx::build::{Dim, f32_tensor, i64_tensor, int, ints, value_info};
+use camloc_graph::onnx::edit::GraphEditor;
 use camloc_graph::onnx::graph::Graph;
 use camloc_graph::onnx::proto::{DataType, ModelProto};
 
@@ -30,7 +31,7 @@ pub(super) fn embed(model: &mut ModelProto, preprocessing: &Preprocessing, input
     let any = [Dim::Symbol("N"), Dim::Symbol("picture_height"), Dim::Symbol("picture_width"), Dim::Fixed(3)];
     graph.input.insert(position, value_info(PICTURE, DataType::Uint8, &any));
 
-    let mut graph = Graph::new(model);
+    let mut graph = GraphEditor::new(model);
     let element = graph.element_type(input).unwrap_or(DataType::Float);
     graph.set_metadata(INPUT_KEY, input);
     let mut writer = Writer { graph, preprocessing };
@@ -38,6 +39,7 @@ pub(super) fn embed(model: &mut ModelProto, preprocessing: &Preprocessing, input
     let to = vec![int("to", element as i64)];
     let name = writer.graph.fresh_name(PREFIX);
     writer.graph.push(camloc_graph::onnx::build::node("Cast", &name, &[&values], &[input], to));
+    drop(writer);
     // What was appended comes first: the rest of the graph uses it.
     if let Some(graph) = &mut model.graph {
         graph.node.rotate_left(nodes);
@@ -59,7 +61,7 @@ pub(super) fn unembed(model: &mut ModelProto) {
 
 /// Writes the nodes.
 struct Writer<'m, 'p> {
-    graph: Graph<'m>,
+    graph: GraphEditor<'m>,
     preprocessing: &'p Preprocessing,
 }
 

@@ -8,7 +8,7 @@ use super::head::{Branch, Conv, FLAT, Head, HeadKind};
 use crate::model::{Labels, MANIFEST_KEY};
 use camloc_graph::explain::{ERASED_MAPS, FEATURES, FIRST_MAPS};
 use camloc_graph::onnx::build::{self, Dim, f32_tensor, int, ints, value_info};
-use camloc_graph::onnx::graph::Graph;
+use camloc_graph::onnx::edit::GraphEditor;
 use camloc_graph::onnx::proto::{DataType, ModelProto};
 
 /// The output that holds the class scores, f32 `[N, classes]`, before any softmax.
@@ -25,9 +25,11 @@ pub(super) fn export(
     about: &str,
 ) -> Result<ModelProto, TrainError> {
     let mut classifier = backbone.classifier.clone();
-    let mut writer = Writer { graph: Graph::new(&mut classifier.model), classes: classes.len() as i64 };
+    let graph = GraphEditor::new(&mut classifier.model);
+    let mut writer = Writer { graph, classes: classes.len() as i64 };
     writer.head(head, backbone.shape())?;
     writer.graph.set_metadata(TRAINING_KEY, about);
+    drop(writer);
     if let Some(graph) = &mut classifier.model.graph {
         graph.output.retain(|output| output.name() != FEATURES);
     }
@@ -35,12 +37,12 @@ pub(super) fn export(
     classifier.labels = Labels::new(classes.to_vec());
     classifier.title = title.to_owned();
     let manifest = classifier.manifest();
-    Graph::new(&mut classifier.model).set_metadata(MANIFEST_KEY, &manifest);
+    GraphEditor::new(&mut classifier.model).set_metadata(MANIFEST_KEY, &manifest);
     Ok(classifier.model)
 }
 
 struct Writer<'m> {
-    graph: Graph<'m>,
+    graph: GraphEditor<'m>,
     classes: i64,
 }
 

@@ -41,14 +41,14 @@ fn all(mut model: ModelProto, choices: &mut Choices<'_>) {
     let request = request(&model, choices);
     // It tries every method, which takes its time.
     if choices.byte() >= 252 {
-        let _ = inspect(&mut model.clone(), &request);
+        let _ = inspect(&model, &request);
     }
     let outputs: Vec<String> = outputs(&model).map(str::to_owned).collect();
     if request.one_pass().is_ok_and(|request| explain(&mut model, &request).is_ok()) {
         check(&mut model).expect("what was written is sound");
         let file = encode(&model).expect("what was written is no larger than a model may be");
-        let mut again = parse(&file).expect("what was written can be read");
-        assert!(recognise(&mut again).is_some(), "what was written is recognised");
+        let again = parse(&file).expect("what was written can be read");
+        assert!(recognise(&again).is_some(), "what was written is recognised");
         let expected =
             outputs.iter().map(String::as_str).chain(["camloc.classes", "camloc.scores", "camloc.maps"]);
         assert!(self::outputs(&again).eq(expected), "the model's own outputs stay, and three are new");

@@ -76,7 +76,7 @@ pub enum BlackBoxError {
 /// # Errors
 /// Where the request does not fit the model.
 pub fn fits(model: &ModelProto, method: Method, request: &Request) -> Result<(), ExplainError> {
-    Plain::new(model.clone(), method.name(), method.ask(), &request.rewrite(None)).map(|_| ())
+    Plain::fits(model, method.name(), method.ask(), &request.rewrite(None))
 }
 
 /// A network and one method to ask it.

@@ -3,7 +3,7 @@
 use super::gradient::Gradient;
 use super::reverse::Rectifier;
 use crate::onnx::build;
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::infer::wrap_axis;
 use crate::onnx::proto::{AttributeProto, DataType, NodeProto, TensorProto};
 
@@ -45,7 +45,7 @@ pub(super) enum Size {
 
 /// One application of a rule to a node.
 pub(super) struct Call<'c, 'm> {
-    pub(super) graph: &'c mut Graph<'m>,
+    pub(super) graph: &'c mut GraphEditor<'m>,
     pub(super) node: &'c NodeProto,
     /// The gradient of each output, where the target depends on it.
     outputs: &'c [Option<Gradient>],
@@ -56,7 +56,7 @@ pub(super) struct Call<'c, 'm> {
 
 impl<'c, 'm> Call<'c, 'm> {
     pub(super) fn new(
-        graph: &'c mut Graph<'m>,
+        graph: &'c mut GraphEditor<'m>,
         node: &'c NodeProto,
         outputs: &'c [Option<Gradient>],
         lead: Option<usize>,

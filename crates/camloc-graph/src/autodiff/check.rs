@@ -11,9 +11,9 @@ use prost::Message;
 use super::gradient::Gradient;
 use super::reverse::{Rectifier, Seed, gradients};
 use crate::onnx::build::{self, Dim, int};
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::proto::*;
-use crate::testing::{Options, Session, init_runtime};
+use crate::testing::Session;
 
 /// Draws this many values, without a pattern, from a seed.
 pub(super) type Draw = Box<dyn Fn(usize, u64) -> Vec<f32>>;
@@ -138,7 +138,7 @@ impl Check {
             build::value_info(name, self.element, &dims)
         };
         let mut model = self.model_of(self.inputs.iter().map(value).collect(), &[]);
-        let mut graph = Graph::new(&mut model);
+        let mut graph = GraphEditor::new(&mut model);
         let names: Vec<String> = self.inputs.iter().map(|(name, _, _)| name.clone()).collect();
         let target = self.apply(&mut graph, &names, "");
         let tensor = weights(&mut graph, &target, 1, self.element);
@@ -146,6 +146,7 @@ impl Check {
             gradients(&mut graph, &target, &Seed::Given { tensor, count: 1 }, &names[..1], Rectifier::Plain);
         let Gradient::Tensor { name, .. } = &found.unwrap()[0] else { panic!("a choice of classes") };
         graph.push(build::node("Identity", "slope", &[name], &["slope"], vec![]));
+        drop(graph);
         let graph = model.graph.unwrap();
         (self.nodes, self.constants) = (graph.node, graph.initializer);
         self
@@ -153,9 +154,8 @@ impl Check {
 
     /// The gradient of the sum of all outputs by the first input, at these values.
     pub(super) fn gradient_at(&self, values: &[f32], rectifier: Rectifier) -> Vec<f32> {
-        init_runtime();
         let mut model = self.model_of(vec![z()], &["gradient"]);
-        let mut graph = Graph::new(&mut model);
+        let mut graph = GraphEditor::new(&mut model);
         let at = self.read(&mut graph, &mut 0);
         let target = self.apply(&mut graph, &at, "");
         let shape = graph.op("Shape", "shape", &[&target], vec![]);
@@ -170,22 +170,20 @@ impl Check {
         let flat = graph.add_ints("flat", &[-1]);
         let full = graph.op("Reshape", "full", &[&full, &flat], vec![]);
         finish(&mut graph, &full, "gradient");
-        let options = Options { threads: 1, shape: Some(vec![1, values.len()]), ..Options::default() };
-        let mut session = Session::load(&model.encode_to_vec(), &options).unwrap();
+        drop(graph);
+        let mut session = Session::load(&model.encode_to_vec(), Some(&[1, values.len()])).unwrap();
         session.input_mut().copy_from_slice(values);
         session.run().unwrap();
-        session.floats("gradient").unwrap().1.to_vec()
+        session.floats("gradient").1.to_vec()
     }
 
     /// Holds the rule against finite differences.
     pub(super) fn holds(self) {
-        init_runtime();
         for count in [1, 2] {
             let model = self.model(count);
             let sizes: Vec<usize> = self.inputs.iter().map(|(_, shape, _)| length(shape)).collect();
             let total = 2 * sizes.iter().sum::<usize>();
-            let options = Options { threads: 1, shape: Some(vec![1, total]), ..Options::default() };
-            let mut session = Session::load(&model.encode_to_vec(), &options)
+            let mut session = Session::load(&model.encode_to_vec(), Some(&[1, total]))
                 .unwrap_or_else(|error| panic!("{error:?} in {:#?}", self.nodes));
             for seed in 0..3 {
                 let at = self.inputs.iter().zip(&sizes).zip(1_u64..);
@@ -194,7 +192,7 @@ impl Check {
                 let values: Vec<f32> = at.chain(directions).collect();
                 session.input_mut().copy_from_slice(&values);
                 session.run().unwrap();
-                self.compare(session.floats("rule").unwrap().1, session.floats("differences").unwrap().1);
+                self.compare(session.floats("rule").1, session.floats("differences").1);
             }
         }
     }
@@ -220,7 +218,7 @@ impl Check {
     /// `differences`, both `[count]`.
     fn model(&self, count: usize) -> ModelProto {
         let mut model = self.model_of(vec![z()], &["rule", "differences"]);
-        let mut graph = Graph::new(&mut model);
+        let mut graph = GraphEditor::new(&mut model);
         let mut offset = 0;
         let at = self.read(&mut graph, &mut offset);
         let along = self.read(&mut graph, &mut offset);
@@ -233,6 +231,7 @@ impl Check {
         assert!(graph.nodes()[before..].iter().all(is_even), "CUDA leaves it to the CPU: {:#?}", self.nodes);
         self.rule(&mut graph, &found, &along, count);
         self.differences(&mut graph, &at, &along, &weights, count);
+        drop(graph);
         model
     }
 
@@ -241,12 +240,12 @@ impl Check {
         let outputs = outputs.iter().map(|name| build::value_info(name, DataType::Float, &[Dim::Unknown]));
         let constants = self.constants.iter().cloned().map(|constant| self.typed(constant)).collect();
         let mut model = build::model(build::graph("check", inputs, outputs.collect(), constants, vec![]));
-        Graph::new(&mut model).raise_opset(self.opset);
+        GraphEditor::new(&mut model).raise_opset(self.opset);
         model
     }
 
     /// All inputs, cut out of `z`.
-    fn read(&self, graph: &mut Graph<'_>, offset: &mut usize) -> Vec<String> {
+    fn read(&self, graph: &mut GraphEditor<'_>, offset: &mut usize) -> Vec<String> {
         self.inputs.iter().map(|(name, shape, _)| self.slice(graph, name, shape, offset)).collect()
     }
 
@@ -268,7 +267,7 @@ impl Check {
     }
 
     /// One input, cut out of `z`.
-    fn slice(&self, graph: &mut Graph<'_>, name: &str, shape: &[i64], offset: &mut usize) -> String {
+    fn slice(&self, graph: &mut GraphEditor<'_>, name: &str, shape: &[i64], offset: &mut usize) -> String {
         let size = length(shape);
         let (from, to) = (*offset as i64, (*offset + size) as i64);
         *offset += size;
@@ -282,7 +281,7 @@ impl Check {
     }
 
     /// A shape as a tensor; with open sizes, of what is only known when the model runs.
-    fn sizes(&self, graph: &mut Graph<'_>, shape: &[i64]) -> String {
+    fn sizes(&self, graph: &mut GraphEditor<'_>, shape: &[i64]) -> String {
         if !self.open {
             return graph.add_ints("shape", shape);
         }
@@ -300,7 +299,7 @@ impl Check {
     }
 
     /// Appends the nodes on these inputs, and returns the last one's first output.
-    fn apply(&self, graph: &mut Graph<'_>, inputs: &[String], suffix: &str) -> String {
+    fn apply(&self, graph: &mut GraphEditor<'_>, inputs: &[String], suffix: &str) -> String {
         let rename = |name: &String| -> String {
             if let Some(index) = self.inputs.iter().position(|(input, _, _)| input == name) {
                 return inputs[index].clone();
@@ -321,7 +320,7 @@ impl Check {
     }
 
     /// `rule`: the sum over all inputs of gradient times direction.
-    fn rule(&self, graph: &mut Graph<'_>, found: &[Gradient], along: &[String], count: usize) {
+    fn rule(&self, graph: &mut GraphEditor<'_>, found: &[Gradient], along: &[String], count: usize) {
         let mut sum: Option<String> = None;
         for (gradient, along) in found.iter().zip(along) {
             let Gradient::Tensor { name, .. } = gradient else { panic!("a choice of classes") };
@@ -338,14 +337,14 @@ impl Check {
     /// `differences`: central, of each weighted output.
     fn differences(
         &self,
-        graph: &mut Graph<'_>,
+        graph: &mut GraphEditor<'_>,
         at: &[String],
         along: &[String],
         weights: &str,
         count: usize,
     ) {
         let element = self.element;
-        let side = |graph: &mut Graph<'_>, step: f64, suffix: &str| {
+        let side = |graph: &mut GraphEditor<'_>, step: f64, suffix: &str| {
             let step = graph.add_initializer(build::scalar("step", element, step));
             let moved: Vec<String> = at
                 .iter()
@@ -380,7 +379,7 @@ fn z() -> ValueInfoProto {
 }
 
 /// Noise of the target's shape, `count` times: `sin` of a running number.
-fn weights(graph: &mut Graph<'_>, target: &str, count: usize, element: DataType) -> String {
+fn weights(graph: &mut GraphEditor<'_>, target: &str, count: usize, element: DataType) -> String {
     let lead = graph.add_ints("lead", &[count as i64]);
     let own = graph.op("Shape", "own", &[target], vec![]);
     let shape = match count {
@@ -398,14 +397,14 @@ fn weights(graph: &mut Graph<'_>, target: &str, count: usize, element: DataType)
 }
 
 /// The sum of a tensor, for each of `count` along its first axis: `[count]`.
-fn total(graph: &mut Graph<'_>, tensor: &str, count: usize) -> String {
+fn total(graph: &mut GraphEditor<'_>, tensor: &str, count: usize) -> String {
     let rows = graph.add_ints("rows", &[count as i64, -1]);
     let flat = graph.op("Reshape", "flat", &[tensor, &rows], vec![]);
     let axes = graph.add_ints("axes", &[1]);
     graph.op("ReduceSum", "total", &[&flat, &axes], vec![int("keepdims", 0)])
 }
 
-fn finish(graph: &mut Graph<'_>, tensor: &str, name: &str) {
+fn finish(graph: &mut GraphEditor<'_>, tensor: &str, name: &str) {
     graph.push(build::node("Cast", name, &[tensor], &[name], vec![int("to", DataType::Float as i64)]));
 }
 

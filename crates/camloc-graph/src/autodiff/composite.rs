@@ -4,6 +4,7 @@
 //! piece by piece would use it: the model's own outputs would then move by a bit, and the pass be slower.
 
 use crate::onnx::build;
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::NodeProto;
 
@@ -36,7 +37,7 @@ fn gelu(graph: &Graph<'_>, index: usize) -> Option<NodeProto> {
 /// A tensor's value, for a node that is appended. A sum that only a norm uses, as at the end of a transformer's last
 /// block, is added once more, the other way round: sum and norm are fused only where nothing else uses the sum, and
 /// equal nodes would be merged first.
-pub fn apart(graph: &mut Graph<'_>, tensor: &str) -> String {
+pub fn apart(graph: &mut GraphEditor<'_>, tensor: &str) -> String {
     let users: Vec<&str> = graph.consumers(tensor).map(NodeProto::standard_op).collect();
     // In pieces, a norm begins with the mean and what differs from it.
     let only_in_norm = users == ["LayerNormalization"] || users == ["ReduceMean", "Sub"];
@@ -47,7 +48,7 @@ pub fn apart(graph: &mut Graph<'_>, tensor: &str) -> String {
 }
 
 /// One term of such a sum. A bias that was added last, as the second operand, is fused as well, and so added anew.
-fn bias_apart(graph: &mut Graph<'_>, term: &str) -> String {
+fn bias_apart(graph: &mut GraphEditor<'_>, term: &str) -> String {
     // Tokens only: of more axes than three, sum and norm are not fused, but the product before may be.
     let fused = graph.rank(term) == Some(3) && is_inner(graph, term);
     let biased = graph.producer(term).filter(|node| node.standard_op() == "Add" && fused);
@@ -186,8 +187,8 @@ mod tests {
             node("Mul", "last", &products[1], &["y"], vec![]),
         ];
         let y = value_info("y", DataType::Float, &[Dim::Fixed(2)]);
-        let mut model = model(graph("g", vec![x], vec![y], constants, nodes));
-        let graph = Graph::new(&mut model);
+        let model = model(graph("g", vec![x], vec![y], constants, nodes));
+        let graph = Graph::new(&model);
         assert_eq!(gelu(&graph, 3), None, "it ends with the last product");
         gelu(&graph, 4).map(|node| node.input)
     }
@@ -216,7 +217,7 @@ mod tests {
             ];
             let mut model = model(graph("g", vec![x.clone()], vec![], constants.clone(), nodes));
             model.opset_import[0].version = Some(17);
-            let found = layer_norm(&Graph::new(&mut model), 8);
+            let found = layer_norm(&Graph::new(&model), 8);
             assert_eq!(
                 found.as_ref().map(|node| node.input.as_slice() == ["x", "scale", "bias"]),
                 whole.then_some(true)

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::onnx::build::*;
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::*;
 
@@ -24,7 +25,7 @@ fn through(
     let mut model = model(graph("g", vec![fixed("x", shape), seed], outputs, constants.to_vec(), vec![node]));
     let mut refusal = None;
     for count in [1, 2] {
-        let mut graph = Graph::new(&mut model);
+        let mut graph = GraphEditor::new(&mut model);
         let seed = Seed::Given { tensor: "g".into(), count };
         refusal = gradients(&mut graph, "y", &seed, &["x".into()], Rectifier::Plain).err();
     }
@@ -143,8 +144,8 @@ fn a_long_chain_of_products_does_not_overflow_the_stack() {
     let product = |index| node("Mul", "", &[&name(index), "half"], &[&name(index + 1)], vec![]);
     let x = value_info("x", DataType::Float, &[Dim::Fixed(2)]);
     let nodes = (0..50_000).map(product).collect();
-    let mut model = model(graph("g", vec![x], vec![], vec![f32_tensor("half", &[], &[0.5])], nodes));
-    let graph = Graph::new(&mut model);
+    let model = model(graph("g", vec![x], vec![], vec![f32_tensor("half", &[], &[0.5])], nodes));
+    let graph = Graph::new(&model);
     assert_eq!(between(&graph, "x", "t50000").len(), 50_000);
 }
 
@@ -159,8 +160,8 @@ fn what_has_a_gradient_all_the_way_is_told_for_all_tensors_at_once() {
         node("Relu", "", &["y"], &["after"], vec![]),
     ];
     let x = value_info("x", DataType::Float, &[Dim::Fixed(2)]);
-    let mut model = model(graph("g", vec![x], vec![], vec![], nodes));
-    let graph = Graph::new(&mut model);
+    let model = model(graph("g", vec![x], vec![], vec![], nodes));
+    let graph = Graph::new(&model);
     let mut found: Vec<&str> = differentiable(&graph, "y").into_iter().collect();
     found.sort_unstable();
     assert_eq!(found, ["b", "c", "d", "y"], "a leads to y by the unknown operator as well");

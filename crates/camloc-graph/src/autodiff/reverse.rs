@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::call::{Call, Missing};
 use super::gradient::Gradient;
 use super::{AutodiffError, composite, rules};
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::{DataType, NodeProto};
 
@@ -47,7 +48,7 @@ pub enum Rectifier {
 /// When an operator on the way has no rule, or one of the tensors does not lead to the target. Nodes may
 /// have been appended by then; nobody uses them.
 pub fn gradients(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     target: &str,
     seed: &Seed,
     by: &[String],
@@ -94,7 +95,7 @@ pub fn between(graph: &Graph<'_>, tensor: &str, target: &str) -> Vec<usize> {
 ///
 /// When the shape of the tensor is not known.
 pub fn filled(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     gradient: &Gradient,
     tensor: &str,
     count: usize,
@@ -226,7 +227,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     /// Gives the target its gradient.
-    fn plant(&mut self, graph: &mut Graph<'_>, seed: &Seed) -> Result<(), AutodiffError> {
+    fn plant(&mut self, graph: &mut GraphEditor<'_>, seed: &Seed) -> Result<(), AutodiffError> {
         let gradient = match seed {
             Seed::Given { tensor, .. } => Gradient::dense(tensor.clone()),
             Seed::Classes { classes, .. } => {
@@ -247,7 +248,7 @@ impl Pass<'_> {
     }
 
     /// Takes the gradients of a node's outputs to its inputs.
-    fn through(&mut self, graph: &mut Graph<'_>, node: &NodeProto, way: &Way) -> Result<(), Missing> {
+    fn through(&mut self, graph: &mut GraphEditor<'_>, node: &NodeProto, way: &Way) -> Result<(), Missing> {
         let outputs: Vec<Option<Gradient>> =
             node.output.iter().map(|output| self.found.get(output).cloned()).collect();
         if outputs.iter().all(Option::is_none) {
@@ -270,7 +271,7 @@ impl Pass<'_> {
     }
 
     /// Adds to the gradient of a tensor.
-    fn add(&mut self, graph: &mut Graph<'_>, node: &NodeProto, tensor: &str, gradient: Gradient) {
+    fn add(&mut self, graph: &mut GraphEditor<'_>, node: &NodeProto, tensor: &str, gradient: Gradient) {
         let sum = match self.found.remove(tensor) {
             None => gradient,
             Some(first) => {

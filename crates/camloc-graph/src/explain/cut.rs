@@ -5,6 +5,7 @@ use super::layers::{self, Layer};
 use super::outputs::as_f32;
 use super::{ExplainError, Request, features, prepare, scores};
 use crate::onnx::build::{Dim, node, value_info};
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 use crate::onnx::opset;
 use crate::onnx::proto::{DataType, ModelProto};
@@ -33,7 +34,7 @@ pub struct Cut {
 pub fn cut(model: &mut ModelProto, request: &Request) -> Result<Cut, ExplainError> {
     prepare(model)?;
     opset::raise(model, CUT_OPSET)?;
-    let mut graph = Graph::new(model);
+    let mut graph = GraphEditor::new(model);
     let scores = scores::find(&graph, request)?;
     let layer = match request.layers.is_empty() {
         true => layer_for_a_head(&graph, &layers::candidates(&graph, &scores.logits)).cloned(),
@@ -55,6 +56,7 @@ pub fn cut(model: &mut ModelProto, request: &Request) -> Result<Cut, ExplainErro
         }
     };
     expose(&mut graph, &layer, shape);
+    drop(graph);
     if let Some(graph) = &mut model.graph {
         graph.output.retain(|output| output.name() == FEATURES);
     }
@@ -88,7 +90,7 @@ fn is_expansion(graph: &Graph<'_>, before: &Layer, layer: &Layer) -> bool {
 }
 
 /// Makes the layer an output, channels first.
-fn expose(graph: &mut Graph<'_>, layer: &Layer, [channels, rows, columns]: [usize; 3]) {
+fn expose(graph: &mut GraphEditor<'_>, layer: &Layer, [channels, rows, columns]: [usize; 3]) {
     let tensor = as_f32(graph, &layer.tensor);
     let first = features::channels_first(graph, &tensor, layer.layout, 0);
     let size = [channels, rows, columns].map(|size| size as i64);

@@ -278,8 +278,8 @@ mod tests {
         tensors: [&str; COUNT],
     ) -> [Option<Demand>; COUNT] {
         let input = value_info("x", DataType::Float, &[1, 6, 4].map(Dim::Fixed));
-        let mut model = model(graph("g", vec![input], vec![], constants, nodes));
-        let graph = Graph::new(&mut model);
+        let model = model(graph("g", vec![input], vec![], constants, nodes));
+        let graph = Graph::new(&model);
         let spaces = Spaces::of(&graph);
         let demands = Demands::of(&graph, &spaces, "y");
         tensors.map(|tensor| demands.get(tensor).cloned())

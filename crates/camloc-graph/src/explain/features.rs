@@ -6,10 +6,10 @@ use super::layers::Layer;
 use super::outputs::as_f32;
 use crate::autodiff::{self, Gradient};
 use crate::onnx::build;
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 
 /// The activations of a layer, f32 `[N, C, P]`, where P counts the places of its grid.
-pub(super) fn activations(graph: &mut Graph<'_>, layer: &Layer) -> String {
+pub(super) fn activations(graph: &mut GraphEditor<'_>, layer: &Layer) -> String {
     let tensor = autodiff::apart(graph, &layer.tensor);
     let tensor = as_f32(graph, &tensor);
     let first = channels_first(graph, &tensor, layer.layout, 0);
@@ -30,7 +30,7 @@ pub(super) struct Slopes {
 impl Slopes {
     /// Brings a gradient by a layer into this form.
     pub(super) fn of(
-        graph: &mut Graph<'_>,
+        graph: &mut GraphEditor<'_>,
         gradient: &Gradient,
         layer: &Layer,
         count: usize,
@@ -71,7 +71,12 @@ impl Slopes {
 }
 
 /// A tensor of this layout, after `lead` axes, as `[…, C, h, w]` or, of tokens, `[…, C, P]`.
-pub(super) fn channels_first(graph: &mut Graph<'_>, tensor: &str, layout: Layout, lead: usize) -> String {
+pub(super) fn channels_first(
+    graph: &mut GraphEditor<'_>,
+    tensor: &str,
+    layout: Layout,
+    lead: usize,
+) -> String {
     let kept: Vec<i64> = (0..=lead as i64).collect();
     let perm = |order: &[i64]| {
         [&kept[..], &order.iter().map(|axis| axis + lead as i64).collect::<Vec<_>>()].concat()
@@ -100,7 +105,7 @@ pub(super) struct Grid {
 
 impl Grid {
     /// The grid of a tensor of this layout.
-    pub(super) fn of(graph: &mut Graph<'_>, tensor: &str, layout: Layout) -> Grid {
+    pub(super) fn of(graph: &mut GraphEditor<'_>, tensor: &str, layout: Layout) -> Grid {
         let size = graph.shape(tensor).and_then(|shape| layout.size(shape));
         let tensor = match size {
             Some((height, width)) => graph.add_ints("camloc.grid", &[height as i64, width as i64]),
@@ -121,7 +126,7 @@ pub(super) struct Maps {
 
 impl Maps {
     /// The maps as `[N, K, h, w]`, under a name that starts with `hint`.
-    pub(super) fn folded(&self, graph: &mut Graph<'_>, hint: &str) -> String {
+    pub(super) fn folded(&self, graph: &mut GraphEditor<'_>, hint: &str) -> String {
         let by_picture = graph.transpose("camloc.by_picture", &self.tensor, &[1, 0, 2]);
         let shape = match self.grid.size {
             Some((height, width)) => graph.add_ints("camloc.map_shape", &[0, 0, height as i64, width as i64]),
@@ -140,14 +145,14 @@ impl Maps {
 }
 
 /// Maps `[N, K, h, w]`, resized bilinearly (half-pixel centres) to the shape that a tensor i64 `[4]` holds.
-pub(super) fn resized(graph: &mut Graph<'_>, maps: &str, shape: &str) -> String {
+pub(super) fn resized(graph: &mut GraphEditor<'_>, maps: &str, shape: &str) -> String {
     let attributes =
         vec![build::string("mode", "linear"), build::string("coordinate_transformation_mode", "half_pixel")];
     graph.op("Resize", "camloc.resized", &[maps, "", "", shape], attributes)
 }
 
 /// `[K, N, P]`: the activations `[N, C, P]`, each channel times its weight `[K, N, C, 1]`, summed.
-pub(super) fn weighted(graph: &mut Graph<'_>, weights: &str, activations: &str) -> String {
+pub(super) fn weighted(graph: &mut GraphEditor<'_>, weights: &str, activations: &str) -> String {
     let rows = graph.transpose("camloc.weights", weights, &[0, 1, 3, 2]);
     let maps = graph.op("MatMul", "camloc.weighted", &[&rows, activations], vec![]);
     let axis = graph.add_ints("camloc.axes", &[2]);
@@ -155,16 +160,16 @@ pub(super) fn weighted(graph: &mut Graph<'_>, weights: &str, activations: &str) 
 }
 
 /// The mean over the places of `[…, P]`, as `[…, 1]`.
-pub(super) fn mean(graph: &mut Graph<'_>, tensor: &str) -> String {
+pub(super) fn mean(graph: &mut GraphEditor<'_>, tensor: &str) -> String {
     graph.reduce("ReduceMean", "camloc.mean", tensor, &[-1], true)
 }
 
 /// The sum over the places of `[…, P]`, as `[…, 1]`.
-pub(super) fn sum(graph: &mut Graph<'_>, tensor: &str) -> String {
+pub(super) fn sum(graph: &mut GraphEditor<'_>, tensor: &str) -> String {
     graph.reduce("ReduceSum", "camloc.sum", tensor, &[-1], true)
 }
 
 /// The sum over the channels of `[K, N, C, P]`, as `[K, N, P]`.
-pub(super) fn over_channels(graph: &mut Graph<'_>, tensor: &str) -> String {
+pub(super) fn over_channels(graph: &mut GraphEditor<'_>, tensor: &str) -> String {
     graph.reduce("ReduceSum", "camloc.over_channels", tensor, &[2], false)
 }

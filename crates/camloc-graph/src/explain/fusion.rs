@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::features::{Maps, resized};
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 
 /// How the maps of several layers become one. Each is first rectified and divided by its maximum, and resized
 /// bilinearly to the largest of them: raw maps of different layers have no common scale.
@@ -31,7 +31,7 @@ impl FromStr for Fusion {
 /// Appends the maps, f32 `[N, K, h, w]`, of all layers' maps under a name, and returns their rows and columns where they
 /// are known. One layer's maps stay raw.
 pub(super) fn finish(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     maps: &[Maps],
     fusion: Fusion,
     name: &str,
@@ -60,7 +60,7 @@ pub(super) fn finish(
 }
 
 /// `[N, K, h, w]`: maps from 0 to 1, at the size asked for.
-fn scaled(graph: &mut Graph<'_>, maps: &Maps, size: &str) -> String {
+fn scaled(graph: &mut GraphEditor<'_>, maps: &Maps, size: &str) -> String {
     let folded = maps.folded(graph, "camloc.raw");
     let positive = graph.op("Relu", "camloc.positive", &[&folded], vec![]);
     let most = graph.reduce("ReduceMax", "camloc.most", &positive, &[2, 3], true);

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::onnx::graph::Graph;
 use crate::onnx::opset;
+use crate::onnx::outline::outline;
 use crate::onnx::proto::ModelProto;
 
 /// What a model offers.
@@ -23,13 +24,14 @@ pub struct Inspection {
     pub methods: Vec<(Method, Result<(), ExplainError>)>,
 }
 
-/// Looks what a model offers for a request; its method is not heeded. The model then computes what it did, in an
-/// operator set that may have been raised.
+/// Looks what a model offers for a request; its method is not heeded.
 ///
 /// # Errors
 ///
 /// When there are no class scores to explain.
-pub fn inspect(model: &mut ModelProto, request: &Request) -> Result<Inspection, ExplainError> {
+pub fn inspect(model: &ModelProto, request: &Request) -> Result<Inspection, ExplainError> {
+    // Every method is tried, on a copy without the weights, which none of them looks at.
+    let model = &mut outline(model)?;
     prepare(model)?;
     // What a method appends is taken away again by its place behind the rest, so the rest has to stay as it is. A model that can't
     // be raised so far is refused by the methods that need it.

@@ -76,6 +76,7 @@ pub use recognise::recognise;
 pub use scores::Scores;
 
 use crate::autodiff::AutodiffError;
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::{ModelProto, StringStringEntryProto};
 use crate::onnx::{check, inline, opset};
@@ -188,7 +189,7 @@ fn append(
     mut scores: Scores,
     closed: bool,
 ) -> Result<Explanation, ExplainError> {
-    let mut graph = Graph::new(model);
+    let mut graph = GraphEditor::new(model);
     let name = if request.refine { refine::RAW } else { MAPS };
     let choice = match request.index.is_empty() {
         true => outputs::choose(&mut graph, &scores, request),
@@ -218,7 +219,7 @@ fn append(
 type Appended = (&'static str, String, Option<(usize, usize)>);
 
 /// Appends the maps under a name, in the closed form of the head.
-fn append_closed(graph: &mut Graph<'_>, head: &Head, choice: &Choice, name: &str) -> Appended {
+fn append_closed(graph: &mut GraphEditor<'_>, head: &Head, choice: &Choice, name: &str) -> Appended {
     let method = match &head.form {
         Form::Pooled(linear) => {
             cam::append(graph, head, linear, name);
@@ -242,7 +243,7 @@ fn append_closed(graph: &mut Graph<'_>, head: &Head, choice: &Choice, name: &str
 
 /// Appends the maps under a name, by a method that follows gradients, or runs part of the network.
 fn append_method(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     request: &Request,
     scores: &Scores,
     choice: &Choice,
@@ -265,7 +266,7 @@ fn append_method(
 /// Appends `camloc.maps`, made of the raw maps, and returns their rows and columns and the names of the guides. Without
 /// guides they are the raw maps.
 fn refined(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     logits: &str,
     map_size: Option<(usize, usize)>,
 ) -> (Option<(usize, usize)>, String) {

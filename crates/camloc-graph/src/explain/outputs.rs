@@ -4,6 +4,7 @@ use super::refine::RAW;
 use super::scores::Scores;
 use super::{ExplainError, Request};
 use crate::onnx::build::{self, Dim};
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::{DataType, DimensionValue, TypeValue};
 
@@ -39,7 +40,7 @@ pub(super) fn check(graph: &Graph<'_>, request: &Request, classes: usize) -> Res
 }
 
 /// Appends the choice of classes and their scores.
-pub(super) fn choose(graph: &mut Graph<'_>, scores: &Scores, request: &Request) -> Choice {
+pub(super) fn choose(graph: &mut GraphEditor<'_>, scores: &Scores, request: &Request) -> Choice {
     let targets: Vec<i64> = match request.targets.is_empty() {
         true => vec![-1; request.top_k.min(scores.classes)],
         false => request.targets.iter().map(|&target| target as i64).collect(),
@@ -78,7 +79,7 @@ pub(super) fn choose(graph: &mut Graph<'_>, scores: &Scores, request: &Request) 
 }
 
 /// The targets, and where one is below zero the class that stands in its place; i32.
-fn targets_or(graph: &mut Graph<'_>, classes: &str) -> String {
+fn targets_or(graph: &mut GraphEditor<'_>, classes: &str) -> String {
     let targets = graph.cast("camloc.target_numbers", TARGETS, DataType::Int32);
     let zero = graph.add_number("camloc.zero", 0);
     let by_rank = graph.op("Less", "camloc.by_rank", &[&targets, &zero], vec![]);
@@ -88,7 +89,7 @@ fn targets_or(graph: &mut Graph<'_>, classes: &str) -> String {
 /// Appends the choice of one value of an output that holds no class scores. The scores become all of its values,
 /// `[N, C]`, and the value itself is the score.
 pub(super) fn choose_value(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     scores: &mut Scores,
     request: &Request,
 ) -> Result<Choice, ExplainError> {
@@ -125,7 +126,7 @@ pub(super) fn place(graph: &Graph<'_>, output: &str, index: &[usize]) -> Result<
 }
 
 /// An input that may be left out needs file format 4.
-fn add_targets(graph: &mut Graph<'_>, targets: &[i64]) {
+fn add_targets(graph: &mut GraphEditor<'_>, targets: &[i64]) {
     graph.raise_ir_version(4);
     let count = targets.len() as i64;
     graph.add_initializer(build::i64_tensor(TARGETS, &[count], targets));
@@ -133,7 +134,7 @@ fn add_targets(graph: &mut Graph<'_>, targets: &[i64]) {
 }
 
 /// A tensor of one value for each class as f32 `[N, C]`.
-pub(super) fn rows(graph: &mut Graph<'_>, tensor: &str, classes: usize) -> String {
+pub(super) fn rows(graph: &mut GraphEditor<'_>, tensor: &str, classes: usize) -> String {
     let tensor = as_f32(graph, tensor);
     if graph.shape(&tensor).is_some_and(|shape| shape.len() == 2) {
         return tensor;
@@ -143,7 +144,7 @@ pub(super) fn rows(graph: &mut Graph<'_>, tensor: &str, classes: usize) -> Strin
 }
 
 /// A tensor as f32; itself if it is known to be.
-pub(super) fn as_f32(graph: &mut Graph<'_>, tensor: &str) -> String {
+pub(super) fn as_f32(graph: &mut GraphEditor<'_>, tensor: &str) -> String {
     match graph.element_type(tensor) {
         Some(DataType::Float) => tensor.into(),
         _ => graph.cast("camloc.f32", tensor, DataType::Float),
@@ -152,7 +153,7 @@ pub(super) fn as_f32(graph: &mut Graph<'_>, tensor: &str) -> String {
 
 /// Declares the three outputs.
 pub(super) fn declare(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     output: &str,
     choice: &Choice,
     map_size: Option<(usize, usize)>,

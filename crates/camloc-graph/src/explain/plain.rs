@@ -9,8 +9,10 @@ use super::scores::{self, Scores};
 use super::tail::Tail;
 use super::{ExplainError, Request, outputs, prepare};
 use crate::onnx::build::{self, Dim};
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 use crate::onnx::opset;
+use crate::onnx::outline::outline;
 use crate::onnx::proto::{DataType, ModelProto, NodeProto};
 use crate::onnx::prune::prune;
 
@@ -66,6 +68,19 @@ pub struct Plain {
 }
 
 impl Plain {
+    /// Whether a classifier can be asked so.
+    ///
+    /// # Errors
+    /// As [`Plain::new`].
+    pub fn fits(
+        model: &ModelProto,
+        method: &'static str,
+        ask: Ask,
+        request: &Request,
+    ) -> Result<(), ExplainError> {
+        Plain::new(outline(model)?, method, ask, request).map(|_| ())
+    }
+
     /// Prepares a classifier to be asked; the request's own method is not heeded. `method` is what errors call who asks.
     ///
     /// # Errors
@@ -80,7 +95,7 @@ impl Plain {
         if ask == Ask::Behind {
             opset::raise(&mut model, CUT_OPSET)?;
         }
-        let mut graph = Graph::new(&mut model);
+        let mut graph = GraphEditor::new(&mut model);
         let scores = scores::find(&graph, request)?;
         outputs::check(&graph, request, scores.classes)?;
         let layer = match ask {
@@ -105,15 +120,16 @@ impl Plain {
         let batch = batch.and_then(|batch| usize::try_from(batch).ok());
         expose(&mut graph, &logits);
         own.iter().for_each(|own| expose(&mut graph, own));
-        let mut tail = None;
-        if let Some((layer, map)) = &layer {
-            match ask {
-                Ask::Behind => {
-                    tail = Some(cut(&mut model, method, &layer.tensor, *map, &logits, own.as_deref())?)
-                }
-                _ => expose(&mut graph, &layer.tensor),
-            }
+        if let (Ask::Layer, Some((layer, _))) = (ask, &layer) {
+            expose(&mut graph, &layer.tensor);
         }
+        drop(graph);
+        let tail = match &layer {
+            Some((layer, map)) if ask == Ask::Behind => {
+                Some(cut(&mut model, method, &layer.tensor, *map, &logits, own.as_deref())?)
+            }
+            _ => None,
+        };
         let layer = layer.map(|(layer, map)| (layer.tensor, map));
         let classes = scores.classes;
         Ok(Plain { model, tail, layer, logits, own, probabilities, classes, value, batch })
@@ -144,7 +160,7 @@ fn layer(
 }
 
 /// Makes a tensor an output.
-fn expose(graph: &mut Graph<'_>, tensor: &str) {
+fn expose(graph: &mut GraphEditor<'_>, tensor: &str) {
     if graph.is_output(tensor) {
         return;
     }
@@ -164,7 +180,7 @@ fn cut(
 ) -> Result<(ModelProto, usize), ExplainError> {
     let refused = |why: String| ExplainError::NotForLayer { method, layer: layer.into(), why };
     let mut behind = model.clone();
-    let mut graph = Graph::new(model);
+    let mut graph = GraphEditor::new(model);
     let end = own.unwrap_or(logits);
     let Tail { nodes, passing } = Tail::behind(&graph, layer, end).map_err(refused)?;
     if !nodes.iter().any(|node| node.output.iter().any(|output| output == logits)) {
@@ -199,7 +215,7 @@ fn cut(
         graph.output.clear();
         graph.input = vec![input];
     }
-    let mut tail = Graph::new(&mut behind);
+    let mut tail = GraphEditor::new(&mut behind);
     let mut from = 0;
     for part in &parts {
         part.restore(&mut tail, from);
@@ -207,6 +223,7 @@ fn cut(
     }
     constants.into_iter().chain(nodes).for_each(|node| tail.push(node));
     std::iter::once(logits).chain(own).for_each(|output| expose(&mut tail, output));
+    drop(tail);
     prune(&mut behind);
     Ok((behind, total))
 }
@@ -247,13 +264,13 @@ impl Part {
     }
 
     /// `[N, values]`, f32.
-    fn flatten(&self, graph: &mut Graph<'_>) -> String {
+    fn flatten(&self, graph: &mut GraphEditor<'_>) -> String {
         let tensor = outputs::as_f32(graph, &self.name);
         graph.op("Flatten", "camloc.part", &[&tensor], vec![build::int("axis", 1)])
     }
 
     /// The tensor under its own name, from the values after `from`.
-    fn restore(&self, graph: &mut Graph<'_>, from: usize) {
+    fn restore(&self, graph: &mut GraphEditor<'_>, from: usize) {
         let values = graph.slice("camloc.part", CUT, 1, from as i64, (from + self.values) as i64);
         let shape: Vec<i64> = std::iter::once(-1).chain(self.shape.iter().copied()).collect();
         let shape = graph.add_ints("camloc.shape", &shape);

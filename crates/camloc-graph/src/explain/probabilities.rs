@@ -15,8 +15,8 @@ pub enum Link {
 }
 
 impl Link {
-    /// By what stands before an output, past what only gives values another shape or type. The model stays as it is.
-    pub fn of(model: &mut ModelProto, output: &str) -> Link {
+    /// By what stands before an output, past what only gives values another shape or type.
+    pub fn of(model: &ModelProto, output: &str) -> Link {
         let graph = Graph::new(model);
         let mut name = output.to_owned();
         for _ in 0..graph.nodes().len() {
@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn what_is_a_probability_already_stays_as_it_is() {
-        assert_eq!(Link::of(&mut ends_in(&["Relu", "Softmax", "Identity"]), "t3"), Link::Identity);
-        assert_eq!(Link::of(&mut ends_in(&["Sigmoid"]), "t1"), Link::Identity);
-        assert_eq!(Link::of(&mut ends_in(&["LogSoftmax"]), "t1"), Link::Exponential);
-        assert_eq!(Link::of(&mut ends_in(&["Softmax", "Relu"]), "t2"), Link::Softmax);
-        assert_eq!(Link::of(&mut ends_in(&["Relu"]), "no such output"), Link::Softmax);
+        assert_eq!(Link::of(&ends_in(&["Relu", "Softmax", "Identity"]), "t3"), Link::Identity);
+        assert_eq!(Link::of(&ends_in(&["Sigmoid"]), "t1"), Link::Identity);
+        assert_eq!(Link::of(&ends_in(&["LogSoftmax"]), "t1"), Link::Exponential);
+        assert_eq!(Link::of(&ends_in(&["Softmax", "Relu"]), "t2"), Link::Softmax);
+        assert_eq!(Link::of(&ends_in(&["Relu"]), "no such output"), Link::Softmax);
     }
 
     #[test]

@@ -11,7 +11,7 @@ const PASSED: [&str; 5] = ["Transpose", "Cast", "Identity", "Reshape", "Dequanti
 
 /// The names of the weights that layers have learned, the layer nearest to the outputs first: initializers of two axes or
 /// more, of floats or quantised, that a convolution, a linear layer or a matrix product multiplies with.
-pub fn weights(model: &mut ModelProto) -> Vec<String> {
+pub fn weights(model: &ModelProto) -> Vec<String> {
     let graph = Graph::new(model);
     let mut found: Vec<String> = Vec::new();
     for node in graph.nodes().iter().rev() {
@@ -120,7 +120,7 @@ mod tests {
         ];
         let info = |name| value_info(name, DataType::Float, &[Dim::Unknown; 4]);
         let mut model = model(graph("g", vec![info("x")], vec![info("y")], constants, nodes));
-        assert_eq!(weights(&mut model), ["bytes"]);
+        assert_eq!(weights(&model), ["bytes"]);
         shuffle(&mut model, &["bytes".to_owned()], 0);
         let mut shuffled = model.graph.unwrap().initializer.remove(0).raw_data.unwrap();
         assert_ne!(shuffled, bytes);
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn weights_are_found_from_the_top_down() {
-        assert_eq!(weights(&mut network()), ["wc", "wb", "wa"]);
+        assert_eq!(weights(&network()), ["wc", "wb", "wa"]);
     }
 
     #[test]

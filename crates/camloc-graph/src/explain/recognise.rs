@@ -15,7 +15,7 @@ pub(super) const GUIDES_KEY: &str = "camloc.guides";
 pub(super) const CLASSES_KEY: &str = "camloc.class_count";
 
 /// What was done to a model that has its maps already; `None` for any other model.
-pub fn recognise(model: &mut ModelProto) -> Option<Explanation> {
+pub fn recognise(model: &ModelProto) -> Option<Explanation> {
     let graph = Graph::new(model);
     let has = |name: &str| graph.outputs().iter().any(|output| output.name() == name);
     if ![CLASSES, SCORES, MAPS].into_iter().all(has) {
@@ -59,7 +59,7 @@ mod tests {
         let outputs = [CLASSES, SCORES, MAPS].map(|name| value_info(name, DataType::Float, &fixed)).to_vec();
         let nodes = [CLASSES, SCORES, MAPS].map(|name| node("Relu", name, &["x"], &[name], vec![])).to_vec();
         let input = value_info("x", DataType::Float, &open);
-        let found = recognise(&mut model(graph("g", vec![input], outputs, vec![], nodes))).unwrap();
+        let found = recognise(&model(graph("g", vec![input], outputs, vec![], nodes))).unwrap();
         assert_eq!((found.count, found.map_size), (3, Some((8, 9))));
     }
 }

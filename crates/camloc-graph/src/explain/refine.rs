@@ -21,6 +21,7 @@ use super::features::{activations, resized};
 use super::layers::{self, Layer};
 use super::outputs::MAPS;
 use crate::onnx::build;
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 
 /// The maps before they are refined.
@@ -70,7 +71,7 @@ pub(super) fn guides(graph: &Graph<'_>, logits: &str, (rows, columns): (usize, u
 /// Appends `camloc.maps` `[N, K, H, W]` on the grid of the finest guide, made of [`RAW`] `[N, K, h, w]`, and returns
 /// H and W. Their range is 0 to the raw map's maximum; all 0 where no cell is for the class.
 pub(super) fn append(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     guides: &[Layer],
     cells: (usize, usize),
 ) -> Option<(usize, usize)> {
@@ -103,7 +104,7 @@ pub(super) fn append(
 
 /// The sum over the sources of the weights `[N, from, to]` that each target has: `[N, 1, to]`. As a product, for ONNX Runtime's
 /// is ten times as fast as its sum.
-fn total(graph: &mut Graph<'_>, weights: &str, from: usize) -> String {
+fn total(graph: &mut GraphEditor<'_>, weights: &str, from: usize) -> String {
     let ones = build::f32_tensor("camloc.ones", &[1, from as i64], &vec![1.0; from]);
     let ones = graph.add_initializer(ones);
     let total = graph.op("MatMul", "camloc.total", &[&ones, weights], vec![]);
@@ -111,14 +112,14 @@ fn total(graph: &mut Graph<'_>, weights: &str, from: usize) -> String {
 }
 
 /// What targets have of sources' values `[N, K, from]`: their weighted means, `[N, K, to]`.
-fn mean(graph: &mut Graph<'_>, values: &str, weights: &str, total: &str) -> String {
+fn mean(graph: &mut GraphEditor<'_>, values: &str, weights: &str, total: &str) -> String {
     let sum = graph.op("MatMul", "camloc.sum", &[values, weights], vec![]);
     graph.op("Div", "camloc.mean", &[&sum, total], vec![])
 }
 
 /// How much each coarse cell resembles each fine place, f32 `[N, h * w, H * W]`, 0..1: B at the top.
 fn resemblance(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     guides: &[Layer],
     cells: (usize, usize),
     fine: (usize, usize),
@@ -144,7 +145,7 @@ fn resemblance(
 
 /// The sum of the guides' `[N, _, H, W]` on the finest of their grids, as `[N, _, H * W]`.
 fn joined<'a>(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     hint: &str,
     guides: impl Iterator<Item = (&'a str, (usize, usize))> + Clone,
     fine: (usize, usize),
@@ -174,7 +175,7 @@ struct Described {
 }
 
 impl Described {
-    fn of(graph: &mut Graph<'_>, guide: &Layer, cells: (usize, usize)) -> Option<Described> {
+    fn of(graph: &mut GraphEditor<'_>, guide: &Layer, cells: (usize, usize)) -> Option<Described> {
         let size = guide.size?;
         let features = activations(graph, guide);
         let places = standardised(graph, &features, size.0 * size.1);
@@ -193,7 +194,7 @@ impl Described {
 
 /// Features `[N, C, P]`, each channel less its mean over the places and divided by its standard deviation, which is raised
 /// by a share of the channels' mean.
-fn standardised(graph: &mut Graph<'_>, features: &str, places: usize) -> String {
+fn standardised(graph: &mut GraphEditor<'_>, features: &str, places: usize) -> String {
     let mean = graph.reduce("ReduceMean", "camloc.channel_mean", features, &[2], true);
     let off = graph.op("Sub", "camloc.off_mean", &[features, &mean], vec![]);
     let squares = graph.reduce("ReduceSumSquare", "camloc.square", &off, &[2], true);
@@ -209,7 +210,7 @@ fn standardised(graph: &mut Graph<'_>, features: &str, places: usize) -> String 
 /// Places `[N, C, H * W]`, averaged over those that each coarse cell covers and one more on each side: `[N, C, h * w]`. A cell
 /// describes what is around it, too: where it ends says nothing of where things do.
 fn pooled(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     places: &str,
     (height, width): (usize, usize),
     (rows, columns): (usize, usize),

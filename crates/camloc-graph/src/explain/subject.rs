@@ -7,12 +7,12 @@ use super::layers::Layer;
 use super::outputs::{Choice, TARGETS};
 use super::scores::Scores;
 use crate::autodiff::{self, Gradient, Rectifier, Seed};
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::proto::DataType;
 
 /// What a method works on.
 pub(super) struct Subject<'s, 'm> {
-    pub(super) graph: &'s mut Graph<'m>,
+    pub(super) graph: &'s mut GraphEditor<'m>,
     pub(super) scores: &'s Scores,
     pub(super) choice: &'s Choice,
 }

@@ -1,13 +1,13 @@
 //! Nodes that are written often, each in one line.
 
 use super::build;
-use super::graph::Graph;
+use super::edit::GraphEditor;
 use super::proto::DataType;
 
 /// The most numbers that are listed in a file: 1 MB.
 const MOST_NUMBERS: i32 = 1 << 18;
 
-impl Graph<'_> {
+impl GraphEditor<'_> {
     /// A reduction (`ReduceSum`, `ReduceMax`, …) over axes, written as the graph's operator set wants it: the axes
     /// were an attribute, and became an input in 13 for `ReduceSum` and in 18 for the others.
     pub fn reduce(&mut self, op: &str, hint: &str, tensor: &str, axes: &[i64], keep: bool) -> String {

@@ -1,104 +1,82 @@
-//! [`Graph`]: a model, ready to be read along its edges and written to.
+//! [`Graph`]: a model, ready to be read along its edges.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use super::attribute::is_default_domain;
 use super::infer::Infos;
 use super::proto::*;
-use super::{build, tensor};
+use super::tensor;
 
 /// The most elements of a constant that is looked at by value: shapes, axes, paddings and indices are smaller, weights
 /// are larger. A hostile model could have each of its nodes ask for the same large one.
 pub const MAX_LIST: usize = 1 << 14;
 
-/// A model with an index of its tensors. Nodes are only ever appended, so they stay in topological
-/// order and their positions stay valid.
+/// A model with an index of its tensors, to be read. [`GraphEditor`](super::edit::GraphEditor) changes one, and can be
+/// read in the same way.
 #[derive(Debug)]
 pub struct Graph<'m> {
-    graph: &'m mut GraphProto,
-    ir_version: &'m mut Option<i64>,
-    opsets: &'m mut Vec<OperatorSetIdProto>,
-    /// The version of the default domain's operators among them.
-    opset: i64,
-    metadata: &'m mut Vec<StringStringEntryProto>,
+    /// Owned while it is edited.
+    pub(super) model: Cow<'m, ModelProto>,
+    /// The version of the default domain's operators.
+    pub(super) opset: i64,
     /// Which node makes a tensor.
     producers: HashMap<String, usize>,
     /// Which nodes use a tensor, themselves or within their subgraphs.
     consumers: HashMap<String, Vec<usize>>,
-    initializers: HashMap<String, usize>,
+    pub(super) initializers: HashMap<String, usize>,
     /// The names of the outputs.
-    outputs: HashSet<String>,
+    pub(super) outputs: HashSet<String>,
     /// What is known of each tensor without running the model.
-    infos: Infos,
+    pub(super) infos: Infos,
     /// Initializers that a caller may feed over.
-    fed: HashSet<String>,
+    pub(super) fed: HashSet<String>,
     /// Every name of a tensor or node, in subgraphs too.
-    names: HashSet<String>,
-    /// The number that a hint was last made fresh with.
-    numbers: HashMap<String, usize>,
+    pub(super) names: HashSet<String>,
 }
 
 impl<'m> Graph<'m> {
-    /// Indexes a model. One without a graph gets an empty one.
-    pub fn new(model: &'m mut ModelProto) -> Graph<'m> {
-        let ModelProto { graph, ir_version, opset_import: opsets, metadata_props: metadata, .. } = model;
-        let graph = graph.get_or_insert_default();
+    /// Indexes a model. One without a graph reads as an empty one.
+    pub fn new(model: &'m ModelProto) -> Graph<'m> {
+        Graph::of(Cow::Borrowed(model))
+    }
+
+    /// Indexes a model, borrowed or owned.
+    pub(super) fn of(model: Cow<'m, ModelProto>) -> Graph<'m> {
+        let graph = graph_of(&model);
         let mut names = HashSet::new();
         collect_names(graph, &mut names);
         let initializers = graph.initializer.iter().enumerate();
         let initializers = initializers.map(|(index, tensor)| (tensor.name().to_owned(), index)).collect();
         let outputs = graph.output.iter().map(|output| output.name().to_owned()).collect();
         let infos = Infos::declared(graph);
-        let opset = opsets.iter().find(|opset| is_default_domain(opset.domain()));
+        let opset = model.opset_import.iter().find(|opset| is_default_domain(opset.domain()));
         let opset = opset.map_or(1, |opset| opset.version());
-        let (producers, consumers, fed, numbers) = Default::default();
-        let mut graph = Graph {
-            graph,
-            ir_version,
-            opsets,
-            opset,
-            metadata,
-            producers,
-            consumers,
-            initializers,
-            outputs,
-            infos,
-            fed,
-            names,
-            numbers,
-        };
+        let (producers, consumers, fed) = Default::default();
+        let mut graph =
+            Graph { model, opset, producers, consumers, initializers, outputs, infos, fed, names };
         (0..graph.nodes().len()).for_each(|index| graph.index_node(index));
         graph
     }
 
-    /// The version of the file format; 0 if the model does not say.
-    pub fn ir_version(&self) -> i64 {
-        self.ir_version.unwrap_or(0)
+    pub(super) fn graph(&self) -> &GraphProto {
+        graph_of(&self.model)
     }
 
-    /// Makes the file format at least this version. Before version 4 every initializer had to be an
-    /// input as well and nobody could feed it; from then on it could, so those inputs go.
-    pub fn raise_ir_version(&mut self, version: i64) {
-        if self.ir_version() < 4 && version >= 4 {
-            self.graph.input.retain(|input| !self.initializers.contains_key(input.name()));
-        }
-        *self.ir_version = Some(version.max(self.ir_version()));
+    /// The version of the file format; 0 if the model does not say.
+    pub fn ir_version(&self) -> i64 {
+        self.model.ir_version()
     }
 
     /// What the model's metadata says under a key.
     pub fn metadata(&self, key: &str) -> Option<&str> {
-        self.metadata.iter().find(|entry| entry.key() == key).map(|entry| entry.value())
-    }
-
-    /// Writes an entry of the model's metadata, over one of the same key.
-    pub fn set_metadata(&mut self, key: &str, value: &str) {
-        self.metadata.retain(|entry| entry.key() != key);
-        self.metadata.push(StringStringEntryProto { key: Some(key.into()), value: Some(value.into()) });
+        self.model.metadata_props.iter().find(|entry| entry.key() == key).map(|entry| entry.value())
     }
 
     /// The nodes, in topological order.
     pub fn nodes(&self) -> &[NodeProto] {
-        &self.graph.node
+        &self.graph().node
     }
 
     /// The version of the default domain's operators; 1 if the model does not say.
@@ -106,25 +84,14 @@ impl<'m> Graph<'m> {
         self.opset
     }
 
-    /// Makes the default domain's operators at least this version. Whoever does must know that every
-    /// node keeps its meaning.
-    pub fn raise_opset(&mut self, version: i64) {
-        self.opset = version.max(self.opset);
-        let raised = Some(self.opset);
-        match self.opsets.iter_mut().find(|opset| is_default_domain(opset.domain())) {
-            Some(opset) => opset.version = raised,
-            None => self.opsets.push(OperatorSetIdProto { domain: Some(String::new()), version: raised }),
-        }
-    }
-
     /// What has to be fed: the inputs that no initializer gives a value.
     pub fn inputs(&self) -> impl Iterator<Item = &ValueInfoProto> {
-        self.graph.input.iter().filter(|input| !self.initializers.contains_key(input.name()))
+        self.graph().input.iter().filter(|input| !self.initializers.contains_key(input.name()))
     }
 
     /// The outputs.
     pub fn outputs(&self) -> &[ValueInfoProto] {
-        &self.graph.output
+        &self.graph().output
     }
 
     /// Whether a tensor is one of the outputs.
@@ -151,7 +118,7 @@ impl<'m> Graph<'m> {
     /// The value of an initializer or of a `Constant` node that holds a tensor.
     pub fn constant(&self, tensor: &str) -> Option<&TensorProto> {
         if let Some(&index) = self.initializers.get(tensor).filter(|_| !self.fed.contains(tensor)) {
-            return self.graph.initializer.get(index);
+            return self.graph().initializer.get(index);
         }
         let producer = self.producer(tensor)?;
         (producer.standard_op() == "Constant").then(|| producer.tensor("value"))?
@@ -210,100 +177,30 @@ impl<'m> Graph<'m> {
         self.shape(tensor).map(<[_]>::len)
     }
 
-    /// A name that no tensor and no node has, in the graph or its subgraphs.
-    pub fn fresh_name(&mut self, hint: &str) -> String {
-        let mut fresh = hint.to_owned();
-        if self.names.contains(hint) {
-            // Names only grow in number, so those below the last need no second look.
-            let number = self.numbers.entry(hint.to_owned()).or_default();
-            while self.names.contains(&fresh) {
-                *number += 1;
-                fresh = format!("{hint}_{number}");
-            }
-        }
-        self.names.insert(fresh.clone());
-        fresh
-    }
-
     /// Whether a tensor or node has this name.
     pub fn has_name(&self, name: &str) -> bool {
         self.names.contains(name)
     }
 
-    /// Appends a node of the default domain with one output, and returns that tensor's name, which
-    /// is fresh and starts with `hint`.
-    pub fn op(
-        &mut self,
-        op_type: &str,
-        hint: &str,
-        inputs: &[&str],
-        attributes: Vec<AttributeProto>,
-    ) -> String {
-        let output = self.fresh_name(hint);
-        self.push(build::node(op_type, &output, inputs, &[&output], attributes));
-        output
-    }
-
-    /// Appends a node. Its inputs must exist and its outputs be new.
-    pub fn push(&mut self, node: NodeProto) {
-        self.names.extend(node.output.iter().cloned().chain(node.name.clone()));
-        let nodes = &mut self.graph.node;
-        nodes.push(node);
-        let index = nodes.len() - 1;
-        self.index_node(index);
-    }
-
-    /// Adds a constant under a fresh name that starts with the tensor's own, and returns it.
-    pub fn add_initializer(&mut self, mut tensor: TensorProto) -> String {
-        let name = self.fresh_name(tensor.name());
-        tensor.name = Some(name.clone());
-        self.infos.add_tensor(&tensor);
-        let initializers = &mut self.graph.initializer;
-        initializers.push(tensor);
-        let index = initializers.len() - 1;
-        self.initializers.insert(name.clone(), index);
-        name
-    }
-
-    /// Adds a constant list of integers (rank 1) and returns its name.
-    pub fn add_ints(&mut self, hint: &str, values: &[i64]) -> String {
-        self.add_initializer(build::i64_tensor(hint, &[values.len() as i64], values))
-    }
-
-    /// Adds a constant scalar and returns its name.
-    pub fn add_float(&mut self, hint: &str, value: f32) -> String {
-        self.add_initializer(build::f32_tensor(hint, &[], &[value]))
-    }
-
-    /// Adds an input. One with an initializer of the same name may be left out by the caller.
-    pub fn add_input(&mut self, input: ValueInfoProto) {
-        self.names.insert(input.name().to_owned());
-        self.fed.insert(input.name().to_owned());
-        self.infos.add_input(&input);
-        self.graph.input.push(input);
-    }
-
-    /// Makes a tensor an output.
-    pub fn add_output(&mut self, output: ValueInfoProto) {
-        self.outputs.insert(output.name().to_owned());
-        self.graph.output.push(output);
-    }
-
     /// Records a node of the graph in the index.
-    fn index_node(&mut self, index: usize) {
-        let opset = self.opset();
-        let Some(node) = self.graph.node.get(index) else { return };
-        self.infos.add_node(node, opset);
-        let outputs = node.output.clone();
+    pub(super) fn index_node(&mut self, index: usize) {
+        let Some(node) = graph_of(&self.model).node.get(index) else { return };
+        self.infos.add_node(node, self.opset);
         let mut used = HashSet::new();
         collect_used(node, &mut used);
-        for output in outputs {
-            self.producers.insert(output, index);
+        for output in &node.output {
+            self.producers.insert(output.clone(), index);
         }
         for input in used {
             self.consumers.entry(input).or_default().push(index);
         }
     }
+}
+
+/// The graph of a model; an empty one where it has none.
+fn graph_of(model: &ModelProto) -> &GraphProto {
+    static EMPTY: LazyLock<GraphProto> = LazyLock::new(GraphProto::default);
+    model.graph.as_ref().unwrap_or(&EMPTY)
 }
 
 /// What a node uses, itself or within its subgraphs.
@@ -331,7 +228,7 @@ fn collect_names(graph: &GraphProto, names: &mut HashSet<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::build::{Dim, f32_tensor, graph, i64_tensor, int, ints, model, node, value_info};
+    use crate::onnx::build::{self, Dim, f32_tensor, graph, i64_tensor, ints, model, node, value_info};
 
     fn input(name: &str) -> ValueInfoProto {
         value_info(name, DataType::Float, &[Dim::Symbol("N"), Dim::Fixed(3)])
@@ -355,8 +252,8 @@ mod tests {
             node("If", "if", &["c"], &["b"], vec![build::subgraph("then_branch", inner)]),
             node("Add", "add", &["a", "a"], &["y"], vec![]),
         ];
-        let mut model = model(graph("g", vec![input("x")], vec![input("y")], vec![], nodes));
-        let graph = Graph::new(&mut model);
+        let model = model(graph("g", vec![input("x")], vec![input("y")], vec![], nodes));
+        let graph = Graph::new(&model);
         assert_eq!(graph.producer("a").map(|node| node.name()), Some("relu"));
         assert_eq!(names(graph.consumers("a")), ["if", "add"]);
         assert!(graph.producer("x").is_none() && graph.consumers("y").next().is_none());
@@ -368,8 +265,8 @@ mod tests {
         let attribute = vec![ints("value_ints", &[1; MAX_LIST + 1])];
         let nodes = vec![node("Constant", "c", &[], &["c"], attribute)];
         let constants = vec![list("small", MAX_LIST), list("large", MAX_LIST + 1)];
-        let mut model = model(graph("g", vec![], vec![input("y")], constants, nodes));
-        let graph = Graph::new(&mut model);
+        let model = model(graph("g", vec![], vec![input("y")], constants, nodes));
+        let graph = Graph::new(&model);
         assert_eq!(graph.ints("small").map(|list| list.len()), Some(MAX_LIST));
         assert_eq!((graph.ints("large"), graph.ints("c")), (None, None));
         assert!(graph.is_output("y") && !graph.is_output("small"));
@@ -385,8 +282,8 @@ mod tests {
             node("Add", "y", &["sum", "x"], &["y"], vec![]),
         ];
         let weight = f32_tensor("w", &[1], &[2.0]);
-        let mut model = model(graph("g", vec![input("x")], vec![input("y")], vec![weight], nodes));
-        let graph = Graph::new(&mut model);
+        let model = model(graph("g", vec![input("x")], vec![input("y")], vec![weight], nodes));
+        let graph = Graph::new(&model);
         assert_eq!(graph.ints("c"), Some(vec![4, 5]));
         assert_eq!((graph.floats("f"), graph.floats("w")), (Some(vec![0.5]), Some(vec![2.0])));
         assert_eq!(graph.floats("sum"), Some(vec![4.0]), "computed from constants");
@@ -394,66 +291,5 @@ mod tests {
             ["w", "c", "sum", "x", "y"].map(|name| graph.is_constant(name)),
             [true, true, true, false, false]
         );
-    }
-
-    #[test]
-    fn fresh_names_avoid_every_scope() {
-        let inner = graph("inner", vec![], vec![], vec![f32_tensor("t_1", &[], &[0.0])], vec![]);
-        let branch = node("If", "if", &["t"], &["y"], vec![build::subgraph("then_branch", inner)]);
-        let mut model = model(graph("g", vec![], vec![], vec![], vec![branch]));
-        let mut graph = Graph::new(&mut model);
-        assert_eq!(
-            [graph.fresh_name("t"), graph.fresh_name("t"), graph.fresh_name("new")],
-            ["t_2", "t_3", "new"]
-        );
-    }
-
-    #[test]
-    fn inputs_are_what_has_to_be_fed() {
-        let weight = f32_tensor("w", &[1], &[2.0]);
-        let mut model = model(graph("g", vec![input("x"), input("w")], vec![], vec![weight], vec![]));
-        model.ir_version = Some(3);
-        let mut graph = Graph::new(&mut model);
-        assert_eq!(graph.inputs().map(|input| input.name()).collect::<Vec<_>>(), ["x"]);
-        graph.raise_ir_version(4);
-        assert_eq!(model.graph.unwrap().input, [input("x")]);
-        assert_eq!(model.ir_version, Some(4));
-    }
-
-    #[test]
-    fn appended_nodes_are_known_at_once() {
-        let mut model = model(graph("g", vec![input("x")], vec![], vec![], vec![]));
-        let mut graph = Graph::new(&mut model);
-        let shape = graph.add_ints("shape", &[0, 3, 1, 1]);
-        let map = graph.op("Reshape", "map", &["x", &shape], vec![]);
-        let mean = graph.op("ReduceMean", "map", &[&map], vec![ints("axes", &[2, 3]), int("keepdims", 0)]);
-        assert_eq!((map.as_str(), mean.as_str()), ("map", "map_1"));
-        assert_eq!(graph.shape("map"), Some(&[None, Some(3), Some(1), Some(1)][..]));
-        assert_eq!(graph.shape("map_1"), Some(&[None, Some(3)][..]));
-        assert_eq!(graph.element_type("map_1"), Some(DataType::Float));
-        assert_eq!(names(graph.consumers("map")), ["map_1"]);
-    }
-
-    #[test]
-    fn a_default_that_may_be_fed_over_is_not_constant() {
-        let mut model = model(graph("g", vec![], vec![], vec![], vec![]));
-        let mut graph = Graph::new(&mut model);
-        graph.add_initializer(i64_tensor("targets", &[1], &[-1]));
-        assert_eq!((graph.ints("targets"), graph.is_constant("targets")), (Some(vec![-1]), true));
-        graph.add_input(value_info("targets", DataType::Int64, &[Dim::Fixed(1)]));
-        let next = graph.op("Neg", "next", &["targets"], vec![]);
-        assert_eq!((graph.ints("targets"), graph.ints(&next)), (None, None));
-        assert!(!graph.is_constant("targets") && !graph.is_constant(&next));
-        assert_eq!((graph.rank(&next), graph.shape(&next)), (Some(1), Some(&[Some(1)][..])));
-    }
-
-    #[test]
-    fn metadata_is_written_over() {
-        let mut model = ModelProto::default();
-        let mut graph = Graph::new(&mut model);
-        graph.set_metadata("k", "1");
-        graph.set_metadata("k", "2");
-        assert_eq!(graph.metadata("k"), Some("2"));
-        assert_eq!(model.metadata_props.len(), 1);
     }
 }

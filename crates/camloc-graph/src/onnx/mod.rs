@@ -1,5 +1,6 @@
 //! ONNX models as data: reading and writing files ([`load`]), the messages of the standard ([`proto`]),
-//! small functions that write them ([`build`]), and [`graph::Graph`], which walks and edits a model.
+//! small functions that write them ([`build`]), [`graph::Graph`], which walks a model, and [`edit::GraphEditor`], which
+//! adds to one.
 //!
 //! A model from outside is first checked and put in order ([`check`]), made flat ([`inline`]), and brought
 //! to the operator set that whoever edits it writes ([`opset`]).
@@ -8,6 +9,7 @@ mod attribute;
 pub mod build;
 mod census;
 pub mod check;
+pub mod edit;
 mod emit;
 mod external;
 pub mod graph;
@@ -15,6 +17,7 @@ pub mod infer;
 pub mod inline;
 pub mod load;
 pub mod opset;
+pub(crate) mod outline;
 pub mod proto;
 pub mod prune;
 pub mod tensor;

@@ -4,6 +4,7 @@ mod table;
 
 use super::attribute::is_default_domain;
 use super::build::{self, int};
+use super::edit::GraphEditor;
 use super::graph::Graph;
 use super::proto::*;
 
@@ -38,7 +39,7 @@ pub struct OpsetError {
 pub fn raise(model: &mut ModelProto, needed: i64) -> Result<(), OpsetError> {
     let needed = needed.min(NEWEST);
     let function = model.functions.first().map(|function| function.name().to_owned());
-    let mut graph = Graph::new(model);
+    let mut graph = GraphEditor::new(model);
     let opset = graph.opset();
     if opset >= needed {
         return Ok(());

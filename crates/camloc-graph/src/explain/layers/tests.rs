@@ -67,7 +67,7 @@ impl Network {
         let input = value_info("x", DataType::Float, &dims);
         let output = value_info("logits", DataType::Float, &[Dim::Fixed(1), Dim::Fixed(6)]);
         let graph = graph("g", vec![input], vec![output], self.constants.clone(), self.nodes.clone());
-        look(&Graph::new(&mut model(graph)))
+        look(&Graph::new(&model(graph)))
     }
 
     /// Names of the candidates, the default first.

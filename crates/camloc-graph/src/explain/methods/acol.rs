@@ -7,7 +7,7 @@
 
 use super::super::head::Head;
 use super::class_maps;
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 
 pub(in super::super) const METHOD: &str = "acol";
 
@@ -19,7 +19,7 @@ pub const FIRST_MAPS: &str = "camloc.maps_a";
 pub const ERASED_MAPS: &str = "camloc.maps_b";
 
 /// Appends the maps under a name, f32 `[N, K, h, w]`, for the numbers of classes `[N, K]`.
-pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, numbers: &str, name: &str) {
+pub(in super::super) fn append(graph: &mut GraphEditor<'_>, head: &Head, numbers: &str, name: &str) {
     let second = Head { features: ERASED_MAPS.into(), ..head.clone() };
     let [first, second] =
         [head, &second].map(|branch| class_maps::append(graph, branch, numbers, "camloc.branch"));

@@ -4,12 +4,12 @@
 use super::super::head::{Head, Layout, Linear};
 use super::super::outputs::{CLASSES, as_f32};
 use crate::onnx::build;
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 
 pub(in super::super) const METHOD: &str = "cam";
 
 /// Appends the maps of the chosen classes under a name, f32 `[N, K, h, w]`.
-pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Linear, name: &str) {
+pub(in super::super) fn append(graph: &mut GraphEditor<'_>, head: &Head, linear: &Linear, name: &str) {
     let weights = class_weights(graph, linear);
     let mut features = as_f32(graph, &head.features);
     if head.layout == Layout::Nhwc {
@@ -24,7 +24,7 @@ pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Line
 }
 
 /// The weights of the chosen classes, f32 `[N, K, F]`, gathered from the model's own tensor.
-pub(super) fn class_weights(graph: &mut Graph<'_>, linear: &Linear) -> String {
+pub(super) fn class_weights(graph: &mut GraphEditor<'_>, linear: &Linear) -> String {
     let axis = build::int("axis", linear.class_axis as i64);
     let gathered = graph.op("Gather", "camloc.gathered", &[&linear.weight, CLASSES], vec![axis]);
     let mut weights = as_f32(graph, &gathered);
@@ -43,7 +43,7 @@ pub(super) fn class_weights(graph: &mut Graph<'_>, linear: &Linear) -> String {
 }
 
 /// The target of a reshape from `[N, K, h * w]` to `[N, K, h, w]`, for features `[N, F, h, w]`.
-pub(super) fn map_shape(graph: &mut Graph<'_>, head: &Head, features: &str) -> String {
+pub(super) fn map_shape(graph: &mut GraphEditor<'_>, head: &Head, features: &str) -> String {
     if let Some((height, width)) = head.map_size(graph) {
         return graph.add_ints("camloc.map_shape", &[0, 0, height as i64, width as i64]);
     }

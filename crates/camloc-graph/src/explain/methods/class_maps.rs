@@ -5,12 +5,17 @@ use super::super::head::{Head, Layout};
 use super::super::outputs::as_f32;
 use super::cam::map_shape;
 use crate::onnx::build;
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 
 pub(in super::super) const METHOD: &str = "class-maps";
 
 /// Appends the maps under a name, which is returned, f32 `[N, K, h, w]`, for the numbers of classes `[N, K]`.
-pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, numbers: &str, name: &str) -> String {
+pub(in super::super) fn append(
+    graph: &mut GraphEditor<'_>,
+    head: &Head,
+    numbers: &str,
+    name: &str,
+) -> String {
     let mut features = head.features.clone();
     if head.layout == Layout::Nhwc {
         let perm = build::ints("perm", &[0, 3, 1, 2]);
@@ -32,7 +37,7 @@ pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, numbers: &str
 }
 
 /// `[1, 1, h * w]` for features `[N, C, h * w]`.
-fn places_shape(graph: &mut Graph<'_>, head: &Head, places: &str) -> String {
+fn places_shape(graph: &mut GraphEditor<'_>, head: &Head, places: &str) -> String {
     if let Some((height, width)) = head.map_size(graph) {
         return graph.add_ints("camloc.across", &[1, 1, (height * width) as i64]);
     }

@@ -9,7 +9,7 @@ use super::super::features::{Grid, Maps, activations, mean};
 use super::super::layers::Layer;
 use super::super::subject::Subject;
 use crate::onnx::build::{self, int};
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::proto::DataType;
 
 /// How often the Gram matrix is squared.
@@ -43,7 +43,7 @@ pub(super) fn append_with_gradient(
 }
 
 /// `[K, N, P]`: `[K, N, C, P]` projected on its first principal direction.
-fn component(graph: &mut Graph<'_>, tensor: &str, layer: &Layer) -> String {
+fn component(graph: &mut GraphEditor<'_>, tensor: &str, layer: &Layer) -> String {
     let middle = mean(graph, tensor);
     let centred = graph.op("Sub", "camloc.centred", &[tensor, &middle], vec![]);
     let turned = graph.transpose("camloc.turned", &centred, &[0, 1, 3, 2]);
@@ -71,7 +71,7 @@ fn component(graph: &mut Graph<'_>, tensor: &str, layer: &Layer) -> String {
 }
 
 /// The first eigenvector `[K, N, S, 1]`, of length 1, of symmetric matrices `[K, N, S, S]`.
-fn principal(graph: &mut Graph<'_>, gram: &str) -> String {
+fn principal(graph: &mut GraphEditor<'_>, gram: &str) -> String {
     let mut power = scaled(graph, gram);
     for squaring in 1..=SQUARINGS {
         power = graph.op("MatMul", "camloc.power", &[&power, &power], vec![]);
@@ -98,21 +98,21 @@ fn principal(graph: &mut Graph<'_>, gram: &str) -> String {
 }
 
 /// A matrix of which the largest entry is 1; zero stays zero. Those of squares lie on the diagonal, and are positive.
-fn scaled(graph: &mut Graph<'_>, matrix: &str) -> String {
+fn scaled(graph: &mut GraphEditor<'_>, matrix: &str) -> String {
     let largest = graph.reduce("ReduceMax", "camloc.largest", matrix, &[-2, -1], true);
     let largest = graph.with("Add", "camloc.largest", &largest, f64::from(f32::MIN_POSITIVE));
     graph.op("Div", "camloc.power", &[matrix, &largest], vec![])
 }
 
 /// A vector of length 1; zero stays zero.
-fn unit(graph: &mut Graph<'_>, tensor: &str) -> String {
+fn unit(graph: &mut GraphEditor<'_>, tensor: &str) -> String {
     let length = length(graph, tensor);
     let length = graph.with("Add", "camloc.length", &length, f64::from(f32::MIN_POSITIVE));
     graph.op("Div", "camloc.unit", &[tensor, &length], vec![])
 }
 
 /// The root of the sum of squares over the last two axes.
-fn length(graph: &mut Graph<'_>, tensor: &str) -> String {
+fn length(graph: &mut GraphEditor<'_>, tensor: &str) -> String {
     // Squares of large activations would overflow; the largest value is taken out first.
     let size = graph.op("Abs", "camloc.size", &[tensor], vec![]);
     let largest = graph.reduce("ReduceMax", "camloc.largest", &size, &[-2, -1], true);
@@ -125,7 +125,7 @@ fn length(graph: &mut Graph<'_>, tensor: &str) -> String {
 }
 
 /// A map `[K, N, P, 1]` with the sign that goes along with the sum of the channels `[K, N, C, P]`.
-fn signed(graph: &mut Graph<'_>, map: &str, centred: &str) -> String {
+fn signed(graph: &mut GraphEditor<'_>, map: &str, centred: &str) -> String {
     let total = graph.reduce("ReduceSum", "camloc.total", centred, &[2], true);
     let along = graph.op("MatMul", "camloc.along", &[&total, map], vec![]);
     // Where they are not related at all, any sign is right, but not zero.

@@ -12,7 +12,7 @@ use super::super::subject::Subject;
 use super::grad_cam;
 use crate::autodiff::Seed;
 use crate::onnx::build::{self, int};
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::proto::DataType;
 
 /// How many classes are compared with.
@@ -62,13 +62,13 @@ fn seed(subject: &mut Subject<'_, '_>) -> Seed {
 
 /// A tensor of the shape of another, f32: ones for `Equal` of integers, zeros for `Less`. It asks for no shape, which not
 /// every execution provider computes itself.
-fn compared_with_itself(graph: &mut Graph<'_>, comparison: &str, tensor: &str) -> String {
+fn compared_with_itself(graph: &mut GraphEditor<'_>, comparison: &str, tensor: &str) -> String {
     let holds = graph.op(comparison, "camloc.compared", &[tensor, tensor], vec![]);
     graph.cast("camloc.filled", &holds, DataType::Float)
 }
 
 /// The gradient of `-ȳ` by the compared classes' scores `[N, K, 3]`.
-fn against(graph: &mut Graph<'_>, scores: &str) -> String {
+fn against(graph: &mut GraphEditor<'_>, scores: &str) -> String {
     let shares = graph.op("Softmax", "camloc.shares", &[scores], vec![int("axis", 2)]);
     let weighted = graph.op("Mul", "camloc.weighted", &[&shares, scores], vec![]);
     let mean = graph.reduce("ReduceSum", "camloc.mean", &weighted, &[2], true);

@@ -6,12 +6,12 @@ use super::super::head::{Head, Layout, Linear};
 use super::super::outputs::as_f32;
 use super::cam::class_weights;
 use crate::onnx::build;
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 
 pub(in super::super) const METHOD: &str = "flatten-linear";
 
 /// Appends the maps of the chosen classes under a name, f32 `[N, K, h, w]`.
-pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Linear, name: &str) {
+pub(in super::super) fn append(graph: &mut GraphEditor<'_>, head: &Head, linear: &Linear, name: &str) {
     let features = as_f32(graph, &head.features);
     let weights = class_weights(graph, linear);
     let (per_class, one_class) = shapes(graph, &features);
@@ -24,7 +24,7 @@ pub(in super::super) fn append(graph: &mut Graph<'_>, head: &Head, linear: &Line
 
 /// Targets of reshapes that put an axis of classes before the three axes of the features: of as many
 /// classes as there are (weights), and of one (features).
-fn shapes(graph: &mut Graph<'_>, features: &str) -> (String, String) {
+fn shapes(graph: &mut GraphEditor<'_>, features: &str) -> (String, String) {
     let known: Option<Vec<i64>> =
         graph.shape(features).and_then(|shape| shape.get(1..)?.iter().copied().collect());
     if let Some(axes) = known {
@@ -32,7 +32,7 @@ fn shapes(graph: &mut Graph<'_>, features: &str) -> (String, String) {
         return (per_class, graph.add_ints("camloc.features_shape", &[&[-1, 1], &axes[..]].concat()));
     }
     let shape = graph.op("Shape", "camloc.shape", &[features], vec![]);
-    let at = |graph: &mut Graph<'_>, axes: &[i64]| {
+    let at = |graph: &mut GraphEditor<'_>, axes: &[i64]| {
         let axes = graph.add_ints("camloc.axes", axes);
         graph.op("Gather", "camloc.sizes", &[&shape, &axes], vec![build::int("axis", 0)])
     };

@@ -12,7 +12,7 @@ use super::super::layers::Layer;
 use super::super::outputs::as_f32;
 use super::super::subject::Subject;
 use crate::autodiff::{Gradient, Rectifier};
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::proto::NodeProto;
 
 /// A tensor `[N, C, h, w]` to which a bias for each channel has been added.
@@ -65,7 +65,7 @@ fn biased(subject: &Subject<'_, '_>, image: &str) -> Vec<Biased> {
 /// `[K, N, P]` at the picture's size: the share of one bias; `None` where the gradient is the same at every place, which
 /// says nothing about where.
 fn term(
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     place: &Biased,
     gradient: &Gradient,
     count: usize,
@@ -88,7 +88,7 @@ fn term(
 }
 
 /// The bias of a convolution or a batch normalisation, f32 `[C]`.
-fn bias(graph: &mut Graph<'_>, node: &NodeProto) -> Option<String> {
+fn bias(graph: &mut GraphEditor<'_>, node: &NodeProto) -> Option<String> {
     if node.standard_op() == "Conv" {
         let bias = node.input_at(2)?;
         return Some(as_f32(graph, bias));
@@ -104,7 +104,7 @@ fn bias(graph: &mut Graph<'_>, node: &NodeProto) -> Option<String> {
 }
 
 /// `[K, N, P]`: the magnitudes of `[K, N, C, P]`, each channel's brought to 0..1, summed over channels.
-fn spread(graph: &mut Graph<'_>, tensor: &str) -> String {
+fn spread(graph: &mut GraphEditor<'_>, tensor: &str) -> String {
     let size = graph.op("Abs", "camloc.magnitude", &[tensor], vec![]);
     let low = graph.reduce("ReduceMin", "camloc.low", &size, &[-1], true);
     let above = graph.op("Sub", "camloc.above", &[&size, &low], vec![]);

@@ -12,7 +12,7 @@ use super::super::outputs::rows;
 use super::super::subject::Subject;
 use super::super::tail::Tail;
 use crate::onnx::build::{self, int};
-use crate::onnx::graph::Graph;
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::proto::NodeProto;
 
 /// More copies than this are a batch that no machine wants to run.
@@ -63,7 +63,7 @@ fn prefix(layer: &Layer) -> usize {
 }
 
 /// `[N * P, …]`: the layer once for each place, which alone it keeps.
-fn copies(graph: &mut Graph<'_>, layer: &Layer, places: usize) -> String {
+fn copies(graph: &mut GraphEditor<'_>, layer: &Layer, places: usize) -> String {
     let (height, width) = layer.size.unwrap_or_default();
     let prefix = prefix(layer);
     let mut kept = vec![0.0; places * (prefix + places)];
@@ -102,7 +102,7 @@ fn copies(graph: &mut Graph<'_>, layer: &Layer, places: usize) -> String {
 /// Appends the nodes of a tail once more, from `copies` in place of the layer, and returns what they make of it.
 fn repeat(
     tail: Tail,
-    graph: &mut Graph<'_>,
+    graph: &mut GraphEditor<'_>,
     layer: &str,
     copies: &str,
     logits: &str,
@@ -130,7 +130,7 @@ fn repeat(
 }
 
 /// Of a model with a fixed batch, a reshape may name the batch; the copies are more.
-fn larger(graph: &mut Graph<'_>, node: &mut NodeProto, batch: i64, places: usize) {
+fn larger(graph: &mut GraphEditor<'_>, node: &mut NodeProto, batch: i64, places: usize) {
     let Some(target) = node.input_at(1).and_then(|target| graph.ints(target)) else { return };
     if target.first() == Some(&batch) {
         let target = [&[batch * places as i64], &target[1..]].concat();

@@ -3,7 +3,7 @@ use prost::Message;
 use super::*;
 use crate::onnx::build::*;
 use crate::onnx::proto::*;
-use crate::testing::{Options, Session, init_runtime};
+use crate::testing::Session;
 
 const HEIGHT: usize = 40;
 const WIDTH: usize = 48;
@@ -31,8 +31,8 @@ fn network(constants: Vec<TensorProto>, nodes: Vec<NodeProto>) -> ModelProto {
 }
 
 fn field(model: &ModelProto) -> Field {
-    let mut model = model.clone();
-    let graph = Graph::new(&mut model);
+    let model = model.clone();
+    let graph = Graph::new(&model);
     let spaces = Spaces::of(&graph);
     Fields::of(&graph, &spaces).get("y").unwrap()
 }
@@ -40,15 +40,12 @@ fn field(model: &ModelProto) -> Field {
 /// Rows and columns of the pixels that change a cell, of cells whose window lies in the picture:
 /// compared with what the field says.
 fn check(model: &ModelProto) {
-    init_runtime();
     let field = field(model);
     let [height, width] = field.size.unwrap();
-    let mut session =
-        Session::load(&model.encode_to_vec(), &Options { threads: 1, shape: None, ..Options::default() })
-            .unwrap();
+    let mut session = Session::load(&model.encode_to_vec(), None).unwrap();
     session.input_mut().fill(0.0);
     session.run().unwrap();
-    let (shape, rest) = session.floats("y").unwrap();
+    let (shape, rest) = session.floats("y");
     let (rows, columns, rest) = (shape[2], shape[3], rest.to_vec());
     // For every cell the first and last row and column that it sees.
     let mut seen = vec![[usize::MAX, 0, usize::MAX, 0]; rows * columns];
@@ -56,7 +53,7 @@ fn check(model: &ModelProto) {
         session.input_mut().fill(0.0);
         session.input_mut()[pixel] = 1.0;
         session.run().unwrap();
-        let values = session.floats("y").unwrap().1;
+        let values = session.floats("y").1;
         for (cell, _) in values.iter().zip(&rest).enumerate().filter(|(_, (now, before))| now != before) {
             let (row, column) = (pixel / WIDTH, pixel % WIDTH);
             let [top, bottom, left, right] = seen[cell];

@@ -7,7 +7,7 @@ use super::super::{Request, explain};
 use super::*;
 use crate::onnx::build::*;
 use crate::onnx::proto::*;
-use crate::testing::{Options, Session, init_runtime};
+use crate::testing::Session;
 
 const BATCH: usize = 2;
 const CLASSES: usize = 4;
@@ -53,16 +53,14 @@ fn pyramid(height: usize, width: usize) -> ModelProto {
 }
 
 fn run(model: &ModelProto, picture: &[f32], shape: &[usize]) -> Session {
-    init_runtime();
-    let options = Options { threads: 1, shape: Some(shape.to_vec()), ..Options::default() };
-    let mut session = Session::load(&model.encode_to_vec(), &options).unwrap();
+    let mut session = Session::load(&model.encode_to_vec(), Some(shape)).unwrap();
     session.input_mut().copy_from_slice(picture);
     session.run().unwrap();
     session
 }
 
 fn floats(session: &Session, name: &str) -> (Vec<usize>, Vec<f64>) {
-    let (shape, values) = session.floats(name).unwrap();
+    let (shape, values) = session.floats(name);
     (shape.to_vec(), values.iter().map(|&value| f64::from(value)).collect())
 }
 
@@ -171,7 +169,7 @@ fn refined_maps_follow_the_formula_on_every_picture_of_a_batch() {
         let refined = run(&refined, &picture, &shape);
 
         assert_eq!((done.guides.as_str(), done.map_size), ("middle,wide", Some((height, width))));
-        assert_eq!(refined.floats("logits").unwrap(), raw.floats("logits").unwrap());
+        assert_eq!(refined.floats("logits"), raw.floats("logits"));
         let (found_shape, found) = floats(&refined, MAPS);
         assert_eq!(found_shape, [BATCH, CLASSES, height, width]);
         let (raw_shape, raw_maps) = floats(&raw, MAPS);

@@ -30,7 +30,7 @@ fn layouts<const COUNT: usize>(
     let mut model = model(graph("g", vec![input], vec![], constants, nodes));
     let declared = known.iter().map(|(name, dims)| value_info(name, DataType::Float, &fixed(dims)));
     model.graph.as_mut().unwrap().value_info.extend(declared);
-    let graph = Graph::new(&mut model);
+    let graph = Graph::new(&model);
     let spaces = Spaces::of(&graph);
     tensors.map(|tensor| spaces.layout(tensor))
 }

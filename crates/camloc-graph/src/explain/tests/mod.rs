@@ -14,7 +14,7 @@ use prost::Message;
 use super::{ExplainError, Explanation, Fusion, Method, Request, explain};
 use crate::onnx::build::*;
 use crate::onnx::proto::*;
-use crate::testing::{Options, Session, init_runtime};
+use crate::testing::Session;
 
 const BATCH: usize = 2;
 const CHANNELS: usize = 3;
@@ -110,11 +110,9 @@ impl Classifier {
 
 /// What a session says of the picture `x`: outputs by name.
 fn run(model: &ModelProto, targets: Option<&[i64]>, shape: &[usize]) -> Session {
-    init_runtime();
-    let options = Options { threads: 1, shape: Some(shape.to_vec()), ..Options::default() };
-    let mut session = Session::load(&model.encode_to_vec(), &options).unwrap();
+    let mut session = Session::load(&model.encode_to_vec(), Some(shape)).unwrap();
     if let Some(targets) = targets {
-        session.set_targets(targets).unwrap();
+        session.set_targets(targets);
     }
     let picture = noise(shape.iter().product(), 3);
     session.input_mut().copy_from_slice(&picture);
@@ -152,14 +150,14 @@ fn check_shaped(
 
     let before = run(&plain, None, shape);
     let after = run(&explained, None, shape);
-    let (_, own) = before.floats(classifier.output.0).unwrap();
-    assert_eq!(after.floats(classifier.output.0).unwrap().1, own, "own outputs are bit-identical");
+    let (_, own) = before.floats(classifier.output.0);
+    assert_eq!(after.floats(classifier.output.0).1, own, "own outputs are bit-identical");
 
-    let (classes_shape, classes) = after.integers("camloc.classes").unwrap();
+    let (classes_shape, classes) = after.integers("camloc.classes");
     assert_eq!(classes_shape, [BATCH, 3]);
-    let (maps_shape, maps) = after.floats("camloc.maps").unwrap();
+    let (maps_shape, maps) = after.floats("camloc.maps");
     assert_eq!(maps_shape, [BATCH, 3, HEIGHT, WIDTH]);
-    let (_, scores) = after.floats("camloc.scores").unwrap();
+    let (_, scores) = after.floats("camloc.scores");
     for picture in 0..BATCH {
         let own = &own[picture * CLASSES..][..CLASSES];
         let mut ranked: Vec<usize> = (0..CLASSES).collect();
@@ -177,10 +175,10 @@ fn check_shaped(
     }
 
     let locked = run(&explained, Some(&[5, -1, 2]), shape);
-    let classes = locked.integers("camloc.classes").unwrap().1;
+    let classes = locked.integers("camloc.classes").1;
     assert_eq!([classes[0], classes[2], classes[3], classes[5]], [5, 2, 5, 2]);
     let expected: Vec<f32> = (0..PLACES).map(|place| map(2, 1, place)).collect();
-    assert_near(&locked.floats("camloc.maps").unwrap().1[5 * PLACES..], &expected);
+    assert_near(&locked.floats("camloc.maps").1[5 * PLACES..], &expected);
     explanation
 }
 

@@ -26,14 +26,14 @@ fn an_old_model_is_brought_forward() {
     let shape = [BATCH, CHANNELS, HEIGHT, WIDTH];
     let after = run(&explained, Some(&[4]), &shape);
     let before = run(&plain, None, &shape);
-    assert_eq!(after.floats("logits").unwrap().1, before.floats("logits").unwrap().1);
+    assert_eq!(after.floats("logits").1, before.floats("logits").1);
     let expected: Vec<f32> = (0..PLACES)
         .map(|place| {
             let at = |channel| feature(0, channel, place).clamp(0.1, 0.6);
             (0..CHANNELS).map(|channel| weights()[4 * CHANNELS + channel] * at(channel)).sum()
         })
         .collect();
-    assert_near(&after.floats("camloc.maps").unwrap().1[..PLACES], &expected);
+    assert_near(&after.floats("camloc.maps").1[..PLACES], &expected);
 }
 
 #[test]

@@ -18,10 +18,10 @@ fn maps_of(classifier: &Classifier, output: &str, index: &[usize], method: Metho
     let targets = targets.iter().find(|tensor| tensor.name() == "camloc.targets").unwrap();
     let place = crate::onnx::tensor::ints(targets).unwrap();
     let session = run(&model, Some(&place), &[BATCH, CHANNELS, HEIGHT, WIDTH]);
-    let maps = session.floats("camloc.maps").unwrap().1.to_vec();
+    let maps = session.floats("camloc.maps").1.to_vec();
     let unlocked = run(&model, None, &[BATCH, CHANNELS, HEIGHT, WIDTH]);
-    assert_eq!(unlocked.floats("camloc.maps").unwrap().1, maps, "-1 stands for the place asked for");
-    (maps, session.floats("camloc.scores").unwrap().1.to_vec())
+    assert_eq!(unlocked.floats("camloc.maps").1, maps, "-1 stands for the place asked for");
+    (maps, session.floats("camloc.scores").1.to_vec())
 }
 
 #[test]
@@ -112,11 +112,11 @@ fn maps_of_several_layers_become_one() {
         };
         explain(&mut fused, &request(&layers)).unwrap();
         let shape = [BATCH, CHANNELS, HEIGHT, WIDTH];
-        let both = run(&fused, None, &shape).floats("camloc.maps").unwrap().1.to_vec();
+        let both = run(&fused, None, &shape).floats("camloc.maps").1.to_vec();
         let alone = |layer: &String| {
             let mut one = model.clone();
             explain(&mut one, &request(std::slice::from_ref(layer))).unwrap();
-            run(&one, None, &shape).floats("camloc.maps").unwrap().1.to_vec()
+            run(&one, None, &shape).floats("camloc.maps").1.to_vec()
         };
         let alone: Vec<Vec<f32>> = layers.iter().map(alone).collect();
         for picture in 0..BATCH {

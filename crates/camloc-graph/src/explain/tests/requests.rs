@@ -13,12 +13,12 @@ fn a_single_logit_is_scored_by_its_sigmoid() {
     let mut model = Classifier::new(vec![weight], nodes).output("logits", &[1]).model();
     explain(&mut model, &Request { top_k: 5, ..Default::default() }).unwrap();
     let session = run(&model, None, &[BATCH, CHANNELS, HEIGHT, WIDTH]);
-    assert_eq!(session.integers("camloc.classes").unwrap(), (&[BATCH, 1][..], &[0, 0][..]));
-    let logits = session.floats("logits").unwrap().1;
+    assert_eq!(session.integers("camloc.classes"), (&[BATCH, 1][..], &[0, 0][..]));
+    let logits = session.floats("logits").1;
     let sigmoid: Vec<f32> = logits.iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect();
-    assert_near(session.floats("camloc.scores").unwrap().1, &sigmoid);
+    assert_near(session.floats("camloc.scores").1, &sigmoid);
     let expected: Vec<f32> = (0..PLACES).map(|place| cam(0, 0, place)).collect();
-    assert_near(&session.floats("camloc.maps").unwrap().1[..PLACES], &expected);
+    assert_near(&session.floats("camloc.maps").1[..PLACES], &expected);
 }
 
 #[test]
@@ -35,8 +35,8 @@ fn one_of_more_classes_than_a_file_lists_is_chosen_as_well() {
     let mut ranks: Vec<usize> = (0..SIDE * SIDE).collect();
     ranks.sort_by(|&a, &b| picture[b].total_cmp(&picture[a]));
     let best = [ranks[0] as i64, ranks[1] as i64];
-    assert_eq!(session.integers("camloc.classes").unwrap().1, best);
-    let maps = session.floats("camloc.maps").unwrap().1;
+    assert_eq!(session.integers("camloc.classes").1, best);
+    let maps = session.floats("camloc.maps").1;
     for (map, &place) in maps.chunks(SIDE * SIDE).zip(&ranks) {
         assert_eq!((map[place], map.iter().sum()), (1.0, 1.0));
     }

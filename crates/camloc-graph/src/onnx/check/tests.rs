@@ -7,6 +7,7 @@ use super::*;
 use crate::onnx::build::{
     self, Dim, f32_tensor, graph, i64_tensor, int, ints, model, node, subgraph, value_info,
 };
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 use crate::onnx::{inline, load, opset};
 
@@ -111,7 +112,7 @@ fn very_many_nodes_take_linear_time() {
     let mut model = of((0..COUNT).rev().map(relu).collect());
     let start = std::time::Instant::now();
     check(&mut model).unwrap();
-    let mut graph = Graph::new(&mut model);
+    let mut graph = GraphEditor::new(&mut model);
     assert_eq!(graph.shape("y"), Some(&[None, Some(3)][..]));
     for _ in 0..1000 {
         graph.op("Relu", "same_hint", &["y"], vec![]);
@@ -156,7 +157,7 @@ fn through(mut model: ModelProto) {
             assert_eq!(model, before);
         }
     }
-    let graph = Graph::new(&mut model);
+    let graph = Graph::new(&model);
     for output in graph.nodes().iter().flat_map(|node| &node.output) {
         let _ = (graph.ints(output), graph.floats(output), graph.rank(output), graph.is_constant(output));
     }
@@ -171,7 +172,7 @@ fn a_whole_model_goes_through() {
     assert_eq!(ops, ["Softmax", "Shape", "Gather", "Equal", "Add", "Squeeze", "Reshape", "Relu"]);
     opset::raise(&mut model, 17).unwrap();
     check(&mut model).unwrap();
-    assert_eq!(Graph::new(&mut model).shape("y"), Some(&[None, Some(3)][..]));
+    assert_eq!(Graph::new(&model).shape("y"), Some(&[None, Some(3)][..]));
 }
 
 proptest! {

@@ -6,7 +6,7 @@ use super::*;
 use crate::onnx::build::{
     Dim, f32_tensor, float, floats, graph, i64_tensor, ints, model, node, string, value_info,
 };
-use crate::testing::{Options, Session, init_runtime};
+use crate::testing::Session;
 
 const SHAPE: [usize; 4] = [2, 4, 6, 5];
 
@@ -49,14 +49,12 @@ fn without_shape(mut of: TypeProto) -> TypeProto {
 }
 
 fn run(model: &ModelProto) -> (Vec<usize>, Vec<u32>) {
-    init_runtime();
-    let options = Options { threads: 1, shape: Some(SHAPE.to_vec()), ..Options::default() };
-    let mut session = Session::load(&model.encode_to_vec(), &options).unwrap();
+    let mut session = Session::load(&model.encode_to_vec(), Some(&SHAPE)).unwrap();
     for (index, value) in session.input_mut().iter_mut().enumerate() {
         *value = ((index * 37) % 101) as f32 / 50.0 - 1.0;
     }
     session.run().unwrap();
-    let (shape, values) = session.floats("y").unwrap();
+    let (shape, values) = session.floats("y");
     (shape.to_vec(), values.iter().map(|value| value.to_bits()).collect())
 }
 
