@@ -117,10 +117,9 @@ impl Explainer {
         options: &Options,
         switchable: bool,
     ) -> Result<Explainer, ExplainerError> {
-        // A window may ask for any method.
-        if request.refine || switchable || request.method.is_some_and(Method::is_black_box) {
-            classifier.fix_size();
-        }
+        // Which layer is the last one may be known at this size only.
+        classifier.fix_size();
+        let request = &request.clone().of(&classifier);
         let Classifier { mut model, title, labels, preprocessing, output, .. } = classifier;
         let scores = request.output.clone().unwrap_or(output);
         let link = Link::of(&mut model, &scores);
