@@ -18,12 +18,15 @@ const COLORMAPS: [&str; 7] = ["turbo", "jet", "viridis", "inferno", "magma", "pl
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Model", hide_possible_values = true)]
 pub(super) struct ModelArgs {
-    /// An ONNX image classifier [default: EfficientNet-Lite0]
-    #[arg(long, env = "CAMLOC_MODEL", value_name = "FILE.onnx")]
+    /// An ONNX image classifier, or a folder with one [default: EfficientNet-Lite0]
+    #[arg(long, env = "CAMLOC_MODEL", value_name = "FILE.onnx|FOLDER")]
     model: Option<PathBuf>,
     /// How the model wants its pictures [default: NAME.toml beside the model, if there]
     #[arg(long, env = "CAMLOC_MANIFEST", value_name = "FILE.toml")]
     manifest: Option<PathBuf>,
+    /// Write how the model was read as a manifest: sizes, scale, fit, output, labels
+    #[arg(long, value_name = "FILE.toml")]
+    write_manifest: Option<PathBuf>,
     /// Explain this many classes in one pass, best first [default: 1]
     #[arg(long, env = "CAMLOC_TOP_K", value_name = "K")]
     top_k: Option<usize>,
@@ -107,6 +110,7 @@ impl ModelArgs {
         set(&mut model.input_size, self.input_size);
         set(&mut model.threads, self.threads);
         set(&mut model.provider, self.provider);
+        model.write_manifest = self.write_manifest.or(model.write_manifest.take());
     }
 }
 

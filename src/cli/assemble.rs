@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::assets::{self, Asset, Progress, Step, Store};
 use crate::explainer::Explainer;
 use crate::explainer::{Method, Request, black_box};
-use crate::files::{Stop, check_outputs};
+use crate::files::{Stop, check_outputs, write_file};
 use crate::frame::Picture;
 use crate::localize;
 use crate::model::{Classifier, Fit, Labels};
@@ -126,6 +126,14 @@ pub(super) fn classifier(settings: &Settings, store: &Store, report: &Report) ->
     }
     if let Some(line) = classifier.assumptions() {
         report.note(line);
+    }
+    classifier.notes.iter().for_each(|note| report.note(note));
+    if let Some(path) = &model.write_manifest {
+        let inputs = [model.path.as_str(), model.manifest.as_str()];
+        let inputs: Vec<&Path> = inputs.into_iter().filter(|path| !path.is_empty()).map(Path::new).collect();
+        check_outputs(&[path], &inputs)?;
+        write_file(path, classifier.manifest().as_bytes())?;
+        report.note(format_args!("wrote {}", path.display()));
     }
     Ok(classifier)
 }

@@ -253,7 +253,7 @@ impl Bench<'_> {
     fn sessions(&self, mut classifier: Classifier) -> Result<(Session, Session)> {
         let options = self.options(&classifier)?;
         let plain = Session::load(&encode(&classifier.model)?, &options)?;
-        let asked = assemble::request(&self.quiet.settings, &classifier.labels, 1)?;
+        let asked = assemble::request(&self.quiet.settings, &classifier.labels, 1)?.of(&classifier);
         explain::explain(&mut classifier.model, &Request { refine: false, ..asked }.one_pass()?)?;
         let explained = Session::load(&encode(&classifier.model)?, &options)?;
         Ok((plain, explained))
@@ -283,7 +283,7 @@ impl Bench<'_> {
             let (forward, with_maps) = passes(&mut plain, &mut explained)?;
             Ok(Some(over(&explained, with_maps, forward)))
         };
-        let asked = assemble::request(&self.quiet.settings, &classifier.labels, 1)?;
+        let asked = assemble::request(&self.quiet.settings, &classifier.labels, 1)?.of(classifier);
         let refined = ratio(&Request { refine: true, ..asked.clone() })?.context("this model has no maps")?;
         let asked = Request { refine: false, ..asked };
         let mut methods = BTreeMap::new();

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::explainer::Request;
 use crate::files::write_file;
-use crate::model::MANIFEST_KEY;
+use crate::model::{Classifier, MANIFEST_KEY};
 use anyhow::Result;
 use camloc_graph::autodiff;
-use camloc_graph::explain;
+use camloc_graph::explain::{self, Explanation};
 use camloc_graph::onnx::edit::GraphEditor;
 use camloc_graph::onnx::graph::Graph;
 use camloc_graph::onnx::{load, opset};
@@ -16,8 +17,8 @@ use super::{Context, assemble};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// An ONNX image classifier [default: EfficientNet-Lite0]
-    #[arg(value_name = "FILE.onnx")]
+    /// An ONNX image classifier, or a folder with one [default: EfficientNet-Lite0]
+    #[arg(value_name = "FILE.onnx|FOLDER")]
     file: Option<PathBuf>,
     /// The file to write
     #[arg(short, long, value_name = "FILE.onnx")]
@@ -35,6 +36,32 @@ pub(super) struct Args {
 /// The operator set that exported models have at least, where it does not change what they compute.
 const EXPORTED_OPSET: i64 = 17;
 
+/// Adds the maps, of the layer that is right at the size that the model is run at. A model of open size stays open where
+/// that layer is found in it, too.
+fn explain(classifier: &mut Classifier, request: &Request, context: &Context) -> Result<Explanation> {
+    let asked = request.one_pass()?;
+    let mut fixed = classifier.clone();
+    let was_open = fixed.fix_size();
+    let done = explain::explain(&mut fixed.model, &asked)?;
+    if was_open && !asked.refine {
+        // Refined maps need to know the sizes of both grids.
+        if let Ok(open) = explain::explain(&mut classifier.model, &asked)
+            && open.layer == done.layer
+        {
+            return Ok(open);
+        }
+    }
+    if was_open && !asked.refine {
+        let (width, height) = (classifier.preprocessing.width, classifier.preprocessing.height);
+        context.report.note(format_args!(
+            "the rows and columns of {} are known at a fixed size only: the input becomes {width}x{height}",
+            done.layer
+        ));
+    }
+    *classifier = fixed;
+    Ok(done)
+}
+
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let mut settings = args.model.over(&context.settings);
     // A file is for others to build on, who expect the maps of the method's paper.
@@ -44,12 +71,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     }
     assemble::refuse_over_model(&args.output, &settings)?;
     let mut classifier = assemble::classifier(&settings, &assemble::store()?, &context.report)?;
-    let request = assemble::request(&settings, &classifier.labels, 0)?;
+    let request = assemble::request(&settings, &classifier.labels, 0)?.of(&classifier);
     let manifest = classifier.manifest();
-    if request.refine {
-        classifier.fix_size();
-    }
-    let explanation = explain::explain(&mut classifier.model, &request.one_pass()?)?;
+    let explanation = explain(&mut classifier, &request, context)?;
     // From 17 on ONNX Runtime fuses a layer norm in pieces otherwise, which would move the model's own outputs by a bit.
     let stays = autodiff::has_norm_in_pieces(&Graph::new(&classifier.model));
     if !stays && let Err(error) = opset::raise(&mut classifier.model, EXPORTED_OPSET) {

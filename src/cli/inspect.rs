@@ -6,18 +6,24 @@ use std::path::PathBuf;
 use crate::explainer::{self, Inspection};
 use anyhow::Result;
 use camloc_graph::explain::receptive_field::Field;
-use camloc_graph::explain::{self, Layer};
+use camloc_graph::explain::{self, Explanation, Layer};
 use camloc_graph::onnx::graph::Graph;
 use camloc_graph::onnx::proto::ModelProto;
 
+use serde_json::{Value, json};
+
 use super::arguments::{ModelArgs, set_path};
+use super::reading::{self, Row};
 use super::{Context, assemble};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// An ONNX image classifier [default: EfficientNet-Lite0]
-    #[arg(value_name = "FILE.onnx")]
+    /// An ONNX image classifier, or a folder with one [default: EfficientNet-Lite0]
+    #[arg(value_name = "FILE.onnx|FOLDER")]
     file: Option<PathBuf>,
+    /// Print it as JSON, for programs
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -29,52 +35,142 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     }
     let mut classifier = assemble::classifier(&settings, &assemble::store()?, &context.report)?;
     let mut out = std::io::stdout().lock();
-    tensors(&mut out, &classifier.model)?;
-    if let Some(explanation) = explain::recognise(&classifier.model) {
-        let (method, layer) = (explanation.method, explanation.layer);
-        writeln!(out, "explains itself: {method} at {layer}")?;
-        return Ok(());
-    }
-    // As for a run: refined maps, and methods that cut the network, need the size.
-    classifier.fix_size();
-    let request = assemble::request(&settings, &classifier.labels, 1)?;
-    let Inspection { scores, head, layers, methods } = explainer::inspect(&classifier.model, &request)?;
-    writeln!(out, "scores\n  {} classes in {}", scores.classes, scores.logits)?;
-    writeln!(out, "head\n  {head}")?;
-    writeln!(out, "layers (--layer NAME, -1, -2, ...; -1 is the default)")?;
-    let width = layers.iter().map(|layer| layer.tensor.len()).max().unwrap_or_default();
-    for (layer, place) in layers.iter().zip(1..) {
-        writeln!(out, "{:>5}  {:width$}  {}", format!("-{place}"), layer.tensor, shape(layer))?;
-    }
-    writeln!(out, "methods (--method NAME)")?;
-    for (method, found) in &methods {
-        match found {
-            Ok(()) => writeln!(out, "  {:16} {}", method.name(), method.summary())?,
-            Err(error) => writeln!(out, "  {:16} not here: {error}", method.name())?,
+    let (opset, nodes) = {
+        let graph = Graph::new(&classifier.model);
+        (graph.opset(), graph.nodes().len())
+    };
+    let tensors = tensors(&classifier.model);
+    let found = match explain::recognise(&classifier.model) {
+        Some(explanation) => Found::Itself(explanation),
+        None => {
+            // As for a run: the layer is the one of the size that is used.
+            classifier.fix_size();
+            let request = assemble::request(&settings, &classifier.labels, 1)?.of(&classifier);
+            Found::Offers(explainer::inspect(&classifier.model, &request)?)
         }
+    };
+    if args.json {
+        let model = reading::json(&classifier);
+        let all = json!({
+            "operator_set": opset,
+            "nodes": nodes,
+            "tensors": tensors.iter().map(Tensor::json).collect::<Vec<_>>(),
+            "reading": model,
+            "explains": found.json(),
+        });
+        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?);
     }
-    Ok(())
+    writeln!(out, "operator set {opset}, {nodes} nodes")?;
+    for (title, role) in [("inputs", "input"), ("outputs", "output")] {
+        writeln!(out, "{title}")?;
+        let of_role = tensors.iter().filter(|tensor| tensor.role == role);
+        of_role.into_iter().try_for_each(|tensor| writeln!(out, "  {}", tensor.line()))?;
+    }
+    writeln!(out, "reading")?;
+    for Row { fact, value, from } in reading::rows(&classifier) {
+        writeln!(out, "  {fact:20} {value}  (from {from})")?;
+    }
+    found.write(&mut out)
 }
 
-/// Inputs and outputs with their types and shapes.
-fn tensors(out: &mut impl Write, model: &ModelProto) -> Result<()> {
-    let graph = Graph::new(model);
-    writeln!(out, "operator set {}, {} nodes", graph.opset(), graph.nodes().len())?;
-    let inputs: Vec<&str> = graph.inputs().map(|input| input.name()).collect();
-    let outputs: Vec<&str> = graph.outputs().iter().map(|output| output.name()).collect();
-    for (title, names) in [("inputs", inputs), ("outputs", outputs)] {
-        writeln!(out, "{title}")?;
-        for name in names {
-            let element = graph.element_type(name).map_or("?".into(), |element| format!("{element:?}"));
-            let sizes = graph.shape(name).map(|shape| {
-                let sizes = shape.iter().map(|size| size.map_or("?".into(), |size| size.to_string()));
-                sizes.collect::<Vec<String>>().join(", ")
-            });
-            let sizes = sizes.unwrap_or_else(|| "...".into());
-            writeln!(out, "  {name}  {} [{sizes}]", element.to_lowercase())?;
+/// What a model has to explain.
+enum Found {
+    /// It has its maps already.
+    Itself(Explanation),
+    /// What can be added.
+    Offers(Inspection),
+}
+
+impl Found {
+    fn write(&self, out: &mut impl Write) -> Result<()> {
+        let Inspection { scores, head, layers, methods } = match self {
+            Found::Itself(Explanation { method, layer, .. }) => {
+                return Ok(writeln!(out, "explains itself: {method} at {layer}")?);
+            }
+            Found::Offers(offers) => offers,
+        };
+        writeln!(out, "scores\n  {} classes in {}", scores.classes, scores.logits)?;
+        writeln!(out, "head\n  {head}")?;
+        writeln!(out, "layers (--layer NAME, -1, -2, ...; -1 is the default)")?;
+        let width = layers.iter().map(|layer| layer.tensor.len()).max().unwrap_or_default();
+        for (layer, place) in layers.iter().zip(1..) {
+            writeln!(out, "{:>5}  {:width$}  {}", format!("-{place}"), layer.tensor, shape(layer))?;
+        }
+        writeln!(out, "methods (--method NAME)")?;
+        for (method, found) in methods {
+            match found {
+                Ok(()) => writeln!(out, "  {:16} {}", method.name(), method.summary())?,
+                Err(error) => writeln!(out, "  {:16} not here: {error}", method.name())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Found::Itself(Explanation { method, layer, classes, .. }) => {
+                json!({"itself": {"method": method, "layer": layer, "classes": classes}})
+            }
+            Found::Offers(Inspection { scores, head, layers, methods }) => json!({
+                "classes": scores.classes,
+                "logits": scores.logits,
+                "head": head,
+                "layers": layers.iter().map(layer_json).collect::<Vec<_>>(),
+                "methods": methods.iter().map(|(method, found)| json!({
+                    "name": method.name(),
+                    "available": found.is_ok(),
+                    "why_not": found.as_ref().err().map(ToString::to_string),
+                })).collect::<Vec<_>>(),
+            }),
         }
     }
-    Ok(())
+}
+
+fn layer_json(layer: &Layer) -> Value {
+    json!({
+        "name": layer.tensor,
+        "channels": layer.channels,
+        "height": layer.size.map(|size| size.0),
+        "width": layer.size.map(|size| size.1),
+    })
+}
+
+/// An input or output with its type and shape.
+struct Tensor {
+    role: &'static str,
+    name: String,
+    element: Option<String>,
+    /// `None` where not even the rank is known.
+    shape: Option<Vec<Option<i64>>>,
+}
+
+impl Tensor {
+    fn line(&self) -> String {
+        let sizes = |shape: &Vec<Option<i64>>| {
+            let sizes = shape.iter().map(|size| size.map_or("?".into(), |size| size.to_string()));
+            sizes.collect::<Vec<String>>().join(", ")
+        };
+        let sizes = self.shape.as_ref().map_or_else(|| "...".into(), sizes);
+        format!("{}  {} [{sizes}]", self.name, self.element.as_deref().unwrap_or("?"))
+    }
+
+    fn json(&self) -> Value {
+        json!({"role": self.role, "name": self.name, "type": self.element, "shape": self.shape})
+    }
+}
+
+/// Inputs and outputs.
+fn tensors(model: &ModelProto) -> Vec<Tensor> {
+    let graph = Graph::new(model);
+    let inputs = graph.inputs().map(|input| ("input", input.name()));
+    let outputs = graph.outputs().iter().map(|output| ("output", output.name()));
+    let tensor = |(role, name): (&'static str, &str)| Tensor {
+        role,
+        name: name.to_owned(),
+        element: graph.element_type(name).map(|element| format!("{element:?}").to_lowercase()),
+        shape: graph.shape(name).map(<[_]>::to_vec),
+    };
+    inputs.chain(outputs).map(tensor).collect()
 }
 
 /// `1280 x 7x7, a cell every 32 px sees 495x495`.

@@ -19,6 +19,7 @@ mod models;
 mod offered;
 mod overlaid;
 mod providers;
+mod reading;
 mod report;
 mod run;
 mod settings;

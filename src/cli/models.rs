@@ -11,7 +11,7 @@ use super::{Context, assemble};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// ONNX files to describe [default: the default model and those in this folder and in ./models]
+    /// ONNX files, or folders of them, to describe [default: the default model and those in this folder and in ./models]
     files: Vec<PathBuf>,
 }
 
@@ -58,7 +58,10 @@ fn describe(out: &mut impl Write, mut model: Classifier) -> Result<()> {
     if let Some(assumed) = model.assumptions() {
         writeln!(out, "  {assumed}")?;
     }
-    let request = Request { top_k: 1, ..Request::default() };
+    model.notes.iter().try_for_each(|note| writeln!(out, "  {note}"))?;
+    // The layer is the one of the size that is used.
+    model.fix_size();
+    let request = Request { top_k: 1, output: Some(model.output.clone()), ..Request::default() };
     match explain::explain(&mut model.model, &request) {
         Ok(found) => {
             let size = found.map_size.map(|(h, w)| format!(", maps {h}x{w}")).unwrap_or_default();

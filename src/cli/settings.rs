@@ -40,6 +40,9 @@ pub(super) struct Model {
     pub(super) input_size: String,
     pub(super) threads: usize,
     pub(super) provider: String,
+    /// Where to write how the model was read; no setting, only an argument.
+    #[serde(skip)]
+    pub(super) write_manifest: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

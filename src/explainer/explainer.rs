@@ -11,7 +11,7 @@ use super::engine::{Engine, Run};
 use super::explanation::{Class, Explanation, Heatmap};
 use super::scorer::Scorer;
 use super::switch::Base;
-use super::{ExplainerBuilder, ExplainerError, Method, Request};
+use super::{ExplainerBuilder, ExplainerError, Request};
 use crate::frame::Picture;
 use crate::localize::{GRID, Localizer, Normalizer};
 use crate::maps::ClassMap;
@@ -75,10 +75,9 @@ impl Explainer {
         // One value of an output is no class's score, which only the explained graph tells.
         let plain = scoring && request.index.is_empty();
         let scorer = plain.then(|| Scorer::new(&classifier, &options)).transpose()?;
-        // A window may ask for any method.
-        if request.refine || switchable || request.method.is_some_and(Method::is_black_box) {
-            classifier.fix_size();
-        }
+        // Which layer is the last one may be known at this size only.
+        classifier.fix_size();
+        let request = request.of(&classifier);
         let Classifier { model, title, labels, preprocessing, output: scores, .. } = classifier;
         let link = Link::of(&model, &scores);
         let neutral = neutral(&preprocessing);

@@ -4,6 +4,7 @@ use camloc_graph::explain::{self, Fusion};
 
 use super::Method;
 use super::black_box;
+use crate::model::Classifier;
 
 /// What to explain, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub struct Request {
     pub top_k: usize,
     /// Classes to explain whatever their rank, in this order, and no others; empty: the `top_k` best.
     pub targets: Vec<usize>,
-    /// The output that holds the class scores; `None`: the first one that does.
+    /// The output that holds the class scores; `None`: the classifier's.
     pub output: Option<String>,
     /// Where in `output`, behind its batch axis, the one value lies that is explained, if it holds no class scores: a
     /// regressor's number, a detector's score of one box. Empty: it holds class scores.
@@ -50,6 +51,12 @@ impl Default for Request {
 }
 
 impl Request {
+    /// The same request of this classifier: of the output that holds its class scores, unless another is asked for.
+    pub fn of(mut self, classifier: &Classifier) -> Request {
+        self.output.get_or_insert_with(|| classifier.output.clone());
+        self
+    }
+
     /// What is asked of the graph, by a method of one pass.
     pub fn rewrite(&self, method: Option<explain::Method>) -> explain::Request {
         explain::Request {

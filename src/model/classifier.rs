@@ -1,27 +1,22 @@
 //! A classifier, put together from its graph, its manifest and sensible assumptions.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::embed;
 use super::error::ModelError;
 use super::fixed_input::FixedInput;
-use super::labels::{Labels, from_lines, from_metadata};
+use super::labels::Labels;
 use super::lite0;
 use super::manifest::{FitName, LabelSource, Manifest, PerChannel, Size};
+use super::open;
 use super::preprocessing::{Fit, Preprocessing};
-use super::resolve::{preprocessing, scores};
-use super::signature::{self, Signature};
+use super::said::{self, Source};
+use super::signature;
 use crate::assets::{Progress, Store};
-use camloc_graph::onnx::load::load;
 use camloc_graph::onnx::proto::ModelProto;
 
 /// The key of a model's metadata that holds its manifest, as [`Classifier::manifest`] writes it.
 pub const MANIFEST_KEY: &str = "camloc.manifest";
-
-/// The keys under which exporters leave class names in a model's metadata.
-const LABEL_KEYS: [&str; 3] = ["names", "classes", "labels"];
 
 /// An image classifier, and how to feed it.
 #[derive(Clone, Debug)]
@@ -38,13 +33,18 @@ pub struct Classifier {
     pub input: String,
     /// The name of the output that holds a score for each class.
     pub output: String,
-    /// What neither the graph nor a manifest says, one phrase each; empty where all is known.
+    /// Where what is known of it was read.
+    pub sources: Vec<Source>,
+    /// What nobody says, one phrase each; empty where all is known.
     pub assumed: Vec<String>,
+    /// What a user should know of how it was read: contradictions, and files that were left unread.
+    pub notes: Vec<String>,
 }
 
 impl Classifier {
-    /// Opens a model, with the manifest given, else the one beside it (`foo.toml` for `foo.onnx`), else
-    /// the one in its metadata, else none.
+    /// Opens a model, or the model of a folder: `model.onnx`, `onnx/model.onnx`, or the only `.onnx`. A manifest is believed
+    /// first: the one given, else the one beside the model (`foo.toml` for `foo.onnx`), else the one in its metadata. Then the
+    /// file: its metadata and its first nodes; then the files that exporters leave beside it (`docs/models.md`).
     pub fn open(path: &Path, manifest: Option<&Path>) -> Result<Classifier, ModelError> {
         Classifier::open_with(path, manifest, &[])
     }
@@ -55,19 +55,7 @@ impl Classifier {
         manifest: Option<&Path>,
         inputs: &[FixedInput],
     ) -> Result<Classifier, ModelError> {
-        let mut model = load(path)?;
-        embed::unembed(&mut model);
-        for input in inputs {
-            input.fix(&mut model, &path.display().to_string())?;
-        }
-        let beside = path.with_extension("toml");
-        let file = manifest.map(Path::to_owned).or_else(|| beside.is_file().then_some(beside));
-        let source = match file {
-            Some(file) => Some(Source::read(&file)?),
-            None => Source::embedded(&model, &path.display().to_string())?,
-        };
-        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
-        Classifier::assemble(model, &path.display().to_string(), &name, source)
+        open::open(path, manifest, inputs)
     }
 
     /// camloc's own classifier, EfficientNet-Lite0; it is fetched into `store` the first time.
@@ -90,17 +78,19 @@ impl Classifier {
     }
 
     /// Declares the size that pictures are prepared to where the model leaves it open, so that the size of every feature
-    /// map behind it is known too. The batch stays as it is.
-    pub fn fix_size(&mut self) {
-        self.declare_size(false);
+    /// map behind it is known too. The batch stays as it is. Returns whether anything was open.
+    pub fn fix_size(&mut self) -> bool {
+        self.declare_size(false)
     }
 
-    fn declare_size(&mut self, anew: bool) {
+    fn declare_size(&mut self, anew: bool) -> bool {
         let shape = self.preprocessing.input_shape(1);
         let inputs = self.model.graph.iter_mut().flat_map(|graph| &mut graph.input);
+        let mut changed = false;
         for input in inputs.filter(|input| input.name() == self.input) {
-            signature::declare(input, &shape, anew);
+            changed |= signature::declare(input, &shape, anew);
         }
+        changed
     }
 
     /// Puts the preprocessing into the graph: its input becomes `camloc.picture`, RGB pictures of any size, u8
@@ -109,13 +99,19 @@ impl Classifier {
         embed::embed(&mut self.model, &self.preprocessing, &self.input);
     }
 
-    /// What was assumed of this model, on one line; `None` where nothing was.
+    /// What was read beside the graph and the manifest, and what was assumed, on one line; `None` where there is nothing of
+    /// either.
     pub fn assumptions(&self) -> Option<String> {
-        (!self.assumed.is_empty()).then(|| {
+        let mut parts = vec![said::line(&self.sources)];
+        if !self.assumed.is_empty() {
+            parts.push(format!("assuming {}", self.assumed.join(", ")));
+        }
+        parts.retain(|part| !part.is_empty());
+        (!parts.is_empty()).then(|| {
             format!(
-                "{}: assuming {}; a manifest can say otherwise (docs/model-manifest.md)",
+                "{}: {}; a manifest can say otherwise (docs/model-manifest.md)",
                 self.title,
-                self.assumed.join(", ")
+                parts.join("; ")
             )
         })
     }
@@ -126,6 +122,7 @@ impl Classifier {
         let (fit, crop, fill) = match preprocessing.fit {
             Fit::Crop(share) => (FitName::Crop, Some(share), None),
             Fit::Squash => (FitName::Squash, None, None),
+            Fit::Stretch(share) => (FitName::Stretch, Some(share), None),
             Fit::Letterbox(colour) => (FitName::Letterbox, None, Some(colour)),
         };
         let names = self.labels.names();
@@ -146,116 +143,6 @@ impl Classifier {
         }
         .to_toml()
     }
-
-    fn assemble(
-        model: ModelProto,
-        file: &str,
-        name: &str,
-        source: Option<Source>,
-    ) -> Result<Classifier, ModelError> {
-        let signature = Signature::of(&model, file)?;
-        let mut assumed = Vec::new();
-        let manifest = source.as_ref().map(|source| source.manifest.clone()).unwrap_or_default();
-        let contradiction = |said: &str| ModelError::Contradiction {
-            manifest: source.as_ref().map_or(file, |source| &source.name).to_owned(),
-            said: said.to_owned(),
-            input: signature.input.clone(),
-            shape: signature.shape_text(),
-        };
-        let preprocessing = preprocessing(&signature, &manifest, source.is_some(), &mut assumed)
-            .map_err(|said| contradiction(&said))?;
-        let (output, classes) = scores(&signature, manifest.output.as_deref(), file)?;
-        let labels = match &source {
-            Some(source) => source.labels(classes)?,
-            None => None,
-        };
-        let labels = match labels {
-            Some(labels) => labels,
-            None => guessed_labels(&model, classes, &mut assumed),
-        };
-        let title = manifest.title.unwrap_or_else(|| name.to_owned());
-        Ok(Classifier { model, preprocessing, labels, title, input: signature.input, output, assumed })
-    }
-}
-
-/// A manifest and where it came from.
-struct Source {
-    manifest: Manifest,
-    /// For messages.
-    name: String,
-    /// Where its files are; a manifest within a model names none.
-    folder: Option<PathBuf>,
-}
-
-impl Source {
-    fn read(path: &Path) -> Result<Source, ModelError> {
-        let name = path.display().to_string();
-        let manifest = Manifest::parse(&read(path)?, &name)?;
-        Ok(Source { manifest, name, folder: Some(path.parent().unwrap_or(Path::new("")).to_owned()) })
-    }
-
-    fn embedded(model: &ModelProto, file: &str) -> Result<Option<Source>, ModelError> {
-        let Some(text) = metadata(model, MANIFEST_KEY) else { return Ok(None) };
-        let name = format!("the manifest within {file}");
-        Ok(Some(Source { manifest: Manifest::parse(text, &name)?, name, folder: None }))
-    }
-
-    /// The labels that the manifest gives, checked against the number of classes.
-    fn labels(&self, classes: Option<usize>) -> Result<Option<Labels>, ModelError> {
-        let (names, origin) = match (&self.manifest.labels, &self.folder) {
-            (None, _) => return Ok(None),
-            (Some(LabelSource::List(names)), _) => (names.clone(), self.name.clone()),
-            (Some(LabelSource::File(file)), Some(folder)) => {
-                let path = folder.join(file);
-                let text = read(&path)?;
-                let list = text.trim_start().starts_with(['[', '{']);
-                (if list { from_metadata(&text) } else { from_lines(&text) }, path.display().to_string())
-            }
-            // A model from elsewhere must not choose files of this machine to read.
-            (Some(LabelSource::File(_)), None) => {
-                let reason = "labels must be a list here, not a file".to_owned();
-                return Err(ModelError::Value { manifest: self.name.clone(), reason });
-            }
-        };
-        match classes {
-            Some(classes) if classes != names.len() => {
-                Err(ModelError::LabelCount { labels: origin, found: names.len(), classes })
-            }
-            _ => Ok(Some(Labels::new(names))),
-        }
-    }
-}
-
-/// Labels from the model's metadata, else ImageNet's where the number of classes is ImageNet's.
-fn guessed_labels(model: &ModelProto, classes: Option<usize>, assumed: &mut Vec<String>) -> Labels {
-    for text in LABEL_KEYS.iter().filter_map(|key| metadata(model, key)) {
-        let names = from_metadata(text);
-        if !names.is_empty() && classes.is_none_or(|classes| classes == names.len()) {
-            return Labels::new(names);
-        }
-    }
-    match classes {
-        Some(1000) => {
-            assumed.push("ImageNet's 1000 labels".to_owned());
-            Labels::imagenet()
-        }
-        Some(1001) => {
-            assumed.push("ImageNet's labels after a background class".to_owned());
-            Labels::imagenet_with_background()
-        }
-        _ => Labels::numbered(classes),
-    }
-}
-
-fn metadata<'a>(model: &'a ModelProto, key: &str) -> Option<&'a str> {
-    model.metadata_props.iter().find(|entry| entry.key() == key).map(|entry| entry.value())
-}
-
-fn read(path: &Path) -> Result<String, ModelError> {
-    fs::read_to_string(path).map_err(|source| match source.kind() {
-        ErrorKind::InvalidData => ModelError::NotText { path: path.to_owned() },
-        _ => ModelError::Read { path: path.to_owned(), source },
-    })
 }
 
 #[cfg(test)]

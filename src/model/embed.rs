@@ -137,6 +137,11 @@ impl Writer<'_, '_> {
                 offset: self.number(0.0),
                 inner: self.number(input),
             }),
+            Fit::Stretch(share) => sides.map(|(size, input)| {
+                let start = self.with("Mul", size, (1.0 - share) / 2.0);
+                let length = self.with("Mul", size, share);
+                Span { start, length, offset: self.number(0.0), inner: self.number(input) }
+            }),
             Fit::Crop(share) => {
                 let scale = self.op("Min", &[&ratios[0], &ratios[1]]);
                 let scale = self.with("Mul", &scale, share);
@@ -362,7 +367,8 @@ mod tests {
     #[test]
     fn the_graph_prepares_pictures_as_the_program_does() {
         init_for_tests();
-        let fits = [Fit::Crop(0.875), Fit::Crop(1.0), Fit::Squash, Fit::Letterbox([10, 200, 90])];
+        let fits =
+            [Fit::Crop(0.875), Fit::Crop(1.0), Fit::Squash, Fit::Stretch(0.7), Fit::Letterbox([10, 200, 90])];
         let filters = [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos];
         for (fit, filter) in fits.into_iter().flat_map(|fit| filters.map(|filter| (fit, filter))) {
             for (channels, layout) in [(Channels::Bgr, Layout::Nhwc), (Channels::Gray, Layout::Nchw)] {

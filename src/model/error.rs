@@ -13,6 +13,14 @@ pub enum ModelError {
     /// The file is missing, or no ONNX model; the message is `onnx`'s own.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
+    /// A folder holds no model, or several of which none has the usual name.
+    #[error("{} {}", folder.display(), not_one(found))]
+    NotOneModel {
+        /// The folder.
+        folder: PathBuf,
+        /// The models in it.
+        found: Vec<String>,
+    },
     /// The default model cannot be had; the message is `lite0`'s own.
     #[error(transparent)]
     Lite0(#[from] Lite0Error),
@@ -94,6 +102,14 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
     },
+    /// The labels file that a manifest names cannot be read.
+    #[error("cannot read labels from {}: {reason}", path.display())]
+    LabelsFile {
+        /// The file.
+        path: PathBuf,
+        /// Why, in words.
+        reason: String,
+    },
     /// The manifest is not TOML, or a value is of the wrong type.
     #[error("{manifest}{}: {reason}", line.map(|line| format!(", line {line}")).unwrap_or_default())]
     Syntax {
@@ -144,4 +160,19 @@ pub enum ModelError {
         /// How many outputs.
         classes: usize,
     },
+}
+
+fn not_one(found: &[String]) -> String {
+    const SHOWN: usize = 6;
+    match found {
+        [] => {
+            "holds no ONNX file: name a file, or a folder with model.onnx or a single .onnx in it".to_owned()
+        }
+        several => format!(
+            "holds {} models and none is called model.onnx ({}{}): name one with --model",
+            several.len(),
+            several[..several.len().min(SHOWN)].join(", "),
+            if several.len() > SHOWN { ", …" } else { "" }
+        ),
+    }
 }

@@ -159,48 +159,6 @@ fn words(text: &str) -> Vec<String> {
     words.map(str::to_lowercase).collect()
 }
 
-/// Names from a labels file: one a line, in the order of the ids. Blank lines at the end do not count.
-pub(super) fn from_lines(text: &str) -> Vec<String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
-    text.lines().map(|line| line.trim().to_owned()).collect()
-}
-
-/// Names as exporters write them into a model's metadata: a JSON list or object, a Python list or
-/// dictionary as text, or one name a line or between commas.
-pub(super) fn from_metadata(text: &str) -> Vec<String> {
-    let text = text.trim();
-    if text.starts_with(['{', '[']) {
-        return quoted(text);
-    }
-    let separator = if text.contains('\n') { '\n' } else { ',' };
-    text.split(separator).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
-}
-
-/// The quoted strings of a list, or the quoted values of a dictionary, in their order.
-fn quoted(text: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        if letter != '\'' && letter != '"' {
-            continue;
-        }
-        let mut name = String::new();
-        while let Some(inner) = letters.next() {
-            match inner {
-                '\\' => name.extend(letters.next()),
-                end if end == letter => break,
-                other => name.push(other),
-            }
-        }
-        while letters.next_if(|next| next.is_whitespace()).is_some() {}
-        // A string before a colon is the key of a dictionary.
-        if letters.peek() != Some(&':') {
-            names.push(name);
-        }
-    }
-    names
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,26 +215,5 @@ mod tests {
         assert!(labels.name(282).contains("tiger cat"), "{}", labels.name(282));
         assert_eq!(labels.name(999), shifted.name(1000));
         assert_eq!(shifted.name(0), "background");
-    }
-
-    #[test]
-    fn names_in_metadata_come_in_many_spellings() {
-        let expected = ["dog", "cat's paw", "owl"];
-        for text in [
-            r#"["dog", "cat's paw", "owl"]"#,
-            r#"{"0": "dog", "1": "cat's paw", "2": "owl"}"#,
-            r#"{0: 'dog', 1: "cat's paw", 2: 'owl'}"#,
-            r"['dog', 'cat\'s paw', 'owl']",
-            "dog\ncat's paw\nowl\n",
-            "dog, cat's paw, owl",
-        ] {
-            assert_eq!(from_metadata(text), expected, "{text}");
-        }
-        assert_eq!(from_metadata("{'half"), ["half"]);
-    }
-
-    #[test]
-    fn a_labels_file_keeps_its_line_numbers() {
-        assert_eq!(from_lines("\u{feff}dog\r\n\r\nowl\n\n"), ["dog", "", "owl"]);
     }
 }

@@ -78,6 +78,7 @@ impl Size {
 pub(super) enum FitName {
     Crop,
     Squash,
+    Stretch,
     Letterbox,
 }
 
@@ -132,7 +133,7 @@ impl Manifest {
     }
 
     /// What makes no sense, in words.
-    fn fault(&self) -> Option<String> {
+    pub(super) fn fault(&self) -> Option<String> {
         let (height, width) = self.size.map_or((1, 1), Size::sides);
         if !(1..=MOST_PIXELS).contains(&height) || !(1..=MOST_PIXELS).contains(&width) {
             return Some(format!("size must be from 1 to {MOST_PIXELS} pixels"));
@@ -140,8 +141,8 @@ impl Manifest {
         if self.crop.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
             return Some("crop is a share of the short side, over 0 and at most 1, such as 0.875".to_owned());
         }
-        if self.crop.is_some() && !matches!(self.fit, None | Some(FitName::Crop)) {
-            return Some("crop goes only with fit = \"crop\"".to_owned());
+        if self.crop.is_some() && !matches!(self.fit, None | Some(FitName::Crop | FitName::Stretch)) {
+            return Some("crop goes only with fit = \"crop\" or \"stretch\"".to_owned());
         }
         if self.fill.is_some() && self.fit != Some(FitName::Letterbox) {
             return Some("fill goes only with fit = \"letterbox\"".to_owned());
@@ -168,6 +169,7 @@ impl Manifest {
     pub(super) fn fit(&self) -> Fit {
         match self.fit {
             Some(FitName::Squash) => Fit::Squash,
+            Some(FitName::Stretch) => Fit::Stretch(self.crop.unwrap_or(CROP)),
             Some(FitName::Letterbox) => Fit::Letterbox(self.fill.unwrap_or(FILL)),
             Some(FitName::Crop) | None => Fit::Crop(self.crop.unwrap_or(CROP)),
         }

@@ -87,7 +87,7 @@ impl Preprocessor {
         let options = ResizeOptions::new().resize_alg(algorithm(self.preprocessing.filter));
         let resized = match self.preprocessing.fit {
             Fit::Squash => self.resizer.resize_typed(&source, &mut self.resized, &options),
-            Fit::Crop(_) => self.cut(&source, view),
+            Fit::Crop(_) | Fit::Stretch(_) => self.cut(&source, view),
             Fit::Letterbox(colour) => {
                 self.resized.pixels_mut().fill(U8x3::new(colour));
                 let Inner { x, y, width, height } = self.preprocessing.letterbox(width, height);
@@ -208,7 +208,8 @@ mod tests {
 
     #[test]
     fn the_smallest_the_longest_and_the_largest_pictures_work() {
-        let fits = [Fit::Squash, Fit::Crop(0.875), Fit::Crop(0.01), Fit::Letterbox([255; 3])];
+        let fits =
+            [Fit::Squash, Fit::Stretch(0.6), Fit::Crop(0.875), Fit::Crop(0.01), Fit::Letterbox([255; 3])];
         for (width, height) in [(1, 1), (1, 60_000), (60_000, 1), (2, 3), (5000, 4000)] {
             let white = Picture::from_rgb(width, height, vec![255; (3 * width * height) as usize]).unwrap();
             for fit in fits {

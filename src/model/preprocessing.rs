@@ -37,16 +37,19 @@ pub enum Fit {
     Crop(f64),
     /// The whole picture, its aspect given up.
     Squash,
+    /// The centre of the picture, this share of each side, 0 < share <= 1, its aspect given up.
+    Stretch(f64),
     /// The whole picture, its aspect kept, the rest in this RGB colour.
     Letterbox([u8; 3]),
 }
 
 impl fmt::Display for Fit {
-    /// As a manifest has it: `crop 0.875`, `squash`, `letterbox`.
+    /// As a manifest has it: `crop 0.875`, `squash`, `stretch 0.875`, `letterbox`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fit::Crop(share) => write!(f, "crop {share}"),
             Fit::Squash => f.write_str("squash"),
+            Fit::Stretch(share) => write!(f, "stretch {share}"),
             Fit::Letterbox(_) => f.write_str("letterbox"),
         }
     }
@@ -140,6 +143,12 @@ impl Preprocessing {
         let (input_width, input_height) = (f64::from(self.width), f64::from(self.height));
         match self.fit {
             Fit::Squash => View::whole(width, height),
+            Fit::Stretch(share) => View {
+                x: (1.0 - share) * source_width / 2.0,
+                y: (1.0 - share) * source_height / 2.0,
+                width: share * source_width,
+                height: share * source_height,
+            },
             Fit::Crop(share) => {
                 let scale = share * (source_width / input_width).min(source_height / input_height);
                 let (width, height) = (scale * input_width, scale * input_height);
@@ -211,6 +220,8 @@ mod tests {
         assert_eq!(view, View { x: 325.0, y: 45.0, width: 630.0, height: 630.0 });
         let wide = Preprocessing::plain(200, 100, Fit::Crop(1.0)).view(300, 300);
         assert_eq!(wide, View { x: 0.0, y: 75.0, width: 300.0, height: 150.0 });
+        let stretched = Preprocessing::plain(224, 224, Fit::Stretch(0.5)).view(400, 200);
+        assert_eq!(stretched, View { x: 100.0, y: 50.0, width: 200.0, height: 100.0 });
     }
 
     #[test]

@@ -4,6 +4,8 @@ use super::error::ModelError;
 use super::manifest::{Manifest, Size};
 use super::preprocessing::{Channels, Layout, Preprocessing};
 use super::signature::Signature;
+use camloc_graph::explain::{ClassOutput, class_outputs};
+use camloc_graph::onnx::proto::ModelProto;
 
 /// The side of an input that the graph leaves open.
 const SIDE: u32 = 224;
@@ -11,8 +13,8 @@ const SIDE: u32 = 224;
 /// Mean and standard deviation of ImageNet's channels in units of 0..255, as torchvision has them.
 pub(super) const IMAGENET: ([f64; 3], [f64; 3]) = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]);
 
-/// The preprocessing that graph and manifest give together; the error is what the manifest says in
-/// contradiction to the graph.
+/// The preprocessing that the graph and what was `said` of it give together; the error is what was said in contradiction
+/// to the graph.
 pub(super) fn preprocessing(
     signature: &Signature,
     manifest: &Manifest,
@@ -54,7 +56,12 @@ pub(super) fn preprocessing(
         _ => ("ImageNet's RGB mean and std", IMAGENET),
     };
     if !has_manifest {
-        assumed.push(format!("{words}, a centre crop of 0.875, bilinear"));
+        let unknown = [
+            (manifest.mean_std().is_none(), words),
+            (manifest.fit.is_none() && manifest.crop.is_none(), "a centre crop of 0.875"),
+            (manifest.filter.is_none(), "bilinear"),
+        ];
+        assumed.extend(unknown.iter().filter(|(unknown, _)| *unknown).map(|(_, words)| (*words).to_owned()));
     }
     let (mean, std) = manifest.mean_std().unwrap_or((mean, std));
     Ok(Preprocessing {
@@ -69,18 +76,46 @@ pub(super) fn preprocessing(
     })
 }
 
-/// Name and number of classes of the output that holds the scores.
+/// Name and number of classes of the output that holds the scores: the one `asked` for, else the one for which most speaks,
+/// where `labels` are how many names were found. Which was taken of several is noted.
 pub(super) fn scores(
+    model: &mut ModelProto,
     signature: &Signature,
     asked: Option<&str>,
-    file: &str,
+    (labels, file): (&[usize], &str),
+    notes: &mut Vec<String>,
 ) -> Result<(String, Option<usize>), ModelError> {
-    let output = match asked {
-        Some(name) => signature.outputs.iter().find(|output| output.name == name),
-        None => signature.scores(),
+    let found = match asked {
+        Some(_) => Vec::new(),
+        None => class_outputs(model, labels),
     };
-    match output {
-        Some(output) => Ok((output.name.clone(), output.classes)),
+    let asked = match (asked, found.as_slice()) {
+        (Some(name), _) => Some(name),
+        (None, [best, ..]) => Some(best.name.as_str()),
+        (None, []) => signature.outputs.first().map(|output| output.name.as_str()),
+    };
+    if let [best, others @ ..] = found.as_slice()
+        && !others.is_empty()
+    {
+        let reason = |output: &ClassOutput| match output.why.as_slice() {
+            [] => String::new(),
+            [why, ..] => format!(" ({why})"),
+        };
+        let others: Vec<String> =
+            others.iter().take(SHOWN).map(|output| format!("'{}'{}", output.name, reason(output))).collect();
+        notes.push(format!(
+            "the class scores are taken from '{}'{}, not from {}; output = \"…\" in a manifest says otherwise",
+            best.name,
+            reason(best),
+            others.join(" or ")
+        ));
+    }
+    match asked.and_then(|name| signature.outputs.iter().find(|output| output.name == name)) {
+        Some(output) => {
+            let inferred =
+                found.first().filter(|best| best.name == output.name).and_then(|best| best.classes);
+            Ok((output.name.clone(), output.classes.or(inferred)))
+        }
         None => Err(ModelError::NoOutput {
             file: file.to_owned(),
             output: asked.unwrap_or("of class scores").to_owned(),
@@ -88,6 +123,9 @@ pub(super) fn scores(
         }),
     }
 }
+
+/// How many outputs a note names.
+const SHOWN: usize = 3;
 
 fn name(layout: Layout) -> &'static str {
     match layout {

@@ -24,8 +24,6 @@ pub(super) struct Signature {
 #[derive(Debug, PartialEq)]
 pub(super) struct Output {
     pub(super) name: String,
-    /// Whether its shape is one of class scores: `[N, classes]`, perhaps with two axes of 1 behind.
-    pub(super) scores: bool,
     /// How many classes, where the shape says it.
     pub(super) classes: Option<usize>,
 }
@@ -78,20 +76,15 @@ impl Signature {
     pub(super) fn shape_text(&self) -> String {
         shape_text(&self.shape)
     }
-
-    /// The output that most looks like class scores: the first of that shape, else the first.
-    pub(super) fn scores(&self) -> Option<&Output> {
-        self.outputs.iter().find(|output| output.scores).or(self.outputs.first())
-    }
 }
 
 impl Output {
     fn of(info: &ValueInfoProto) -> Output {
-        let (scores, classes) = match sizes(info).as_deref() {
-            Some([_, classes] | [_, classes, Some(1), Some(1)]) => (true, *classes),
-            _ => (false, None),
+        let classes = match sizes(info).as_deref() {
+            Some([_, classes] | [_, classes, Some(1), Some(1)]) => *classes,
+            _ => None,
         };
-        Output { name: info.name().to_owned(), scores, classes }
+        Output { name: info.name().to_owned(), classes }
     }
 }
 
@@ -131,11 +124,13 @@ fn sizes(info: &ValueInfoProto) -> Option<Vec<Option<usize>>> {
     Some(shape.dim.iter().map(|dim| size(&dim.value)).collect())
 }
 
-/// Declares the sizes of a picture, but not the batch: those that are open, or with `anew` all of them.
-pub(super) fn declare(info: &mut ValueInfoProto, shape: &[usize], anew: bool) {
+/// Declares the sizes of a picture, but not the batch: those that are open, or with `anew` all of them. Returns whether
+/// any was.
+pub(super) fn declare(info: &mut ValueInfoProto, shape: &[usize], anew: bool) -> bool {
     let Some(TypeValue::TensorType(tensor)) = info.r#type.as_mut().and_then(|of| of.value.as_mut()) else {
-        return;
+        return false;
     };
+    let mut changed = false;
     let dims = &mut tensor.shape.get_or_insert_default().dim;
     if dims.is_empty() {
         dims.resize_with(shape.len(), Default::default);
@@ -144,8 +139,10 @@ pub(super) fn declare(info: &mut ValueInfoProto, shape: &[usize], anew: bool) {
         let known = matches!(dim.value, Some(DimensionValue::DimValue(size)) if size >= 0);
         if let (true, Ok(size)) = (anew || !known, i64::try_from(size)) {
             dim.value = Some(DimensionValue::DimValue(size));
+            changed = true;
         }
     }
+    changed
 }
 
 fn shape_text(shape: &[Option<usize>]) -> String {

@@ -37,6 +37,7 @@
 //! # Ok::<(), camloc_graph::explain::ExplainError>(())
 //! ```
 
+mod class_output;
 mod cut;
 mod demand;
 mod error;
@@ -62,6 +63,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
+pub use class_output::{ClassOutput, class_outputs};
 pub use cut::{Cut, FEATURES, cut};
 pub use error::ExplainError;
 pub use feature_map::FeatureMap;
