@@ -169,7 +169,8 @@ impl Bench<'_> {
         let path = self.folder.join("pan.mp4");
         let ffmpeg = assemble::ffmpeg(&self.store, &self.quiet.report)?;
         let mut pan = self.pan(false, Some(self.frames))?;
-        let mut sink = Box::new(VideoSink::create(&path, VideoOptions { ffmpeg, sound: None })?);
+        let options = VideoOptions { ffmpeg, sound: None, fps: Some(FPS.into()) };
+        let mut sink = Box::new(VideoSink::create(&path, options)?);
         while let Event::Frame(frame) = pan.next()? {
             let shown = Shown {
                 frame: &frame,
@@ -308,7 +309,7 @@ impl Bench<'_> {
         let stop = Stop::new();
         let explainer = self.explainer()?;
         let sink: Box<dyn Sink> = if overlay {
-            let options = VideoOptions { ffmpeg: ffmpeg.clone(), sound: None };
+            let options = VideoOptions { ffmpeg: ffmpeg.clone(), sound: None, fps: Some(FPS.into()) };
             Box::new(VideoSink::create(&self.folder.join("out.mp4"), options)?)
         } else {
             Box::new(JsonSink::open(&self.folder.join("out.jsonl"), false)?)

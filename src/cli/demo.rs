@@ -70,7 +70,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
             files[1].display()
         ));
         let ffmpeg = assemble::ffmpeg(&store, report)?;
-        sinks.push(Box::new(VideoSink::create(&files[0], VideoOptions { ffmpeg, sound: None })?));
+        let options = VideoOptions { ffmpeg, sound: None, fps: Some(FPS.into()) };
+        sinks.push(Box::new(VideoSink::create(&files[0], options)?));
         sinks.push(Box::new(Still { sink: Box::new(ImagesSink::to_file(&files[1])?), taken: false }));
     }
     let frames = (!live).then_some(SECONDS * u64::from(FPS));

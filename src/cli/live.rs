@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::frame::PicturePool;
 use crate::pipeline::Output;
+use crate::sink::VideoOptions;
 use crate::source::{CameraSource, CameraWish, Encoding, FrameSource};
 use anyhow::{Result, anyhow};
 
@@ -73,8 +74,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let called: Vec<String> = sources.iter().map(|source| collect::camera_name(source)).collect();
     let targets = overlaid::targets(args.output.as_deref(), &called)?;
     let sinks = args.results.open(several, &overlaid::paths(&targets), &[])?;
-    let ffmpeg = || assemble::ffmpeg(&store, &context.report);
-    let of_stream = overlaid::videos(&targets, |_| None, ffmpeg)?;
+    let of_stream = overlaid::videos(&targets, |stream| {
+        let ffmpeg = assemble::ffmpeg(&store, &context.report)?;
+        Ok(VideoOptions { ffmpeg, sound: None, fps: sources[stream].info().fps })
+    })?;
     let size = sources.first().and_then(|source| source.info().size).unwrap_or((1280, 720));
     let names = teaching.as_ref().map(Teaching::names).unwrap_or_default();
     let text = assemble::writer(&names, &store, &context.report);

@@ -52,15 +52,13 @@ pub(super) fn paths(targets: &[Option<PathBuf>]) -> Vec<&Path> {
     targets.iter().flatten().map(PathBuf::as_path).collect()
 }
 
-/// Opens them, for each stream none or one; `sound` says where a stream's sound is, `ffmpeg` is asked for only if there are any.
+/// Opens them, for each stream none or one; `options` are asked for only of those that are written.
 pub(super) fn videos(
     targets: &[Option<PathBuf>],
-    sound: impl Fn(usize) -> Option<PathBuf>,
-    ffmpeg: impl Fn() -> Result<PathBuf>,
+    options: impl Fn(usize) -> Result<VideoOptions>,
 ) -> Result<Vec<Vec<Box<dyn Sink>>>> {
     let open = |(stream, path): (usize, &PathBuf)| -> Result<Box<dyn Sink>> {
-        let options = VideoOptions { ffmpeg: ffmpeg()?, sound: sound(stream) };
-        Ok(Box::new(VideoSink::create(path, options)?))
+        Ok(Box::new(VideoSink::create(path, options(stream)?)?))
     };
     let streams = targets.iter().enumerate();
     streams.map(|(stream, path)| path.iter().map(|path| open((stream, path))).collect()).collect()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::files::Stop;
 use crate::frame::PicturePool;
 use crate::pipeline::Output;
-use crate::sink::Sink;
+use crate::sink::{Sink, VideoOptions};
 use crate::source::{FrameSource, PacedSource, VideoSource};
 use anyhow::{Result, anyhow};
 
@@ -67,7 +67,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let overlays = overlays(args.output, masks.is_some(), wanted, &videos.names)?;
     let mut sinks = args.results.open(several, &overlaid::paths(&overlays), &videos.files())?;
     sinks.extend(masks.map(|masks| Box::new(masks) as Box<dyn Sink>));
-    let of_stream = overlaid::videos(&overlays, |stream| videos.sound(stream), || Ok(ffmpeg.clone()))?;
+    let of_stream = overlaid::videos(&overlays, |stream| Ok(videos.overlaid(stream, &ffmpeg)))?;
     let written = !sinks.is_empty() || overlays.iter().any(Option::is_some);
     let names = teaching.as_ref().map(Teaching::names).unwrap_or_default();
     let text = assemble::writer(&names, &store, &context.report);
@@ -108,10 +108,11 @@ impl<'a> Videos<'a> {
         self.paths.iter().map(Path::new).filter(|path| path.is_file()).collect()
     }
 
-    /// The file in which a video's sound is, if it has any.
-    fn sound(&self, stream: usize) -> Option<PathBuf> {
-        let path = Path::new(&self.paths[stream]);
-        (self.sources[stream].info().has_audio && path.is_file()).then(|| path.to_owned())
+    /// How a video is written again: with its sound, if it has any and is a file.
+    fn overlaid(&self, stream: usize, ffmpeg: &Path) -> VideoOptions {
+        let (path, info) = (Path::new(&self.paths[stream]), self.sources[stream].info());
+        let sound = (info.has_audio && path.is_file()).then(|| path.to_owned());
+        VideoOptions { ffmpeg: ffmpeg.to_owned(), sound, fps: info.fps }
     }
 
     /// Width and height of the first that tells.

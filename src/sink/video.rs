@@ -10,7 +10,7 @@ use super::yuv420::Yuv420;
 use super::{Finished, Shown, Sink, SinkError, matroska};
 use crate::files::{AtomicFile, check_outputs, folder_of, sweep};
 
-/// Duration of a video's only frame; says no more about those of others than that they are about so long.
+/// Duration of a frame where the source declares no rate.
 const USUAL_FRAME: Duration = Duration::from_nanos(33_333_333);
 
 /// Two frames of one time would stop the encoder: the later one is moved by this much.
@@ -25,6 +25,14 @@ pub struct VideoOptions {
     ///
     /// Its time 0 is the time 0 of the frames.
     pub sound: Option<PathBuf>,
+    /// Frames a second as the source declares them, which the video then declares, too; each frame has its own time.
+    pub fps: Option<f64>,
+}
+
+impl VideoOptions {
+    fn usual_frame(&self) -> Duration {
+        self.fps.map_or(USUAL_FRAME, |fps| Duration::from_secs_f64(fps.clamp(0.1, 1000.0).recip()))
+    }
 }
 
 /// Writes overlays as a video that keeps the frames' timestamps and the source's sound.
@@ -85,10 +93,10 @@ impl VideoSink {
         let yuv = Yuv420::new(size);
         let (width, height) = yuv.size();
         let mut encoder = self.start(&arguments)?;
-        if encoder.write(&matroska::header(width, height, USUAL_FRAME.as_nanos() as u64)).is_err() {
+        let (last, step) = (Duration::ZERO, self.options.usual_frame());
+        if encoder.write(&matroska::header(width, height, step.as_nanos() as u64)).is_err() {
             return Err(self.encoder_failed(encoder.failure()));
         }
-        let (last, step) = (Duration::ZERO, USUAL_FRAME);
         Ok(Stream { encoder, yuv, size, header: Vec::new(), first: shown.frame.time, last, step })
     }
 
@@ -212,7 +220,7 @@ mod tests {
     const SIZE: (u32, u32) = (64, 48);
 
     fn silent() -> VideoOptions {
-        VideoOptions { ffmpeg: ffmpeg(), sound: None }
+        VideoOptions { ffmpeg: ffmpeg(), sound: None, fps: None }
     }
 
     /// Times of a camera that hesitates, in milliseconds: three quick frames, a gap, and again.
@@ -301,7 +309,7 @@ mod tests {
         sounding(&source, "aac");
         for name in ["copied.mp4", "anew.webm"] {
             let path = folder.path().join(name);
-            let options = VideoOptions { ffmpeg: ffmpeg(), sound: Some(source.clone()) };
+            let options = VideoOptions { sound: Some(source.clone()), ..silent() };
             let mut sink = VideoSink::create(&path, options).unwrap();
             for i in 0..30 {
                 write(&mut sink, &frame(i, hesitant(i), SIZE, colour(i)), &[], None).unwrap();
@@ -372,20 +380,23 @@ mod tests {
     }
 
     #[test]
-    fn the_last_frame_lasts_as_long_as_the_one_before() {
+    fn the_rate_of_the_source_is_declared_and_the_last_frame_has_its_time() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, step, length) in [("slow.mp4", 500, "00:00:02.00"), ("quick.mp4", 20, "00:00:00.08")] {
+        for (name, fps, length) in [("a.mp4", 2, "02.00"), ("b.mkv", 25, "00.16"), ("c.webm", 50, "00.08")] {
             let path = folder.path().join(name);
-            let mut sink = VideoSink::create(&path, silent()).unwrap();
+            let options = VideoOptions { fps: Some(fps.into()), ..silent() };
+            let mut sink = VideoSink::create(&path, options).unwrap();
             for i in 0..4 {
-                write(&mut sink, &frame(i, Duration::from_millis(i * step), SIZE, colour(i)), &[], None)
-                    .unwrap();
+                let time = Duration::from_secs(i) / fps;
+                write(&mut sink, &frame(i, time, SIZE, colour(i)), &[], None).unwrap();
             }
             Box::new(sink).finish().unwrap();
             // Without an output ffmpeg fails after it has told of the input.
             let told = std::process::Command::new(ffmpeg()).arg("-i").arg(&path).output().unwrap().stderr;
             let told = String::from_utf8_lossy(&told);
-            assert!(told.contains(&format!("Duration: {length}")), "{told}");
+            for words in [format!(" Duration: 00:00:{length}, "), format!(", {fps} fps, ")] {
+                assert!(told.contains(&words), "no {words:?} in {told}");
+            }
         }
     }
 
@@ -426,7 +437,7 @@ mod tests {
     #[test]
     fn a_missing_ffmpeg_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let options = VideoOptions { ffmpeg: folder.path().join("no-ffmpeg"), sound: None };
+        let options = VideoOptions { ffmpeg: folder.path().join("no-ffmpeg"), ..silent() };
         let error = record(&folder.path().join("clip.mp4"), options, SIZE, 1).unwrap_err();
         assert!(error.to_string().contains("no-ffmpeg"), "{error}");
         assert!(names(folder.path()).is_empty());
@@ -440,7 +451,7 @@ mod tests {
         let ffmpeg = tools.path().join("ffmpeg");
         std::fs::write(&ffmpeg, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&ffmpeg, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let options = VideoOptions { ffmpeg, sound: None };
+        let options = VideoOptions { ffmpeg, ..silent() };
         // More than a pipe holds, so that the end of ffmpeg is felt.
         let error = record(&folder.path().join("clip.mp4"), options, (640, 480), 30).unwrap_err();
         (error, names(folder.path()))
