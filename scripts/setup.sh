@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure that what the build needs is there, and writes .setup/env, to be sourced before cargo:
+# Makes sure that what the build needs is there, and tells cargo in .cargo/config.toml where it lies:
 #   sh scripts/setup.sh        a C compiler, kernel headers and libclang, the last two for cameras on Linux
 #   sh scripts/setup.sh test   also a screen for the window tests (Xvfb, xdotool and a screenshot tool), and Python with
 #                              onnxruntime for those of exported models
@@ -10,7 +10,8 @@ set -eu
 cd "$(dirname "$0")/.."
 mode=${1:-build}
 dir=$PWD/.setup
-env=$dir/env
+found=$dir/build
+config=.cargo/config.toml
 mkdir -p "$dir"
 
 say() { echo "setup: $*"; }
@@ -66,16 +67,21 @@ installed_libclang() {
 libclang() {
     if [ -n "${LIBCLANG_PATH:-}" ]; then
         say "libclang: $LIBCLANG_PATH, from LIBCLANG_PATH"
-    elif found=$(installed_libclang) && [ -n "$found" ]; then
-        say "libclang: $found"
+    elif installed=$(installed_libclang) && [ -n "$installed" ]; then
+        say "libclang: $installed"
     else
         fetched=$dir/libclang/clang/native
         [ -f "$fetched/libclang.so" ] || fetch_libclang
         say "libclang: fetched into .setup/libclang"
-        echo "export LIBCLANG_PATH='$fetched'" >>"$env.new"
+        # Whatever cargo is asked in this folder then finds it: install, run, test. Variables of the user's own come first.
         # It comes without the compiler's own headers (stddef.h): the C compiler's will do.
-        [ -n "${BINDGEN_EXTRA_CLANG_ARGS:-}" ] ||
-            echo "export BINDGEN_EXTRA_CLANG_ARGS='-idirafter $(cc -print-file-name=include)'" >>"$env.new"
+        mkdir -p .cargo
+        cat >"$config" <<EOF
+# Written by scripts/setup.sh.
+[env]
+LIBCLANG_PATH = { value = ".setup/libclang/clang/native", relative = true }
+BINDGEN_EXTRA_CLANG_ARGS = "-idirafter $(cc -print-file-name=include)"
+EOF
     fi
 }
 
@@ -160,10 +166,8 @@ software_vulkan() {
 
 # What an earlier run found may be gone, and a run with another PATH may find less.
 ready() {
-    [ -f "$env" ] && have cc || return 1
-    # shellcheck disable=SC1090
-    . "$env"
-    [ -z "${LIBCLANG_PATH:-}" ] || [ -e "$LIBCLANG_PATH" ]
+    [ -f "$found" ] && have cc || return 1
+    [ ! -f "$config" ] || [ -e "$dir/libclang/clang/native/libclang.so" ]
 }
 
 case $mode in
@@ -173,13 +177,13 @@ esac
 
 if ! (ready); then
     have cargo || fail "no cargo: install Rust"
-    : >"$env.new"
+    rm -f "$config"
     compiler
     if [ "$(uname)" = Linux ]; then
         kernel_headers
         libclang
     fi
-    mv "$env.new" "$env"
+    : >"$found"
 fi
 
 if [ "$mode" = test ] && ! [ -f "$dir/screen" ]; then

@@ -10,3 +10,8 @@ pub mod explain;
 pub mod onnx;
 #[cfg(test)]
 mod testing;
+
+/// The examples of the README, which must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -20,11 +20,13 @@ mod composite;
 mod gradient;
 #[cfg(test)]
 mod hostile;
+mod of_model;
 mod reverse;
 mod rules;
 
 pub use composite::{apart, has_norm_in_pieces};
 pub use gradient::Gradient;
+pub use of_model::{GradientError, gradient};
 pub use reverse::{Rectifier, Seed, between, differentiable, filled, gradients};
 pub use rules::operators;
 
