@@ -6,8 +6,6 @@
 # Set-up is remembered in .setup/ (build needs) and in camloc's cache (assets), so a second run needs no network.
 
 CARGO ?= cargo
-# Build needs such as libclang, found or fetched by scripts/setup.sh.
-SETUP := . .setup/env &&
 # Tests that can't run on this machine leave their names and reasons here.
 SKIPPED := target/tmp/skipped
 TELL_SKIPPED = if [ -s $(SKIPPED) ]; then echo "$$(wc -l < $(SKIPPED)) skipped:"; cat $(SKIPPED); else echo "0 skipped"; fi
@@ -18,7 +16,7 @@ demo: build
 	./target/release/camloc demo
 
 build: setup
-	@$(SETUP) $(CARGO) build --release --locked
+	@$(CARGO) build --release --locked
 
 setup:
 	@sh scripts/setup.sh
@@ -28,21 +26,21 @@ setup-test:
 
 # Assets come first, so that no test spends its time limit on a download.
 test: setup-test
-	@$(SETUP) $(CARGO) build --locked
-	@$(SETUP) ./target/debug/camloc setup
+	@$(CARGO) build --locked
+	@./target/debug/camloc setup
 	@rm -f $(SKIPPED)
-	@$(SETUP) unset CAMLOC_FFMPEG && $(CARGO) test --locked --workspace --no-fail-fast
-	@$(SETUP) if CAMLOC_FFMPEG=$$(command -v ffmpeg); then export CAMLOC_FFMPEG; echo "videos once more, by $$CAMLOC_FFMPEG"; \
+	@unset CAMLOC_FFMPEG && $(CARGO) test --locked --workspace --no-fail-fast
+	@if CAMLOC_FFMPEG=$$(command -v ffmpeg); then export CAMLOC_FFMPEG; echo "videos once more, by $$CAMLOC_FFMPEG"; \
 		$(CARGO) test --locked --no-fail-fast --lib -- source::video sink:: && \
 		$(CARGO) test --locked --no-fail-fast --test program -- videos:: masks:: demo::; fi
 	@$(TELL_SKIPPED)
 
 # The real program with the kernel's own camera drivers, in a virtual machine; docs/cameras.md.
 test-camera: setup-test
-	@$(SETUP) $(CARGO) build --locked
-	@$(SETUP) ./target/debug/camloc setup
+	@$(CARGO) build --locked
+	@./target/debug/camloc setup
 	@rm -f $(SKIPPED)
-	@$(SETUP) $(CARGO) test --locked --test camera-vm
+	@$(CARGO) test --locked --test camera-vm
 	@$(TELL_SKIPPED)
 
 # The graph crate alone, for browsers.
@@ -50,15 +48,16 @@ wasm:
 	@sh scripts/wasm.sh
 
 lint: setup
-	@$(SETUP) $(CARGO) fmt --check
-	@$(SETUP) $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	@$(SETUP) RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	@$(CARGO) fmt --check
+	@$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; \
 	else echo "cargo deny is not installed: licences of dependencies not checked"; fi
 
 bench: setup
-	@$(SETUP) $(CARGO) bench --locked
+	@$(CARGO) bench --locked
 
 clean:
 	$(CARGO) clean
+	! grep -qs scripts/setup.sh .cargo/config.toml || rm .cargo/config.toml
 	rm -rf .setup demo.mp4 demo.png

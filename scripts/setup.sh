@@ -1,16 +1,16 @@
 #!/bin/sh
-# Makes sure that what the build needs is there, and writes .setup/env, to be sourced before cargo:
+# Makes sure that what the build needs is there:
 #   sh scripts/setup.sh        a C compiler, kernel headers and libclang, the last two for cameras on Linux
 #   sh scripts/setup.sh test   also a screen for the window tests (Xvfb, xdotool and a screenshot tool), and Python with
 #                              onnxruntime for those of exported models
 #                              and Mesa's software Vulkan for those of WebGPU
-# What is missing is fetched into .setup/ where that works, installed where that needs no questions (root, apt or dnf),
+# What is missing is fetched into .setup/ (.cargo/config.toml then tells cargo of it) where that works, installed where that needs no questions (root, apt or dnf),
 # and else named. Once all is there, nothing is printed and no network is needed.
 set -eu
 cd "$(dirname "$0")/.."
 mode=${1:-build}
 dir=$PWD/.setup
-env=$dir/env
+config=.cargo/config.toml
 mkdir -p "$dir"
 
 say() { echo "setup: $*"; }
@@ -72,11 +72,28 @@ libclang() {
         fetched=$dir/libclang/clang/native
         [ -f "$fetched/libclang.so" ] || fetch_libclang
         say "libclang: fetched into .setup/libclang"
-        echo "export LIBCLANG_PATH='$fetched'" >>"$env.new"
-        # It comes without the compiler's own headers (stddef.h): the C compiler's will do.
-        [ -n "${BINDGEN_EXTRA_CLANG_ARGS:-}" ] ||
-            echo "export BINDGEN_EXTRA_CLANG_ARGS='-idirafter $(cc -print-file-name=include)'" >>"$env.new"
+        tell_cargo
+        return
     fi
+    # A path that leads nowhere would hide the one of the system.
+    ! is_ours || rm "$config"
+}
+
+# Whether cargo's settings here are those that were written below.
+is_ours() { [ -f "$config" ] && head -n 1 "$config" | grep -q "scripts/setup.sh"; }
+
+# Every cargo command here finds the libclang that was fetched, unless the environment names another.
+tell_cargo() {
+    [ ! -f "$config" ] || is_ours || fail "$config is not of scripts/setup.sh: add LIBCLANG_PATH = \"$fetched\" to its [env]"
+    mkdir -p "${config%/*}"
+    # It comes without the compiler's own headers (stddef.h): the C compiler's will do.
+    cat >"$config.new" <<EOF
+# Written by scripts/setup.sh, which fetched libclang; this machine's own was not found.
+[env]
+LIBCLANG_PATH = { value = ".setup/libclang/clang/native", relative = true }
+BINDGEN_EXTRA_CLANG_ARGS = "-idirafter $(cc -print-file-name=include)"
+EOF
+    mv "$config.new" "$config"
 }
 
 fetch_libclang() {
@@ -160,10 +177,7 @@ software_vulkan() {
 
 # What an earlier run found may be gone, and a run with another PATH may find less.
 ready() {
-    [ -f "$env" ] && have cc || return 1
-    # shellcheck disable=SC1090
-    . "$env"
-    [ -z "${LIBCLANG_PATH:-}" ] || [ -e "$LIBCLANG_PATH" ]
+    [ -f "$dir/ready" ] && have cc && { ! is_ours || [ -e "$dir/libclang/clang/native/libclang.so" ]; }
 }
 
 case $mode in
@@ -171,15 +185,14 @@ case $mode in
     *) fail "unknown mode '$mode': there are build and test" ;;
 esac
 
-if ! (ready); then
+if ! ready; then
     have cargo || fail "no cargo: install Rust"
-    : >"$env.new"
     compiler
     if [ "$(uname)" = Linux ]; then
         kernel_headers
         libclang
     fi
-    mv "$env.new" "$env"
+    : >"$dir/ready"
 fi
 
 if [ "$mode" = test ] && ! [ -f "$dir/screen" ]; then
