@@ -4,7 +4,7 @@
 #   sh scripts/setup.sh test   also a screen for the window tests (Xvfb, xdotool and a screenshot tool), and Python with
 #                              onnxruntime for those of exported models
 #                              and Mesa's software Vulkan for those of WebGPU
-# What is missing is fetched into .setup/ where that works, installed where that needs no questions (root, apt or dnf),
+# What is missing is fetched into .setup/ (.cargo/config.toml then tells cargo of it) where that works, installed where that needs no questions (root, apt or dnf),
 # and else named. Once all is there, nothing is printed and no network is needed.
 set -eu
 cd "$(dirname "$0")/.."
@@ -83,6 +83,25 @@ LIBCLANG_PATH = { value = ".setup/libclang/clang/native", relative = true }
 BINDGEN_EXTRA_CLANG_ARGS = "-idirafter $(cc -print-file-name=include)"
 EOF
     fi
+    # A path that leads nowhere would hide the one of the system.
+    ! is_ours || rm "$config"
+}
+
+# Whether cargo's settings here are those that were written below.
+is_ours() { [ -f "$config" ] && head -n 1 "$config" | grep -q "scripts/setup.sh"; }
+
+# Every cargo command here finds the libclang that was fetched, unless the environment names another.
+tell_cargo() {
+    [ ! -f "$config" ] || is_ours || fail "$config is not of scripts/setup.sh: add LIBCLANG_PATH = \"$fetched\" to its [env]"
+    mkdir -p "${config%/*}"
+    # It comes without the compiler's own headers (stddef.h): the C compiler's will do.
+    cat >"$config.new" <<EOF
+# Written by scripts/setup.sh, which fetched libclang; this machine's own was not found.
+[env]
+LIBCLANG_PATH = { value = ".setup/libclang/clang/native", relative = true }
+BINDGEN_EXTRA_CLANG_ARGS = "-idirafter $(cc -print-file-name=include)"
+EOF
+    mv "$config.new" "$config"
 }
 
 fetch_libclang() {
@@ -175,7 +194,7 @@ case $mode in
     *) fail "unknown mode '$mode': there are build and test" ;;
 esac
 
-if ! (ready); then
+if ! ready; then
     have cargo || fail "no cargo: install Rust"
     rm -f "$config"
     compiler

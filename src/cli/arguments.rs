@@ -68,7 +68,7 @@ pub(super) struct ModelArgs {
     /// Prepare pictures to N x N pixels, or to WIDTH x HEIGHT, in place of the model's own size, if it takes any
     #[arg(long, env = "CAMLOC_INPUT_SIZE", value_name = "N|WxH")]
     input_size: Option<String>,
-    /// Threads of one forward pass [default: one for each physical core]
+    /// Threads of one forward pass [default: as many as this process may use, 8 at most]
     #[arg(long, env = "CAMLOC_THREADS", value_name = "N")]
     threads: Option<usize>,
     /// What runs the model: auto, cpu, cuda, tensorrt, coreml, directml, openvino or webgpu (docs/providers.md) [default: auto]

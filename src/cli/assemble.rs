@@ -426,3 +426,22 @@ pub(super) fn stop_on_ctrl_c() -> Result<Stop> {
     .context("Ctrl-C can't be watched")?;
     Ok(stop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::CameraWish;
+
+    #[test]
+    fn the_library_has_the_defaults_that_the_settings_file_documents() {
+        let settings = Settings::documented().unwrap();
+        assert_eq!(localize(&settings).unwrap(), localize::Settings::default());
+        assert_eq!(request(&settings, &Labels::imagenet(), 1).unwrap(), Request::default());
+        assert_eq!(options(&settings).unwrap(), Options::default());
+        assert_eq!(look(&settings).unwrap().style, Style::default());
+        let wish = super::super::live::wish(&settings.camera).unwrap();
+        // What a camera's default stands for.
+        let default = CameraWish { size: Some((1280, 720)), fps: Some(30.0), ..CameraWish::default() };
+        assert_eq!(wish, default);
+    }
+}

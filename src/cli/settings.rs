@@ -97,9 +97,15 @@ pub(super) struct Camera {
 }
 
 impl Settings {
+    /// The defaults alone.
+    #[cfg(test)]
+    pub(super) fn documented() -> Result<Settings> {
+        Ok(defaults()?.try_into()?)
+    }
+
     /// The defaults, overlaid by `file`, or by the user's configuration file where there is one.
     pub(super) fn load(file: Option<&Path>) -> Result<Settings> {
-        let mut table: Table = toml::from_str(DEFAULTS).context("config/camloc.toml is broken")?;
+        let mut table = defaults()?;
         if let Some(path) = file.map(Path::to_owned).or_else(user_file) {
             let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
             let user: Table = toml::from_str(&text).map_err(|error| not_toml(&path, &text, &error))?;
@@ -107,6 +113,11 @@ impl Settings {
         }
         table.try_into().context("a setting has a value of the wrong type")
     }
+}
+
+/// What the file documents, as it is.
+fn defaults() -> Result<Table> {
+    toml::from_str(DEFAULTS).context("config/camloc.toml is broken")
 }
 
 fn unreadable(path: &Path, error: io::Error) -> anyhow::Error {

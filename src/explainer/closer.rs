@@ -8,7 +8,7 @@ use fast_image_resize::images::{TypedCroppedImageMut, TypedImage, TypedImageRef}
 use fast_image_resize::pixels::F32;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
-use crate::localize::{Detection, Localizer, Settings};
+use crate::localize::{Components, Detection, Localizer, Settings};
 use crate::maps::ClassMap;
 use crate::view::View;
 
@@ -58,7 +58,12 @@ impl Closer {
     /// The part of a picture of this size to look at again, by a map of the part of it that is `view`. `None` where the map
     /// marks nothing, or so much that a second look would see no more than the first one.
     pub(super) fn part(&mut self, map: &ClassMap, view: View, size: (u32, u32)) -> Option<Part> {
-        self.localizer.settings = Settings { min_score: 0.0, ..Settings::default() };
+        self.localizer.settings = Settings {
+            components: Components::Largest,
+            min_area: 0.005,
+            min_score: 0.0,
+            ..Settings::default()
+        };
         self.localizer.locate(std::slice::from_ref(map), view, size, &mut self.found);
         let bbox = self.found.first()?.bbox;
         let finer = |cells: usize| u32::try_from((cells * FINER).min(MOST).max(cells)).ok();

@@ -14,9 +14,9 @@ use crate::view::View;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Components {
     /// The largest alone: one object a class, as the CAM papers do.
-    #[default]
     Largest,
     /// Every one, largest first, but none whose box lies inside another's.
+    #[default]
     All,
 }
 
@@ -79,7 +79,7 @@ impl Default for Settings {
             preset: Preset::default(),
             threshold: 0.4,
             components: Components::default(),
-            min_area: 0.005,
+            min_area: 0.01,
             min_peak: 0.7,
             min_score: 0.1,
             merge_overlap: Some(0.7),
@@ -302,7 +302,8 @@ mod tests {
     #[test]
     fn components_are_the_largest_or_all_of_enough_area() {
         let whole = View::whole(700, 400);
-        let largest = locate(Settings::default(), &[two_spots()], whole, (700, 400));
+        let one = Settings { components: Components::Largest, ..Settings::default() };
+        let largest = locate(one, &[two_spots()], whole, (700, 400));
         assert_eq!(largest.len(), 1);
         assert!(largest[0].bbox.x1 <= 350);
         let all = Settings { components: Components::All, ..Settings::default() };

@@ -25,7 +25,7 @@ pub struct Look {
     pub counterfactual: bool,
     /// What the map marks is removed, and the model asked again.
     pub what_if: bool,
-    /// The picture stands still.
+    /// One frame is held, and no other shown.
     pub paused: bool,
     /// The figures are shown.
     pub figures: bool,
@@ -75,7 +75,7 @@ impl Look {
     }
 
     /// What to say of a key that was followed, where the picture doesn't.
-    pub fn told(&self, command: Command) -> Option<String> {
+    pub fn notice(&self, command: Command) -> Option<String> {
         match command {
             Command::ThresholdUp | Command::ThresholdDown => Some(format!("threshold {:.2}", self.threshold)),
             Command::OpacityUp | Command::OpacityDown => Some(format!("opacity {:.2}", self.style.opacity)),
@@ -164,11 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn what_the_picture_does_not_show_is_told() {
+    fn what_the_picture_does_not_show_is_said() {
         let mut look = look();
         look.follow(Command::ThresholdUp);
-        assert_eq!(look.told(Command::ThresholdUp).as_deref(), Some("threshold 0.25"));
-        assert_eq!((look.told(Command::NextMethod), look.told(Command::Heatmap)), (None, None));
+        assert_eq!(look.notice(Command::ThresholdUp).as_deref(), Some("threshold 0.25"));
+        assert_eq!((look.notice(Command::NextMethod), look.notice(Command::Heatmap)), (None, None));
     }
 
     #[test]

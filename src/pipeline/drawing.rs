@@ -1,14 +1,14 @@
 //! The stage that makes boxes and pictures of maps.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, never, select};
 
-use super::controls::{Choice, Look};
+use super::controls::Look;
 use super::incoming::Asked;
+use super::playback::{Playback, Step};
 use super::stages::{Drawn, Explained, Model};
 use super::{Controls, Stage, Stats};
 use crate::explainer::explanation::mark;
@@ -37,7 +37,7 @@ pub(super) struct Draw<'a> {
     pub(super) top_k: usize,
     pub(super) controls: &'a Controls,
     pub(super) pool: PicturePool,
-    /// Where other maps of a frame that stands still are asked for.
+    /// Where other maps of a paused frame are asked for.
     pub(super) to_refine: Sender<Asked>,
     /// Whether what is said without the region stands in the picture.
     pub(super) captioned: bool,
@@ -55,53 +55,28 @@ impl Draw<'_> {
     ) {
         let nothing = never();
         let changes = self.controls.changes();
-        let mut last: Option<Explained> = None;
-        // Frames that came while other maps of the last one were awaited.
-        let mut held: VecDeque<Explained> = VecDeque::new();
-        let mut pause = Pause::Off;
+        let mut playback = Playback::default();
         loop {
-            pause = pause.follow(&self.controls.look(), last.as_ref(), &self.to_refine, self.stream);
-            if pause == Pause::Off
-                && let Some(next) = held.pop_front()
-            {
-                if to_show.send(self.draw(last.insert(next), false, stats)).is_err() {
-                    break;
-                }
-                continue;
+            let ask = |frame| self.to_refine.try_send(Asked { stream: self.stream, frame }).is_ok();
+            let mut step = playback.follow(&self.controls.look(), ask);
+            if step == Step::Wait {
+                step = select! {
+                    recv(if playback.takes_frames() { &explained } else { &nothing }) -> next => match next {
+                        Ok(next) => playback.take(next),
+                        Err(_) => playback.end(),
+                    },
+                    recv(changes) -> _ => playback.look_again(),
+                    default(LOOK) => if stop.is_stopped() { playback.stop() } else { Step::Wait },
+                };
             }
-            let again = select! {
-                recv(if pause == Pause::Still { &nothing } else { &explained }) -> next => match (next, &mut last) {
-                    (Ok(next), Some(last)) if next.again => {
-                        if !pause.awaits(&next, last) {
-                            continue;
-                        }
-                        pause = pause.after(&next);
-                        *last = next;
-                        true
-                    }
-                    (Ok(next), Some(_)) if matches!(pause, Pause::Awaiting(_)) => {
-                        held.push_back(next);
-                        continue;
-                    }
-                    (Ok(next), _) => { last = Some(next); false }
-                    // The source has ended while the picture stands still.
-                    (Err(_), _) if matches!(pause, Pause::Awaiting(_)) => {
-                        pause = Pause::Still;
-                        continue;
-                    }
-                    (Err(_), _) => break,
-                },
-                recv(changes) -> _ => true,
-                default(LOOK) => {
-                    if pause != Pause::Off && stop.is_stopped() {
+            match (step, playback.current()) {
+                (Step::Draw { again }, Some(frame)) => {
+                    if to_show.send(self.draw(frame, again, stats)).is_err() {
                         break;
                     }
-                    continue;
                 }
-            };
-            let Some(frame) = &mut last else { continue };
-            if to_show.send(self.draw(frame, again, stats)).is_err() {
-                break;
+                (Step::End, _) => break,
+                _ => {}
             }
         }
     }
@@ -141,7 +116,7 @@ impl Draw<'_> {
         mut pixels: Option<&mut Segmentation>,
     ) -> Range<usize> {
         let (picture, time) = (&item.frame.picture, item.frame.time);
-        // Other maps of a frame that stands still are no new moment.
+        // Other maps of a paused frame are no new moment.
         let mut tracking = self.tracking.as_mut().filter(|_| !item.again);
         // The same frame in another look has the same time, which is no new moment either.
         if let Some(tracking) = &mut tracking {
@@ -184,54 +159,6 @@ impl Draw<'_> {
     }
 }
 
-/// Whether the picture stands still.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pause {
-    /// It moves.
-    Off,
-    /// It stands still, and maps of it that were so chosen are on their way.
-    Awaiting(Choice),
-    /// It stands still.
-    Still,
-}
-
-impl Pause {
-    /// Follows the keys. The frame that stands still is asked about further where a black box has more to say of it, and
-    /// anew where another method is chosen.
-    fn follow(
-        self,
-        look: &Look,
-        last: Option<&Explained>,
-        to_refine: &Sender<Asked>,
-        stream: usize,
-    ) -> Pause {
-        let (true, Some(last)) = (look.paused, last) else { return Pause::Off };
-        let unfinished = last.progress.is_some_and(|progress| !progress.is_complete());
-        let chosen = if let Pause::Awaiting(choice) = self { choice } else { last.model.choice };
-        let ask = chosen != look.choice() || self == Pause::Off && unfinished;
-        let asked = || to_refine.try_send(Asked { stream, frame: last.frame.clone() }).is_ok();
-        match self {
-            _ if ask && asked() => Pause::Awaiting(look.choice()),
-            Pause::Off => Pause::Still,
-            pause => pause,
-        }
-    }
-
-    /// Whether these maps are awaited for the frame that stands still.
-    fn awaits(self, maps: &Explained, last: &Explained) -> bool {
-        matches!(self, Pause::Awaiting(_)) && maps.frame.seq == last.frame.seq
-    }
-
-    /// What it is when these maps have come: better ones may follow.
-    fn after(self, maps: &Explained) -> Pause {
-        let complete = maps.progress.is_none_or(|progress| progress.is_complete());
-        match self == Pause::Awaiting(maps.model.choice) && complete {
-            true => Pause::Still,
-            false => self,
-        }
-    }
-}
-
 /// Draws the heat of the maps shown, boxes and what stands beside them over the frame.
 fn paint(
     renderer: &mut Renderer,
@@ -254,7 +181,7 @@ fn paint(
     }
     renderer.draw(&scene, style, picture);
     if let Some(what_if) = item.what_if.as_ref().filter(|_| captioned) {
-        renderer.caption("without it", &told(&item.model.labels, what_if), picture);
+        renderer.caption("without it", &in_words(&item.model.labels, what_if), picture);
     }
 }
 
@@ -267,7 +194,7 @@ fn spare(used: &mut Vec<Arc<Segmentation>>) -> Arc<Segmentation> {
 }
 
 /// What became of classes without a region: `dog 0.91 → 0.34, cat 0.08 → 0.55`.
-pub(super) fn told(labels: &Labels, what_if: &WhatIf) -> String {
+pub(super) fn in_words(labels: &Labels, what_if: &WhatIf) -> String {
     let change = |change: &Change| {
         format!("{} {:.2} → {:.2}", labels.name(change.class_id), change.before, change.after)
     };

@@ -17,13 +17,13 @@ pub(super) struct Asked {
 pub(super) enum Next {
     /// Explain these in one pass: at least one, and of no stream more than one.
     Explain(Vec<Asked>),
-    /// Go on asking about this one, which stands still.
+    /// Go on asking about this one, which is paused.
     Refine(Asked),
     /// There is nothing more.
     End,
 }
 
-/// Frames that wait, a channel for each stream, and those that stand still.
+/// Frames that wait, a channel for each stream, and those that are paused.
 pub(super) struct Incoming {
     /// `None` where the stream has ended.
     streams: Vec<Option<Receiver<Frame>>>,
@@ -48,7 +48,7 @@ impl Incoming {
             }
             select.ready();
             match self.wanted.try_recv() {
-                Ok(still) => return Next::Refine(still),
+                Ok(paused) => return Next::Refine(paused),
                 Err(TryRecvError::Empty) => {}
                 // Nobody draws any more.
                 Err(TryRecvError::Disconnected) => break,
@@ -93,25 +93,25 @@ mod tests {
         frames.send(Frame { seq, time: Duration::ZERO, arrived: Instant::now(), picture }).unwrap();
     }
 
-    /// Three streams, and the channel of those that stand still.
+    /// Three streams, and the channel of those that are paused.
     fn three() -> (Vec<Sender<Frame>>, Sender<Asked>, Incoming) {
         let (senders, receivers) = (0..3).map(|_| unbounded()).unzip();
-        let (still, wanted) = bounded(1);
-        (senders, still, Incoming::new(receivers, wanted))
+        let (paused, wanted) = bounded(1);
+        (senders, paused, Incoming::new(receivers, wanted))
     }
 
     /// Streams and frame numbers of what is explained next.
     fn explained(incoming: &mut Incoming, most: usize) -> Vec<(usize, u64)> {
         match incoming.next(most) {
             Next::Explain(asked) => asked.iter().map(|asked| (asked.stream, asked.frame.seq)).collect(),
-            Next::Refine(_) => panic!("nothing stands still"),
+            Next::Refine(_) => panic!("nothing is paused"),
             Next::End => vec![],
         }
     }
 
     #[test]
     fn what_waits_goes_together_in_order_and_nobody_is_waited_for() {
-        let (streams, _still, mut incoming) = three();
+        let (streams, _paused, mut incoming) = three();
         for (stream, seq) in [(0, 0), (2, 0), (0, 1)] {
             send(&streams[stream], seq);
         }
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn streams_take_turns_where_a_pass_takes_few() {
-        let (streams, _still, mut incoming) = three();
+        let (streams, _paused, mut incoming) = three();
         for _ in 0..2 {
             streams.iter().for_each(|stream| send(stream, 0));
         }
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_ends_leaves_the_others_and_the_last_one_ends_it_all() {
-        let (mut streams, _still, mut incoming) = three();
+        let (mut streams, _paused, mut incoming) = three();
         send(&streams[1], 7);
         streams.truncate(2);
         streams.remove(0);
@@ -141,12 +141,12 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_stands_still_comes_first() {
-        let (streams, still, mut incoming) = three();
+    fn a_paused_frame_comes_first() {
+        let (streams, paused, mut incoming) = three();
         send(&streams[0], 1);
         let frame =
             Frame { seq: 0, time: Duration::ZERO, arrived: Instant::now(), picture: Picture::black(1, 1) };
-        still.send(Asked { stream: 2, frame: Arc::new(frame) }).unwrap();
+        paused.send(Asked { stream: 2, frame: Arc::new(frame) }).unwrap();
         assert!(matches!(incoming.next(3), Next::Refine(Asked { stream: 2, .. })));
         assert_eq!(explained(&mut incoming, 3), [(0, 1)]);
     }

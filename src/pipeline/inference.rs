@@ -15,7 +15,7 @@ use crate::frame::{Frame, Picture};
 use crate::maps::{ClassMap, WhatIf};
 use crate::view::View;
 
-/// How often a better map of a frame that stands still is shown.
+/// How often a better map of a paused frame is shown.
 const REFRESH: Duration = Duration::from_millis(200);
 
 /// The model, and what it needs to know of the run around it.
@@ -57,7 +57,7 @@ impl<'a> Inference<'a> {
             self.follow_keys();
             let go_on = match next {
                 Next::End => false,
-                Next::Refine(still) => self.refine(still, to_draw)?,
+                Next::Refine(paused) => self.refine(paused, to_draw)?,
                 Next::Explain(asked) => self.explain_all(asked, to_draw)?,
             };
             if !go_on {
@@ -153,19 +153,19 @@ impl<'a> Inference<'a> {
         }
     }
 
-    /// Asks on about a frame while it stands still. Returns whether anyone still listens.
-    fn refine(&mut self, still: Asked, to_draw: &[Sender<Explained>]) -> Result<bool, PipelineError> {
+    /// Asks on about a frame while it is paused. Returns whether anyone still listens.
+    fn refine(&mut self, paused: Asked, to_draw: &[Sender<Explained>]) -> Result<bool, PipelineError> {
         let (view, mut maps) = match self.last {
-            Some((stream, seq, view)) if (stream, seq) == (still.stream, still.frame.seq) => {
+            Some((stream, seq, view)) if (stream, seq) == (paused.stream, paused.frame.seq) => {
                 (view, Vec::new())
             }
             // Frames that were already on their way have been asked about since, or it was another method that was asked.
-            _ => match self.explain(std::slice::from_ref(&still))?.pop() {
+            _ => match self.explain(std::slice::from_ref(&paused))?.pop() {
                 Some((_, again)) => (again.view, again.maps),
                 None => return Ok(true),
             },
         };
-        let Asked { stream, frame } = still;
+        let Asked { stream, frame } = paused;
         loop {
             self.explainer.refine(REFRESH, &mut maps)?;
             let progress = self.explainer.progress();

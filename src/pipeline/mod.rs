@@ -17,6 +17,7 @@ mod drawing;
 mod incoming;
 mod inference;
 mod output;
+mod playback;
 mod stages;
 pub mod stats;
 mod stream;

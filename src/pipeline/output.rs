@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::drawing::told;
+use super::drawing::in_words;
 use super::stages::Drawn;
 use super::{Controls, News, PipelineError, Stage, Stats, Summary};
 use crate::display::{Command, Display};
@@ -114,7 +114,7 @@ impl Output<'_> {
         let mut last = vec![figures_due; around.sources.len()];
         // What is wrong with each stream.
         let mut troubles = vec![None; around.sources.len()];
-        // Those of the latest frame; a frame that stands still has no new ones.
+        // Those of the latest frame; a paused frame has no new ones.
         let mut rows = Vec::new();
         if let (Some(display), [_, _, ..]) = (&mut self.display, &*around.sources) {
             display.name_tiles(around.sources.iter().map(Named::short).collect());
@@ -240,7 +240,7 @@ impl Output<'_> {
                     around.controls.change(|look| look.follow(command));
                     let look = around.controls.look();
                     display.panels().help = look.help;
-                    look.told(command).into_iter().for_each(|word| display.notify(&word));
+                    look.notice(command).into_iter().for_each(|word| display.notify(&word));
                 }
             }
         }
@@ -284,7 +284,7 @@ fn figures(drawn: &Drawn, around: &Around) -> Vec<(String, String)> {
         rows.push(row("asked", progress.to_string()));
     }
     if let Some(what_if) = &drawn.what_if {
-        rows.push(row("without it", told(&drawn.model.labels, what_if)));
+        rows.push(row("without it", in_words(&drawn.model.labels, what_if)));
     }
     let look = around.controls.look();
     if let Some(rank) = look.rank {

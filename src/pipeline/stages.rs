@@ -56,7 +56,7 @@ pub(super) struct Explained {
     pub(super) progress: Option<Progress>,
     /// What is said without what the map shown marks.
     pub(super) what_if: Option<WhatIf>,
-    /// A better map of the frame that stands still, or one by another method.
+    /// A better map of the paused frame, or one by another method.
     pub(super) again: bool,
 }
 

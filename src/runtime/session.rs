@@ -20,7 +20,7 @@ const TARGETS: &str = "camloc.targets";
 const MOST_THREADS: usize = 8;
 
 /// How to run a model.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Threads for one run; 0 means as many as this process may use, at most 8.
     pub threads: usize,
