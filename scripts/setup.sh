@@ -1,11 +1,10 @@
 #!/bin/sh
 # Makes sure that what the build needs is there, and tells cargo in .cargo/config.toml where it lies:
 #   sh scripts/setup.sh        a C compiler, kernel headers and libclang, the last two for cameras on Linux
-#   sh scripts/setup.sh test   also a screen for the window tests (Xvfb, xdotool and a screenshot tool), and Python with
-#                              onnxruntime for those of exported models
-#                              and Mesa's software Vulkan for those of WebGPU
-# What is missing is fetched into .setup/ (.cargo/config.toml then tells cargo of it) where that works, installed where that needs no questions (root, apt or dnf),
-# and else named. Once all is there, nothing is printed and no network is needed.
+#   sh scripts/setup.sh test   also a screen for the window tests (Xvfb, xdotool and a screenshot tool), Python with
+#                              onnxruntime for those of exported models, and Mesa's software Vulkan for those of WebGPU
+# What is missing is fetched into .setup/ where that works, installed where that needs no questions (root, apt or dnf), and
+# else named. Once all is there, nothing is printed and no network is needed.
 set -eu
 cd "$(dirname "$0")/.."
 mode=${1:-build}
@@ -73,18 +72,8 @@ libclang() {
         fetched=$dir/libclang/clang/native
         [ -f "$fetched/libclang.so" ] || fetch_libclang
         say "libclang: fetched into .setup/libclang"
-        # Whatever cargo is asked in this folder then finds it: install, run, test. Variables of the user's own come first.
-        # It comes without the compiler's own headers (stddef.h): the C compiler's will do.
-        mkdir -p .cargo
-        cat >"$config" <<EOF
-# Written by scripts/setup.sh.
-[env]
-LIBCLANG_PATH = { value = ".setup/libclang/clang/native", relative = true }
-BINDGEN_EXTRA_CLANG_ARGS = "-idirafter $(cc -print-file-name=include)"
-EOF
+        tell_cargo
     fi
-    # A path that leads nowhere would hide the one of the system.
-    ! is_ours || rm "$config"
 }
 
 # Whether cargo's settings here are those that were written below.
@@ -186,7 +175,7 @@ software_vulkan() {
 # What an earlier run found may be gone, and a run with another PATH may find less.
 ready() {
     [ -f "$found" ] && have cc || return 1
-    [ ! -f "$config" ] || [ -e "$dir/libclang/clang/native/libclang.so" ]
+    ! is_ours || [ -e "$dir/libclang/clang/native/libclang.so" ]
 }
 
 case $mode in
@@ -196,7 +185,8 @@ esac
 
 if ! ready; then
     have cargo || fail "no cargo: install Rust"
-    rm -f "$config"
+    # What was written for a libclang that is gone would hide the one of the system.
+    ! is_ours || rm "$config"
     compiler
     if [ "$(uname)" = Linux ]; then
         kernel_headers

@@ -268,9 +268,9 @@ fn operator_sets_that_are_none() {
 }
 
 #[test]
-fn a_folder_is_no_model() {
+fn a_folder_without_a_model_is_told_what_it_should_hold() {
     let folder = folder();
     let path: PathBuf = folder.path().join("model.onnx");
     fs::create_dir(&path).unwrap();
-    refuses_file(&path, &["model.onnx", "not a regular file"]);
+    refuses_file(&path, &["model.onnx", "holds no ONNX file"]);
 }

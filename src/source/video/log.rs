@@ -45,7 +45,8 @@ impl Log {
         let mut tick = None;
         let (mut lines, mut line) = (BufReader::new(stderr), Vec::new());
         while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-            match LogLine::parse(&String::from_utf8_lossy(&line), filter) {
+            let text = String::from_utf8_lossy(&line);
+            match LogLine::parse(&text, filter) {
                 LogLine::TimeBase(over, under) => tick = Some((over, under)),
                 LogLine::Frame { ticks, time, width, height } => {
                     // The time in seconds has six digits in all: after the first hours frames would share one.
@@ -56,6 +57,7 @@ impl Log {
                         announced = header_to.send(log.header.clone()).is_ok();
                     }
                     let _ = marks.send(Mark { time, size: (width, height) });
+                    log.cut |= says_cut(behind_frame(&text));
                 }
                 LogLine::Error(text) => log.add_error(text),
                 LogLine::Output => in_output = true,
@@ -74,7 +76,7 @@ impl Log {
 
     fn add_error(&mut self, text: &str) {
         tracing::debug!("ffmpeg: {text}");
-        self.cut |= ["partial file", "prematurely", "truncated"].iter().any(|sign| text.contains(sign));
+        self.cut |= says_cut(text);
         if self.errors.len() < Log::KEEP {
             self.errors.push(text.to_owned());
         }
@@ -101,6 +103,18 @@ impl Log {
         }
         first.replace(&format!("{argument}: "), "").replace("Error opening input: ", "")
     }
+}
+
+/// Whether an error says that the input ended too early.
+fn says_cut(error: &str) -> bool {
+    ["partial file", "prematurely", "truncated"].iter().any(|sign| error.contains(sign))
+}
+
+/// What stands in a frame's line after its last word, `type:P`: the filter writes the line in pieces, and an error of
+/// another thread of ffmpeg's may come between them, without a line or a level of its own.
+fn behind_frame(line: &str) -> &str {
+    let behind = line.rsplit_once(" type:").and_then(|(_, rest)| rest.split_once(' '));
+    behind.map_or("", |(_, rest)| rest)
 }
 
 /// When and how large the next frame on stdout is.
@@ -248,6 +262,19 @@ mod tests {
         let lines = [line(184_321_024), line(184_321_536)].concat();
         assert_eq!(times(format!("{config}{lines}")), [184_321_024.0 / 15360.0, 184_321_536.0 / 15360.0]);
         assert_eq!(times(lines), [12000.1, 12000.1], "an ffmpeg that does not say what a tick is");
+    }
+
+    #[test]
+    fn an_error_within_a_frames_line_is_heard_and_the_frame_kept() {
+        let read = |behind: &str| {
+            let line =
+                format!("[showinfo@secret @ 0x7] [info] n: 1 pts: 1 pts_time:0.1 s:320x240 i:P iskey:0 type:P {behind}\n");
+            let ((header, _header), (marks, marked)) = (bounded(1), bounded(4));
+            let log = Log::read(line.as_bytes(), FILTER, &header, &marks);
+            (log.cut, marked.len())
+        };
+        assert_eq!(read(""), (false, 1));
+        assert_eq!(read("stream 0, offset 0x3e5f: partial file"), (true, 1));
     }
 
     #[test]

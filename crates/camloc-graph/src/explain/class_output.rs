@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::onnx::graph::Graph;
 use crate::onnx::infer::wrap_axis;
-use crate::onnx::proto::{DataType, ModelProto};
+use crate::onnx::proto::{DataType, Dimension, DimensionValue, ModelProto, TypeValue, ValueInfoProto};
 
 /// An output that may hold class scores.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +84,32 @@ fn is_column(graph: &Graph<'_>, output: &str) -> bool {
         graph.element_type(output),
         Some(DataType::Int64 | DataType::Int32 | DataType::Bool | DataType::String)
     );
-    let column = graph.shape(output).is_none_or(|shape| match shape {
+    let column = shape(graph, output).is_none_or(|shape| match &shape[..] {
         [_] => true,
         [_, _, rest @ ..] => rest.iter().all(|&size| size == Some(1)),
         [] => false,
     });
     !whole && column
+}
+
+/// The sizes of an output: those that it declares, and what follows from the graph where it leaves them open. A declaration
+/// of another rank than the graph's goes first: whoever made the file knew what the output is for.
+fn shape(graph: &Graph<'_>, output: &str) -> Option<Vec<Option<i64>>> {
+    let inferred = graph.shape(output);
+    let declared = graph.outputs().iter().find(|value| value.name() == output).and_then(declared_sizes);
+    let Some(declared) = declared else { return inferred.map(<[_]>::to_vec) };
+    let inferred = inferred.filter(|inferred| inferred.len() == declared.len()).unwrap_or_default();
+    Some(declared.iter().enumerate().map(|(axis, size)| size.or_else(|| inferred.get(axis).copied().flatten())).collect())
+}
+
+/// The sizes that a value declares, `None` for those left open; `None` where it declares no shape.
+fn declared_sizes(value: &ValueInfoProto) -> Option<Vec<Option<i64>>> {
+    let Some(TypeValue::TensorType(tensor)) = &value.r#type.as_ref()?.value else { return None };
+    let size = |dim: &Dimension| match dim.value {
+        Some(DimensionValue::DimValue(size)) if size > 0 => Some(size),
+        _ => None,
+    };
+    Some(tensor.shape.as_ref()?.dim.iter().map(size).collect())
 }
 
 /// Whether an output only ranks others: the values of the best, their places.
@@ -116,7 +136,7 @@ fn ends_in_probabilities(graph: &Graph<'_>, output: &str) -> bool {
 const MAX_WALK: usize = 32;
 
 fn count(graph: &Graph<'_>, output: &str) -> Option<usize> {
-    let shape = graph.shape(output)?;
+    let shape = shape(graph, output)?;
     let axis = wrap_axis(1, shape.len()).unwrap_or(0);
     usize::try_from((*shape.get(axis)?)?).ok()
 }
@@ -138,7 +158,7 @@ fn ancestors(graph: &Graph<'_>, output: &str) -> HashSet<usize> {
 mod tests {
     use super::*;
     use crate::onnx::build::{self, Dim, f32_tensor, int, node, value_info};
-    use crate::onnx::proto::{NodeProto, ValueInfoProto};
+    use crate::onnx::proto::NodeProto;
 
     /// A network with these nodes behind its pooled features `f` `[N, 4]`, and these outputs of so many values.
     fn network(nodes: Vec<NodeProto>, outputs: &[(&str, i64)]) -> ModelProto {
