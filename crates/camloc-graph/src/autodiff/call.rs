@@ -65,6 +65,12 @@ impl<'c, 'm> Call<'c, 'm> {
         Call { graph, node, outputs, lead, rectifier }
     }
 
+    /// The same call of another node with the same output: one that means the same for this purpose.
+    pub(super) fn of<'a>(&'a mut self, node: &'a NodeProto) -> Call<'a, 'm> {
+        let Call { outputs, lead, rectifier, .. } = *self;
+        Call { graph: self.graph, node, outputs, lead, rectifier }
+    }
+
     // The node.
 
     /// An input's name.

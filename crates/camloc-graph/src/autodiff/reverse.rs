@@ -74,7 +74,7 @@ pub fn gradients(
 pub fn differentiable<'g>(graph: &'g Graph<'_>, target: &'g str) -> HashSet<&'g str> {
     let mut ways = HashMap::from([(target, true)]);
     for node in graph.nodes().iter().rev().filter(|node| !rules::is_flat(node)) {
-        let outputs = node.output.iter().filter(|output| moves(graph, output));
+        let outputs = node.output.iter().filter(|output| moves(graph, node, output));
         let found = outputs.filter_map(|output| ways.get(output.as_str()).copied());
         if let Some(clear) = found.reduce(|a, b| a && b) {
             let clear = clear && rules::of(node).is_some();
@@ -132,7 +132,7 @@ impl Way {
         let mut after = Vec::new();
         for (index, node) in graph.nodes().iter().enumerate() {
             if !rules::is_flat(node) && uses(node).any(|input| dependent.contains(input)) {
-                dependent.extend(node.output.iter().filter(|name| moves(graph, name)).cloned());
+                dependent.extend(node.output.iter().filter(|name| moves(graph, node, name)).cloned());
                 after.push(index);
             }
         }
@@ -193,9 +193,14 @@ impl Way {
 }
 
 /// Whether a tensor can move by a little: indices, such as those of a sort, cannot. Small integers are quantised
-/// values, and stand for some that can.
-fn moves(graph: &Graph<'_>, tensor: &str) -> bool {
+/// values, and stand for some that can; so do sums of their products. The scale of a dynamic quantization is held.
+fn moves(graph: &Graph<'_>, node: &NodeProto, tensor: &str) -> bool {
     use DataType::{Bool, Int32, Int64, Uint32, Uint64};
+    match node.standard_op() {
+        "ConvInteger" | "MatMulInteger" => return true,
+        "DynamicQuantizeLinear" => return node.output_at(0) == Some(tensor),
+        _ => {}
+    }
     let whole = matches!(graph.element_type(tensor), Some(Bool | Int32 | Int64 | Uint32 | Uint64));
     !tensor.is_empty() && !whole
 }

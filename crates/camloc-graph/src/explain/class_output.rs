@@ -99,7 +99,13 @@ fn shape(graph: &Graph<'_>, output: &str) -> Option<Vec<Option<i64>>> {
     let declared = graph.outputs().iter().find(|value| value.name() == output).and_then(declared_sizes);
     let Some(declared) = declared else { return inferred.map(<[_]>::to_vec) };
     let inferred = inferred.filter(|inferred| inferred.len() == declared.len()).unwrap_or_default();
-    Some(declared.iter().enumerate().map(|(axis, size)| size.or_else(|| inferred.get(axis).copied().flatten())).collect())
+    Some(
+        declared
+            .iter()
+            .enumerate()
+            .map(|(axis, size)| size.or_else(|| inferred.get(axis).copied().flatten()))
+            .collect(),
+    )
 }
 
 /// The sizes that a value declares, `None` for those left open; `None` where it declares no shape.

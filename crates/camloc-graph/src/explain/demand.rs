@@ -20,6 +20,17 @@ pub(super) enum Demand {
     All,
     /// Only these indices of an axis.
     Only(usize, Range<usize>),
+    /// Only these indices of an axis that is folded into another.
+    Folded(Fold, Range<usize>),
+}
+
+/// An axis of `size` that is folded into another, perhaps with axes in front of it and behind: tokens, after
+/// `[N, T, C]` became `[N * T, C]`. Its neighbours are `step` apart along that axis, over and over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fold {
+    axis: usize,
+    step: i64,
+    size: i64,
 }
 
 impl Demand {
@@ -27,6 +38,9 @@ impl Demand {
         match (self, other) {
             (Demand::Only(a, first), Demand::Only(b, second)) if a == b => {
                 Demand::Only(a, first.start.min(second.start)..first.end.max(second.end))
+            }
+            (Demand::Folded(a, first), Demand::Folded(b, second)) if a == b => {
+                Demand::Folded(a, first.start.min(second.start)..first.end.max(second.end))
             }
             _ => Demand::All,
         }
@@ -36,15 +50,53 @@ impl Demand {
     fn moved(self, to: impl Fn(usize) -> Option<usize>) -> Demand {
         match self {
             Demand::Only(axis, range) => to(axis).map_or(Demand::All, |axis| Demand::Only(axis, range)),
+            Demand::Folded(fold, range) => {
+                to(fold.axis).map_or(Demand::All, |axis| Demand::Folded(Fold { axis, ..fold }, range))
+            }
             Demand::All => Demand::All,
         }
     }
 
     fn axis(&self) -> Option<usize> {
         match self {
-            Demand::Only(axis, _) => Some(*axis),
+            Demand::Only(axis, _) | Demand::Folded(Fold { axis, .. }, _) => Some(*axis),
             Demand::All => None,
         }
+    }
+
+    /// Whether an axis is one of several indices, and not one that is spread over all of them. An open size that holds a
+    /// folded axis is.
+    fn is_spread(&self, shape: &[Option<i64>], axis: usize) -> bool {
+        match shape.get(axis) {
+            Some(Some(size)) => *size > 1,
+            Some(None) => matches!(self, Demand::Folded(..)),
+            None => false,
+        }
+    }
+
+    /// The same part of a tensor of the same elements, in the same order, under another shape.
+    fn reshaped(&self, from: &[Option<i64>], to: &[Option<i64>]) -> Option<Demand> {
+        let (axis, step, size, range) = match self {
+            Demand::All => return None,
+            Demand::Only(axis, range) => (*axis, 1, (*from.get(*axis)?)?, range),
+            Demand::Folded(fold, range) => (fold.axis, fold.step, fold.size, range),
+        };
+        let apart = (*strides(from).get(axis)?)?.checked_mul(step).filter(|&apart| apart > 0 && size > 1)?;
+        let steps = strides(to);
+        let own = (0..to.len()).find(|&own| steps[own] == Some(apart) && to[own] == Some(size));
+        if let Some(own) = own {
+            return Some(Demand::Only(own, range.clone()));
+        }
+        let cycle = |own: &usize| {
+            let step = steps[*own].filter(|&step| step > 0 && apart % step == 0).map(|step| apart / step)?;
+            let turns = match to[*own] {
+                Some(whole) => whole % step.checked_mul(size)? == 0,
+                None => to[..*own].iter().all(|&before| before == Some(1)),
+            };
+            turns.then_some(Demand::Folded(Fold { axis: *own, step, size }, range.clone()))
+        };
+        // The axis that holds it is the last that is that large.
+        (0..to.len()).rev().find_map(|own| cycle(&own))
     }
 }
 
@@ -150,18 +202,18 @@ impl Call<'_, '_, '_> {
             "InstanceNormalization" | "GroupNormalization" | "MeanVarianceNormalization" | "LRN" => kept(1),
             op if POINTWISE.contains(&op) || op == "Expand" => {
                 let output = graph.shape(node.output_at(0)?)?.len();
-                Some(demand.moved(|axis| {
+                Some(demand.clone().moved(|axis| {
                     // An axis of size 1 is spread over all indices.
                     let axis = axis.checked_sub(output.checked_sub(rank)?)?;
-                    (shape[axis]? > 1).then_some(axis)
+                    demand.is_spread(shape, axis).then_some(axis)
                 }))
             }
             "MatMul" => {
                 let output = graph.shape(node.output_at(0)?)?.len();
                 let contracted = if position == 0 { rank.checked_sub(1)? } else { rank.checked_sub(2)? };
-                Some(demand.moved(|axis| {
+                Some(demand.clone().moved(|axis| {
                     let axis = axis.checked_sub(output.checked_sub(rank)?)?;
-                    (axis != contracted && shape[axis]? > 1).then_some(axis)
+                    (axis != contracted && demand.is_spread(shape, axis)).then_some(axis)
                 }))
             }
             "Gemm" if position == 0 && node.int_or("transA", 0) == 0 => kept(1),
@@ -171,12 +223,7 @@ impl Call<'_, '_, '_> {
             }
             "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" if position == 0 => {
                 let output = graph.shape(node.output_at(0)?)?;
-                let (from, to) = (strides(output), strides(shape));
-                Some(demand.moved(|axis| {
-                    let step = from[axis]?;
-                    let size = output[axis].filter(|&size| size > 1)?;
-                    (0..rank).find(|&old| to[old] == Some(step) && shape[old] == Some(size))
-                }))
+                demand.reshaped(output, shape)
             }
             "Gather" if position == 0 => {
                 let indices = node.input_at(1)?;
@@ -314,6 +361,38 @@ mod tests {
         let (one, all) = ([first(), first(), first(), first(), first(), first()], Some(Demand::All));
         assert_eq!(found[..6], one);
         assert_eq!(found[6..], [all.clone(), all.clone(), all]);
+    }
+
+    #[test]
+    fn tokens_that_are_folded_into_the_batch_are_found_again() {
+        let constants = vec![
+            f32_tensor("w", &[4, 4], &[0.5; 16]),
+            list("fold", &[-1, 4]),
+            list("norm", &[1, -1, 4, 1]),
+            list("tokens", &[-1, 6, 4]),
+            i64_tensor("first", &[], &[0]),
+        ];
+        let axes = vec![ints("axes", &[0, 2, 3])];
+        let nodes = vec![
+            op("Relu", &["x"], "a", vec![]),
+            op("Reshape", &["a", "fold"], "rows", vec![]),
+            op("Gemm", &["rows", "w"], "product", vec![]),
+            op("Reshape", &["product", "norm"], "apart", vec![]),
+            op("ReduceMean", &["apart"], "mean", axes),
+            op("Sub", &["apart", "mean"], "centred", vec![]),
+            op("Reshape", &["centred", "tokens"], "again", vec![]),
+            op("Gather", &["again", "first"], "y", vec![int("axis", 1)]),
+        ];
+        let input = value_info("x", DataType::Float, &[Dim::Symbol("N"), Dim::Fixed(6), Dim::Fixed(4)]);
+        let model = model(graph("g", vec![input], vec![], constants, nodes));
+        let graph = Graph::new(&model);
+        let spaces = Spaces::of(&graph);
+        let found = Demands::of(&graph, &spaces, "y");
+        let folded = |axis| Some(Demand::Folded(Fold { axis, step: 1, size: 6 }, 0..1));
+        assert_eq!(found.get("mean").cloned(), folded(1));
+        assert_eq!(found.get("apart").cloned(), folded(1));
+        assert_eq!(found.get("rows").cloned(), folded(0));
+        assert_eq!(found.get("a"), Some(&Demand::Only(1, 0..1)));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Makes a model flat: calls of its own functions become the functions' nodes, and an `If` whose
-//! condition is known becomes its branch. All that reads models afterwards meets plain operators.
+//! Makes a model flat: calls of its own functions become the functions' nodes, an `If` whose
+//! condition is known becomes its branch, and operators that stand for several are written out ([`fused`]). All that reads models afterwards meets plain operators.
 
 mod branch;
 mod rename;
@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use prost::Message;
 
 use super::attribute::is_default_domain;
+use super::fused;
 use super::proto::*;
 use rename::Renaming;
 
@@ -87,6 +88,7 @@ pub fn inline(model: &mut ModelProto) -> Result<(), InlineError> {
     if let Some(graph) = &mut model.graph {
         branch::take_known(graph, &model.opset_import);
     }
+    fused::write_out(model);
     Ok(())
 }
 

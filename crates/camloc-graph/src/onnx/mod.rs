@@ -12,6 +12,7 @@ pub mod check;
 pub mod edit;
 mod emit;
 mod external;
+mod fused;
 pub mod graph;
 pub mod infer;
 pub mod inline;

@@ -8,6 +8,7 @@ mod arithmetic;
 mod conv;
 mod gate;
 mod gather;
+mod integer;
 mod linear;
 mod normalization;
 mod pass;
@@ -81,6 +82,9 @@ const RULES: &[(&str, Rule)] = &[
     ("HardSwish", gate::hard_swish),
     ("Mish", gate::mish),
     ("Gelu", gate::gelu),
+    // integer
+    ("ConvInteger", integer::convolution),
+    ("MatMulInteger", integer::matmul),
     // linear
     ("CumSum", linear::running_sum),
     ("Einsum", linear::einsum),
