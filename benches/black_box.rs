@@ -5,12 +5,12 @@
 use std::time::{Duration, Instant};
 
 use camloc::assets::{Asset, Store};
-use camloc::explainer::black_box::{self, Method};
-use camloc::explainer::{Explainer, Request};
+use camloc::black_box::{self, Method};
 use camloc::maps::ClassMap;
 use camloc::model::Classifier;
 use camloc::runtime::{self, Options, Session};
 use camloc::source::read_photo;
+use camloc::{Explainer, Request};
 use camloc_graph::onnx::load::encode;
 
 const ROUNDS: usize = 5;

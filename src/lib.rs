@@ -44,46 +44,48 @@ mod child;
 #[doc(hidden)]
 pub mod cli;
 #[cfg(feature = "train")]
-pub mod collect;
+mod collect;
 #[cfg(feature = "eval")]
-pub mod compare;
+mod compare;
 #[cfg(feature = "dataset")]
-pub mod dataset;
-pub mod digest;
+mod dataset;
+mod digest;
 #[cfg(feature = "pipeline")]
-pub mod display;
+mod display;
 #[cfg(feature = "eval")]
-pub mod eval;
-pub mod explainer;
+mod eval;
+mod explainer;
 pub mod files;
 pub mod frame;
 #[cfg(feature = "eval")]
-pub mod label;
-pub mod likeness;
+mod label;
+mod likeness;
 pub mod localize;
 pub mod maps;
 pub mod model;
-pub mod origin;
-pub mod picture;
+mod origin;
+mod picture;
 #[cfg(feature = "pipeline")]
-pub mod pipeline;
+mod pipeline;
 pub mod render;
 pub mod runtime;
 #[cfg(feature = "pipeline")]
-pub mod sink;
+mod sink;
 pub mod source;
 #[cfg(feature = "train")]
-pub mod teach;
+mod teach;
 #[cfg(feature = "pipeline")]
-pub mod track;
+mod track;
 #[cfg(feature = "train")]
-pub mod train;
+mod train;
 pub mod view;
 #[cfg(feature = "window")]
-pub mod window;
+mod window;
 mod workers;
 
+pub use explainer::black_box;
 pub use explainer::{
-    Class, Explainer, ExplainerBuilder, ExplainerError, Explanation, Heatmap, Method, Request,
+    Class, Explainer, ExplainerBuilder, ExplainerError, Explanation, Heatmap, Inspection, Method, Request,
+    UnknownMethod, inspect,
 };
 pub use frame::Picture;

@@ -23,9 +23,10 @@ impl Origin {
     /// What stands beside a box of a class: `tiger cat 83 %`, or `against tiger cat 83 %`. `score` is 0..1.
     pub fn tag(&self, name: &str, score: f32) -> String {
         let against = if self.speaks_against() { "against " } else { "" };
-        match score <= 0.005 {
-            true => format!("{against}{name} < 1 %"),
-            false => format!("{against}{name} {:.0} %", 100.0 * score),
+        if score <= 0.005 {
+            format!("{against}{name} < 1 %")
+        } else {
+            format!("{against}{name} {:.0} %", 100.0 * score)
         }
     }
 }

@@ -6,14 +6,9 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use camloc::assets::{Asset, Store};
-use camloc::compare::{self, explain_by_all};
-use camloc::eval::check;
-use camloc::explainer::Explainer;
-use camloc::explainer::{Method, Request};
-use camloc::files::Stop;
-use camloc::frame::Picture;
 use camloc::model::Classifier;
 use camloc::runtime::{Options, Session, init};
+use camloc::{Explainer, Method, Picture, Request};
 use camloc_graph::explain;
 use camloc_graph::onnx::load::{encode, load};
 use serde_json::Value;
@@ -143,37 +138,6 @@ fn a_window_goes_from_one_method_to_the_next_and_comes_around() {
     }
     let expected: Vec<&str> = Method::all().map(Method::name).chain(["cam"]).collect();
     assert_eq!(seen, expected);
-}
-
-#[test]
-fn what_was_found_before_a_stop_is_kept() {
-    let store = Store::open().unwrap();
-    init(&store.get(Asset::OnnxRuntime, &mut |_| ()).unwrap()).unwrap();
-    let classifier = Classifier::open(&golden().join("residual.onnx"), None).unwrap();
-    let picture = picture();
-    let methods: Vec<Option<Method>> =
-        vec!["gradcam", "layercam", "hirescam"].into_iter().map(|name| name.parse().ok()).collect();
-
-    let stop = Stop::new();
-    let plan = compare::Plan { methods: methods.clone(), steps: 1, ..compare::Plan::default() };
-    let sheet = explain_by_all(&classifier, (&picture, "waves"), &plan, &stop, |_| stop.stop()).unwrap();
-    let names: Vec<&str> = sheet.columns.iter().map(|column| &*column.method).collect();
-    assert_eq!(names, ["gradcam"]);
-
-    let stop = Stop::new();
-    let (request, options) = (Request::default(), Options::default());
-    let plan = check::Plan { request, options, methods, steps: 1, seed: 0 };
-    let mut told = 0;
-    let checked = check::check(&classifier, &[picture], &plan, &stop, |_| {
-        told += 1;
-        if told == 2 {
-            stop.stop();
-        }
-    })
-    .unwrap();
-    let names: Vec<&str> = checked.methods.iter().map(|method| &*method.method).collect();
-    assert_eq!(names, ["gradcam", "layercam"]);
-    assert_eq!((checked.agreement.len(), checked.methods[1].forgetting.len()), (2, checked.shuffled.len()));
 }
 
 /// 48 x 40 pixels.

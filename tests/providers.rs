@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use camloc::assets::{Asset, Store};
-use camloc::explainer::{Explainer, ExplainerError};
-use camloc::explainer::{Method, Request};
 use camloc::frame::Picture;
 use camloc::maps::ClassMap;
 use camloc::model::Classifier;
 use camloc::runtime::{self, Node, Options, Provider, Session};
+use camloc::{Explainer, ExplainerError};
+use camloc::{Method, Request};
 use camloc_graph::explain;
 use camloc_graph::onnx::build::{Dim, f32_tensor, graph, i64_tensor, model, node, value_info};
 use camloc_graph::onnx::load::encode;

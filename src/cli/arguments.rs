@@ -293,9 +293,12 @@ fn ends_in(path: &Path, endings: &[&str]) -> bool {
 
 /// Reads the name of a file of results, which is not that of a photo or video: those are not easily had again.
 pub(super) fn results_file() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| match is_picture(&path) || ends_in(&path, &VIDEOS) {
-        true => Err("JSON is written there, and it is named like a picture or video"),
-        false => Ok(path),
+    PathBufValueParser::new().try_map(|path| {
+        if is_picture(&path) || ends_in(&path, &VIDEOS) {
+            Err("JSON is written there, and it is named like a picture or video")
+        } else {
+            Ok(path)
+        }
     })
 }
 

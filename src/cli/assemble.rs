@@ -269,10 +269,7 @@ pub(super) fn request(settings: &Settings, labels: &Labels, classes: usize) -> R
     }
     let targets = targets(&model.classes, labels)?;
     let top_k = if targets.is_empty() { model.top_k.max(classes) } else { targets.len() };
-    let (output, index) = match model.target.is_empty() {
-        true => (None, vec![]),
-        false => target(&model.target)?,
-    };
+    let (output, index) = if model.target.is_empty() { (None, vec![]) } else { target(&model.target)? };
     let method = match model.method.as_str() {
         "auto" => None,
         name => Some(name.parse().map_err(usage)?),

@@ -130,12 +130,11 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         tempfile::tempdir().context("the test video has no place: the temporary folder can't be written")?;
     let quiet = Context { settings, report: Report::new(true), stats: context.stats };
     let bench = Bench { quiet, store, folder: folder.path(), frames: args.frames };
-    let clip = match args.forward {
-        true => None,
-        false => {
-            report.note("making a 720p test video");
-            Some(bench.make_clip()?)
-        }
+    let clip = if args.forward {
+        None
+    } else {
+        report.note("making a 720p test video");
+        Some(bench.make_clip()?)
     };
     report.note(format_args!("measuring in {} rounds; leave the machine alone", args.rounds));
     let figures = bench.measure(clip.as_deref(), args.rounds.max(1))?;

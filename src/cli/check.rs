@@ -118,10 +118,7 @@ fn photos(args: &Wish, stop: &Stop, context: &Context) -> Result<Vec<Picture>> {
             Err(error) => context.report.error(error),
         }
     }
-    match photos.is_empty() {
-        true => Err(anyhow!("none of the photos can be read")),
-        false => Ok(photos),
-    }
+    if photos.is_empty() { Err(anyhow!("none of the photos can be read")) } else { Ok(photos) }
 }
 
 /// The findings for a person.

@@ -136,9 +136,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 
 /// What was done before Ctrl-C is kept, and is not all that was asked for.
 pub(super) fn say_if_stopped(stop: &Stop, done: usize, of: usize) -> Result<()> {
-    match stop.is_stopped() && done < of {
-        true => bail!("stopped after {done} of {}", count(of, "method")),
-        false => Ok(()),
+    if stop.is_stopped() && done < of {
+        bail!("stopped after {done} of {}", count(of, "method"))
+    } else {
+        Ok(())
     }
 }
 
@@ -163,9 +164,10 @@ pub(super) fn check_steps(steps: usize) -> Result<()> {
 
 /// Probabilities of classes are what is looked at; a value of any output has none.
 pub(super) fn refuse_values(settings: &Settings) -> Result<()> {
-    match settings.model.target.is_empty() {
-        true => Ok(()),
-        false => Err(usage(anyhow!("classes are compared, not values: leave --target out"))),
+    if settings.model.target.is_empty() {
+        Ok(())
+    } else {
+        Err(usage(anyhow!("classes are compared, not values: leave --target out")))
     }
 }
 

@@ -101,9 +101,10 @@ impl Lines {
     fn nothing(&self, shown: &Shown<'_>) -> String {
         let Some((class, score)) = shown.best else { return "nothing found".to_owned() };
         let best = format!("{} {:.1} %", shown.label(class), 100.0 * score);
-        match score < self.min_score {
-            true => format!("nothing found (best: {best}, below --min-score {})", self.min_score),
-            false => format!("nothing found (best: {best}, whose map marks nothing large or hot enough)"),
+        if score < self.min_score {
+            format!("nothing found (best: {best}, below --min-score {})", self.min_score)
+        } else {
+            format!("nothing found (best: {best}, whose map marks nothing large or hot enough)")
         }
     }
 }

@@ -73,7 +73,7 @@ struct Wish {
 }
 
 /// The window in which labels are reviewed.
-type Desk = Window<ReviewCommand>;
+type ReviewWindow = Window<ReviewCommand>;
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let mut settings = args.model.over(&context.settings);
@@ -117,9 +117,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     };
     let words = words(&input);
     let mut renderer = Renderer::new(HeatScale::still(), assemble::writer(&words, &store, report));
-    let mut desk = match wish.review {
-        true => Some(Desk::open("camloc label", (1280, 800), assemble::writer(&words, &store, report))?),
-        false => None,
+    let mut window = if wish.review {
+        Some(ReviewWindow::open("camloc label", (1280, 800), assemble::writer(&words, &store, report))?)
+    } else {
+        None
     };
     let run = run_id(&fingerprint, localize, &input, &wish.folder);
     let mut labelling = Labelling {
@@ -128,11 +129,11 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         stop: &stop,
         context,
     };
-    let mut findings = labelling.find(&Mutex::new(explainer), localize, desk.as_mut())?;
-    if let Some(desk) = &mut desk {
-        labelling.review(&findings, desk, &mut renderer)?;
+    let mut findings = labelling.find(&Mutex::new(explainer), localize, window.as_mut())?;
+    if let Some(window) = &mut window {
+        labelling.review(&findings, window, &mut renderer)?;
     }
-    drop(desk);
+    drop(window);
     labelling.decide(&mut findings);
     labelling.write(&mut findings, &output, &outline, &mut renderer)
 }
@@ -242,7 +243,7 @@ impl Labelling<'_> {
         &mut self,
         explainer: &Mutex<Explainer>,
         localize: localize::Settings,
-        mut desk: Option<&mut Desk>,
+        mut window: Option<&mut ReviewWindow>,
     ) -> Result<Vec<Finding>> {
         let (input, report, stop) = (self.input, &self.context.report, self.stop);
         let journal = &mut self.journal;
@@ -261,10 +262,10 @@ impl Labelling<'_> {
             journal.add(Line::Finding(input.pictures[place].name.clone(), finding))?;
             done += 1;
             bar.set_position(done as u64);
-            if let Some(desk) = &mut desk {
+            if let Some(window) = &mut window {
                 let total = count(total, "picture");
-                desk.panels().message = Some(format!("looking for objects: {done} of {total}"));
-                if desk.pump()?.contains(&ReviewCommand::Quit) {
+                window.panels().message = Some(format!("looking for objects: {done} of {total}"));
+                if window.pump()?.contains(&ReviewCommand::Quit) {
                     stop.stop();
                 }
             }
@@ -280,8 +281,8 @@ impl Labelling<'_> {
         );
         bar.finish_and_clear();
         ran?;
-        if let Some(desk) = desk {
-            desk.panels().message = None;
+        if let Some(window) = window {
+            window.panels().message = None;
         }
         let findings: Option<Vec<Finding>> = names().map(|name| journal.finding(name).cloned()).collect();
         match findings {
@@ -294,13 +295,18 @@ impl Labelling<'_> {
     }
 
     /// Has a person look at the boxes.
-    fn review(&mut self, findings: &[Finding], desk: &mut Desk, renderer: &mut Renderer) -> Result<()> {
+    fn review(
+        &mut self,
+        findings: &[Finding],
+        window: &mut ReviewWindow,
+        renderer: &mut Renderer,
+    ) -> Result<()> {
         let walk = Review::new(self.input, findings, &self.journal);
         let (_, total) = walk.progress();
         if walk.open() == 0 && total > 0 {
             self.context.report.note(format_args!("all of {total} pictures were looked at before"));
         }
-        match review(self.input, walk, &mut self.journal, desk, renderer, self.stop)? {
+        match review(self.input, walk, &mut self.journal, window, renderer, self.stop)? {
             Ended::Complete => Ok(()),
             Ended::Early => {
                 let open = Review::new(self.input, findings, &self.journal).open();

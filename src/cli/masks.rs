@@ -33,9 +33,10 @@ impl MaskArgs {
 
     /// Refuses masks of several streams, whose frames have the same numbers; there has to be one of what is `shown`.
     pub(super) fn alone(&self, shown: &str) -> Result<()> {
-        match self.wanted() {
-            true => Err(usage(anyhow!("--masks names its files by frame: give {shown}"))),
-            false => Ok(()),
+        if self.wanted() {
+            Err(usage(anyhow!("--masks names its files by frame: give {shown}")))
+        } else {
+            Ok(())
         }
     }
 

@@ -55,9 +55,10 @@ impl TeachArgs {
 
     /// Refuses to teach at the window of several streams; there has to be one of what is `shown`.
     pub(super) fn alone(&self, shown: &str) -> Result<()> {
-        match self.wanted() {
-            true => Err(usage(anyhow!("--teach takes its examples from one picture: give {shown}"))),
-            false => Ok(()),
+        if self.wanted() {
+            Err(usage(anyhow!("--teach takes its examples from one picture: give {shown}")))
+        } else {
+            Ok(())
         }
     }
 

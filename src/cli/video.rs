@@ -81,10 +81,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         Some(teaching) => teaching.run(job, name, context)?,
         None => job.run(context)?,
     };
-    match summary.interrupted && !show {
-        true => Err(stopped(summary.frames, frames, &overlays)),
-        false => Ok(()),
-    }
+    if summary.interrupted && !show { Err(stopped(summary.frames, frames, &overlays)) } else { Ok(()) }
 }
 
 /// Videos, opened.
@@ -128,9 +125,10 @@ impl<'a> Videos<'a> {
     /// Their frames, of files at their own pace if they are to be `paced`.
     fn into_sources(self, paced: bool, stop: &Stop) -> Vec<Box<dyn FrameSource>> {
         let source = |source: VideoSource| -> Box<dyn FrameSource> {
-            match paced && !source.info().live {
-                true => Box::new(PacedSource::new(Box::new(source), stop)),
-                false => Box::new(source),
+            if paced && !source.info().live {
+                Box::new(PacedSource::new(Box::new(source), stop))
+            } else {
+                Box::new(source)
             }
         };
         self.sources.into_iter().map(source).collect()

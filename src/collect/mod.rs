@@ -8,19 +8,19 @@
 //! The folders are all there is: what was collected before is read from them, and pictures from elsewhere may lie beside.
 
 mod classes;
-mod desk;
 mod error;
 mod fingerprint;
 mod keys;
 mod saver;
+mod screen;
 mod shutter;
 mod sweep;
 mod tally;
 
 pub use classes::{BadName, Class, Classes};
-pub use desk::collect;
 pub use error::CollectError;
 pub use keys::{CollectCommand, DIGITS};
+pub use screen::collect;
 pub use shutter::Shutter;
 pub use sweep::{Swept, sweep};
 pub use tally::Tally;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::small::small;
 use super::{Cell, Class, Column, SideBySide};
-use crate::explainer::black_box::Progress;
+use crate::explainer::black_box::Estimate;
 use crate::explainer::{Explainer, ExplainerError, Scorer};
 use crate::explainer::{Method, Request};
 use crate::files::Stop;
@@ -108,9 +108,10 @@ fn empty(
     let label = |id: usize| classifier.labels.name(id).into_owned();
     let score = |id: usize| probabilities.get(id).copied().filter(|p| p.is_finite()).unwrap_or_default();
     let ranked = ranking(probabilities);
-    let chosen: Vec<usize> = match plan.classes.is_empty() {
-        true => ranked.iter().copied().take(plan.request.top_k).collect(),
-        false => most_probable(&plan.classes, &ranked),
+    let chosen: Vec<usize> = if plan.classes.is_empty() {
+        ranked.iter().copied().take(plan.request.top_k).collect()
+    } else {
+        most_probable(&plan.classes, &ranked)
     };
     if let Some(&target) = chosen.iter().find(|&&class| class >= probabilities.len()) {
         let source = ExplainError::NoSuchClass { target, classes: probabilities.len().max(1) };
@@ -214,7 +215,7 @@ impl Maker<'_> {
 }
 
 /// How far a method of many passes came, in the room of a column.
-fn so_far(Progress { done, of, error, .. }: Progress) -> String {
+fn so_far(Estimate { done, of, error, .. }: Estimate) -> String {
     let error = error.map_or(String::new(), |error| format!(", error {:.0} %", 100.0 * error));
     format!("{done} of {of} passes{error}")
 }
@@ -273,7 +274,24 @@ fn ranking(probabilities: &[f32]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    #[test]
+    fn what_was_found_before_a_stop_is_kept() {
+        crate::runtime::init_for_tests();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/residual.onnx");
+        let classifier = Classifier::open(&file, None).unwrap();
+        let byte = |at: u32| (at * 37 % 251) as u8;
+        let picture = Picture::from_rgb(48, 40, (0..48 * 40 * 3).map(byte).collect()).unwrap();
+        let methods = ["gradcam", "layercam", "hirescam"].map(|name| name.parse().ok()).to_vec();
+        let stop = Stop::new();
+        let plan = Plan { methods, steps: 1, ..Plan::default() };
+        let sheet = explain_by_all(&classifier, (&picture, "waves"), &plan, &stop, |_| stop.stop()).unwrap();
+        let names: Vec<&str> = sheet.columns.iter().map(|column| &*column.method).collect();
+        assert_eq!(names, ["gradcam"]);
+    }
 
     #[test]
     fn a_row_of_several_classes_takes_the_most_probable_and_no_class_comes_twice() {

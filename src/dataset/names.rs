@@ -73,10 +73,13 @@ pub(super) fn picture_folder(root: &Path) -> PathBuf {
 /// The folder that a path names, or that the file at the path is in.
 pub(super) fn root_of(path: &Path) -> PathBuf {
     match path.parent() {
-        Some(parent) if path.is_file() => match parent.as_os_str().is_empty() {
-            true => PathBuf::from("."),
-            false => parent.to_owned(),
-        },
+        Some(parent) if path.is_file() => {
+            if parent.as_os_str().is_empty() {
+                PathBuf::from(".")
+            } else {
+                parent.to_owned()
+            }
+        }
         _ => path.to_owned(),
     }
 }

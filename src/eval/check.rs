@@ -340,6 +340,8 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn likeness(rank: Option<f64>) -> Likeness {
@@ -357,5 +359,32 @@ mod tests {
         assert_eq!(verdict(&[Some(0.9), None, None, Some(1.0), Some(1.0)]), Verdict::Changes);
         assert_eq!(verdict(&[]), Verdict::Unknown);
         assert_eq!(Verdict::of(&[likeness(Some(1.0))], &[1], 1), Verdict::Stays, "a network of one layer");
+    }
+
+    #[test]
+    fn what_was_found_before_a_stop_is_kept() {
+        crate::runtime::init_for_tests();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/residual.onnx");
+        let classifier = Classifier::open(&file, None).unwrap();
+        let byte = |at: u32| (at * 37 % 251) as u8;
+        let picture = Picture::from_rgb(48, 40, (0..48 * 40 * 3).map(byte).collect()).unwrap();
+        let methods = ["gradcam", "layercam", "hirescam"].map(|name| name.parse().ok()).to_vec();
+        let stop = Stop::new();
+        let (request, options) = (Request::default(), Options::default());
+        let plan = Plan { request, options, methods, steps: 1, seed: 0 };
+        let mut told = 0;
+        let checked = check(&classifier, &[picture], &plan, &stop, |_| {
+            told += 1;
+            if told == 2 {
+                stop.stop();
+            }
+        })
+        .unwrap();
+        let names: Vec<&str> = checked.methods.iter().map(|method| &*method.method).collect();
+        assert_eq!(names, ["gradcam", "layercam"]);
+        assert_eq!(
+            (checked.agreement.len(), checked.methods[1].forgetting.len()),
+            (2, checked.shuffled.len())
+        );
     }
 }

@@ -130,9 +130,10 @@ impl<'a> Measurer<'a> {
             view = explainer.explain_class(picture, Some(wanted), &mut self.maps)?;
         }
         self.maps.truncate(1);
-        let faithfulness = match self.plan.faithfulness {
-            true => self.faithfulness(&mut explainer, picture, view, wanted)?,
-            false => None,
+        let faithfulness = if self.plan.faithfulness {
+            self.faithfulness(&mut explainer, picture, view, wanted)?
+        } else {
+            None
         };
         let predicted = standing.as_ref().map(|standing| standing.predicted);
         Ok(Answer { view, predicted, rank: standing.map(|standing| standing.rank), faithfulness })

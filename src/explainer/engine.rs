@@ -7,7 +7,7 @@ use camloc_graph::explain::{self, Explanation};
 use camloc_graph::onnx::load::encode;
 use camloc_graph::onnx::proto::ModelProto;
 
-use super::black_box::{BlackBox, BlackBoxError, Input, Progress};
+use super::black_box::{BlackBox, BlackBoxError, Estimate, Input};
 use super::{ExplainerError, Method, Request};
 use crate::maps::ClassMap;
 use crate::model::{Layout, Preprocessing};
@@ -174,7 +174,7 @@ impl Engine {
     }
 
     /// How far the picture is asked about.
-    pub(super) fn progress(&mut self) -> Option<Progress> {
+    pub(super) fn progress(&mut self) -> Option<Estimate> {
         match self {
             Engine::Graph(_) => None,
             Engine::BlackBox(network) => network.progress(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use camloc_graph::explain::{self, Link};
 use camloc_graph::onnx::proto::ModelProto;
 
-use super::black_box::Progress;
+use super::black_box::Estimate;
 use super::closer::Closer;
 use super::engine::{Engine, Run};
 use super::explanation::{Class, Explanation, Heatmap};
@@ -320,7 +320,7 @@ impl Explainer {
     }
 
     /// How far a black box has asked about the last picture.
-    pub fn progress(&mut self) -> Option<Progress> {
+    pub fn progress(&mut self) -> Option<Estimate> {
         self.engine.progress()
     }
 

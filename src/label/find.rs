@@ -100,9 +100,10 @@ impl<'a> Finder<'a> {
             Some(Object { class, bbox: [bbox.x0, bbox.y0, bbox.x1, bbox.y1], score: Some(found.score) })
         };
         let objects: Vec<Object> = self.found.iter().filter_map(object).collect();
-        Ok(match objects.is_empty() {
-            true => skipped(Reason::NoBox, best, String::new()),
-            false => Finding::Found { size: picture.size(), objects },
+        Ok(if objects.is_empty() {
+            skipped(Reason::NoBox, best, String::new())
+        } else {
+            Finding::Found { size: picture.size(), objects }
         })
     }
 

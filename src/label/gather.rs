@@ -64,10 +64,8 @@ pub fn gather(
     let mut there: Vec<&str> = named.iter().filter_map(|(name, _)| class_of(name)).collect();
     there.sort_unstable();
     there.dedup();
-    let by_folder = match wanted.is_empty() {
-        true => !there.is_empty(),
-        false => wanted.iter().any(|class| there.contains(class)),
-    };
+    let by_folder =
+        if wanted.is_empty() { !there.is_empty() } else { wanted.iter().any(|class| there.contains(class)) };
     if !by_folder && wanted.is_empty() {
         return Err(LabellingError::NoClasses(folder.to_owned()));
     }

@@ -8,7 +8,6 @@
 //! What was found and decided is kept in a [`Journal`] beside the dataset, from which an interrupted run goes on. The
 //! dataset itself appears under its name only when it is complete.
 
-mod desk;
 mod error;
 mod find;
 mod gather;
@@ -17,18 +16,19 @@ mod names;
 mod photo;
 mod place;
 mod review;
+mod screen;
 mod sheet;
 mod split;
 mod tally;
 mod write;
 
-pub use desk::{Ended, review};
 pub use error::LabellingError;
 pub use find::{Plan, find};
 pub use gather::{Class, Input, Item, gather};
 pub use journal::{Journal, Line};
 pub use place::check_place;
 pub use review::{Review, ReviewCommand, Verdict};
+pub use screen::{Ended, review};
 pub use tally::Tally;
 pub use write::{Outline, Written, write};
 

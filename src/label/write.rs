@@ -238,10 +238,7 @@ impl Writing<'_> {
 
     fn page(&mut self, page: std::io::Result<Vec<u8>>) -> Result<(), FileError> {
         self.sheets += 1;
-        let name = match self.many {
-            true => format!("sheet-{:03}.jpg", self.sheets),
-            false => "sheet.jpg".to_owned(),
-        };
+        let name = if self.many { format!("sheet-{:03}.jpg", self.sheets) } else { "sheet.jpg".to_owned() };
         let jpeg = page.map_err(|source| self.draft.failed(&name, source))?;
         self.draft.write(&name, &jpeg)
     }

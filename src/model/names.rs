@@ -31,11 +31,10 @@ pub(super) fn from_text(text: &str) -> Result<Vec<String>, String> {
         let value = serde_json::from_str(text).ok().or_else(|| python::literal(text));
         return from_json(&value.ok_or("it is neither JSON nor a list or dictionary of Python's")?);
     }
-    match text.contains('\n') {
-        true => Ok(from_lines(text)),
-        false => {
-            Ok(text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect())
-        }
+    if text.contains('\n') {
+        Ok(from_lines(text))
+    } else {
+        Ok(text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect())
     }
 }
 
@@ -96,11 +95,10 @@ fn name(value: &Value) -> Option<String> {
 fn ordered(entries: Vec<(usize, String)>) -> Result<Vec<String>, String> {
     let count = entries.len();
     let sorted: BTreeMap<usize, String> = entries.into_iter().collect();
-    match sorted.len() == count && sorted.keys().copied().eq(0..count) {
-        true => Ok(sorted.into_values().collect()),
-        false => {
-            Err(format!("its {count} names do not go with the numbers 0 to {}", count.saturating_sub(1)))
-        }
+    if sorted.len() == count && sorted.keys().copied().eq(0..count) {
+        Ok(sorted.into_values().collect())
+    } else {
+        Err(format!("its {count} names do not go with the numbers 0 to {}", count.saturating_sub(1)))
     }
 }
 

@@ -33,7 +33,7 @@ pub use stats::{Stage, StageFigures, Stats};
 pub use stream::Stream;
 
 use crate::explainer::Explainer;
-use crate::explainer::black_box::Progress;
+use crate::explainer::black_box::Estimate;
 use crate::files::Stop;
 use crate::runtime::RuntimeError;
 use crate::sink::{Finished, SinkError};
@@ -75,7 +75,7 @@ pub enum News<'a> {
     /// So many variants of the present picture are asked about, of so many.
     Asking(usize, usize),
     /// How far a black box has asked about a picture that is done.
-    Asked(&'a Path, Progress),
+    Asked(&'a Path, Estimate),
     /// The source has something to say, such as that the camera stopped sending, or that a photo of a batch
     /// was skipped.
     Notice(&'a Notice),

@@ -133,7 +133,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::explainer::black_box::Progress;
+    use crate::explainer::black_box::Estimate;
     use crate::frame::Picture;
     use crate::model::Labels;
     use crate::origin::Origin;
@@ -175,8 +175,8 @@ mod tests {
         Explained { model, progress: progress(done), again: true, ..frame(seq) }
     }
 
-    fn progress(done: usize) -> Option<Progress> {
-        Some(Progress { done, of: 10, what: "masks", error: None })
+    fn progress(done: usize) -> Option<Estimate> {
+        Some(Estimate { done, of: 10, what: "masks", error: None })
     }
 
     fn drawn(playback: &mut Playback) -> u64 {

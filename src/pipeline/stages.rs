@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::controls::Choice;
 use super::{Explainer, PipelineError, Stage, Stats};
-use crate::explainer::black_box::Progress;
+use crate::explainer::black_box::Estimate;
 use crate::files::Stop;
 use crate::frame::{Frame, Picture};
 use crate::localize::{Detection, Segmentation};
@@ -53,7 +53,7 @@ pub(super) struct Explained {
     pub(super) maps: Vec<ClassMap>,
     pub(super) model: Arc<Model>,
     /// How far a black box has asked about it.
-    pub(super) progress: Option<Progress>,
+    pub(super) progress: Option<Estimate>,
     /// What is said without what the map shown marks.
     pub(super) what_if: Option<WhatIf>,
     /// A better map of the paused frame, or one by another method.
@@ -72,7 +72,7 @@ pub(super) struct Drawn {
     pub(super) segmentation: Option<Arc<Segmentation>>,
     pub(super) model: Arc<Model>,
     /// How far a black box has asked about it.
-    pub(super) progress: Option<Progress>,
+    pub(super) progress: Option<Estimate>,
     /// What is said without what the map shown marks.
     pub(super) what_if: Option<WhatIf>,
     /// The same frame in another look: for the window only.

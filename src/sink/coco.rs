@@ -58,9 +58,10 @@ impl Image {
     /// A frame; one of a video has the name of its overlay picture.
     pub(super) fn of(shown: &Shown<'_>) -> Image {
         let (width, height) = shown.frame.picture.size();
-        let file_name = match shown.still {
-            true => shown.source.to_string_lossy().into_owned(),
-            false => format!("{}-{:06}.cam.jpg", shown.stem(), shown.frame.seq),
+        let file_name = if shown.still {
+            shown.source.to_string_lossy().into_owned()
+        } else {
+            format!("{}-{:06}.cam.jpg", shown.stem(), shown.frame.seq)
         };
         Image { file_name, width, height, frame: shown.frame.seq, time_s: seconds(shown.frame.time) }
     }

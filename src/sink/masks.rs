@@ -128,9 +128,10 @@ impl Sink for MasksSink {
     fn write(&mut self, shown: &Shown<'_>) -> Result<(), SinkError> {
         let empty = shown.segmentation.is_none().then(|| Segmentation::empty(shown.frame.picture.size()));
         let Some(segmentation) = shown.segmentation.or(empty.as_ref()) else { return Ok(()) };
-        let name = match shown.still {
-            true => unique(&shown.stem(), "", &mut self.given),
-            false => format!("{}-{:06}", shown.stem(), shown.frame.seq),
+        let name = if shown.still {
+            unique(&shown.stem(), "", &mut self.given)
+        } else {
+            format!("{}-{:06}", shown.stem(), shown.frame.seq)
         };
         if let Place::Folder(folder) = &self.place {
             check_outputs(&[&folder.target(Path::new(&name))], &[shown.source])?;

@@ -80,9 +80,10 @@ impl VideoSink {
     fn stream(&mut self, shown: &Shown<'_>) -> Result<Stream, SinkError> {
         let size = shown.picture().size();
         if let Some(stream) = self.stream.take() {
-            return match stream.size == size {
-                true => Ok(stream),
-                false => Err(SinkError::SizeChanged { path: self.path.clone(), was: stream.size, is: size }),
+            return if stream.size == size {
+                Ok(stream)
+            } else {
+                Err(SinkError::SizeChanged { path: self.path.clone(), was: stream.size, is: size })
             };
         }
         let mut arguments = words("-f matroska -i pipe:0 -fps_mode passthrough -enc_time_base 1:90000");

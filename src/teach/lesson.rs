@@ -12,7 +12,7 @@ use crate::explainer::Request;
 use crate::files::{Stop, write_file};
 use crate::model::Classifier;
 use crate::runtime::Options;
-use crate::train::{self, Backbone, Plan, Progress, TrainError, gather, train};
+use crate::train::{self, Backbone, Milestone, Plan, TrainError, gather, train};
 use camloc_graph::onnx::load::encode;
 
 /// How much nicer the threads that learn are than the rest, on Linux: where the picture takes every core, each gets a ninth
@@ -58,8 +58,8 @@ impl Course {
         let (pictures, epochs) = (dataset.items.len(), self.settings.epochs);
         let trained = train(&plan, stop, &|progress| {
             let word = match progress {
-                Progress::Seen(count) => format!("sees picture {count} of {pictures}"),
-                Progress::Epoch(epoch) => {
+                Milestone::Seen(count) => format!("sees picture {count} of {pictures}"),
+                Milestone::Epoch(epoch) => {
                     format!("epoch {} of {epochs}, {:.0} % right", epoch.number, 100.0 * epoch.accuracy)
                 }
             };

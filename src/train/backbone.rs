@@ -66,21 +66,21 @@ impl Backbone {
     }
 
     /// The backbone, ready to be run on `threads` threads.
-    pub(super) fn eye(&self, threads: usize) -> Result<Eye, TrainError> {
+    pub(super) fn extractor(&self, threads: usize) -> Result<FeatureExtractor, TrainError> {
         let shape = Some(self.classifier.preprocessing.input_shape(1));
         let options = Options { threads, shape, provider: self.provider, ..Options::default() };
         let session = Session::load(&encode(&self.classifier.model)?, &options)?;
-        Ok(Eye { session, preprocessor: Preprocessor::new(&self.classifier.preprocessing) })
+        Ok(FeatureExtractor { session, preprocessor: Preprocessor::new(&self.classifier.preprocessing) })
     }
 }
 
 /// A backbone at work.
-pub(super) struct Eye {
+pub(super) struct FeatureExtractor {
     session: Session,
     preprocessor: Preprocessor,
 }
 
-impl Eye {
+impl FeatureExtractor {
     /// The features of a picture, `[C, h, w]`.
     pub(super) fn see(&mut self, picture: &Picture) -> Result<&[f32], TrainError> {
         self.preprocessor.run(picture, self.session.input_mut());

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use half::f16;
 use sha2::{Digest, Sha256};
 
-use super::backbone::{Backbone, Eye};
+use super::backbone::{Backbone, FeatureExtractor};
 use super::dataset::Item;
 use super::thumbnail::{self, thumbnail};
 use super::{TrainError, augment};
@@ -83,8 +83,8 @@ impl Features {
         let failed = |source| self.failed(self.folder.clone(), items.len(), source);
         fs::create_dir_all(&self.folder).map_err(failed)?;
         let places: Vec<usize> = (0..items.len()).collect();
-        let work = |eye: &mut Option<Eye>, &place: &usize, results: &Results<'_, Done>| {
-            let one = self.make_one(&items[place], items.len(), eye, backbone);
+        let work = |extractor: &mut Option<FeatureExtractor>, &place: &usize, results: &Results<'_, Done>| {
+            let one = self.make_one(&items[place], items.len(), extractor, backbone);
             results.give(one.map(|seen| (place, seen)));
         };
         let mut seen: Vec<(usize, Seen)> = Vec::with_capacity(items.len());
@@ -111,7 +111,7 @@ impl Features {
         &self,
         item: &Item,
         pictures: usize,
-        eye: &mut Option<Eye>,
+        extractor: &mut Option<FeatureExtractor>,
         backbone: &Backbone,
     ) -> Result<Seen, TrainError> {
         let path = self.path(item);
@@ -122,12 +122,12 @@ impl Features {
             Ok(picture) => picture,
             Err(error) => return Ok(Err(error)),
         };
-        let eye = match eye {
-            Some(eye) => eye,
+        let extractor = match extractor {
+            Some(extractor) => extractor,
             // One thread each: several pictures at once make better use of them than one picture does.
-            None => eye.insert(backbone.eye(1)?),
+            None => extractor.insert(backbone.extractor(1)?),
         };
-        let bytes = self.encode(&item.name, &picture, eye, backbone)?;
+        let bytes = self.encode(&item.name, &picture, extractor, backbone)?;
         replace(&path, &bytes).map_err(|source| self.failed(path.clone(), pictures, source))?;
         Ok(Ok(()))
     }
@@ -136,7 +136,7 @@ impl Features {
         &self,
         name: &str,
         picture: &Picture,
-        eye: &mut Eye,
+        extractor: &mut FeatureExtractor,
         backbone: &Backbone,
     ) -> Result<Vec<u8>, TrainError> {
         let input = &backbone.classifier.preprocessing;
@@ -148,8 +148,8 @@ impl Features {
         let mut random = fastrand::Rng::with_seed(seed);
         for view in 0..self.views {
             let values = match view {
-                0 => eye.see(picture)?,
-                _ => eye.see(&augment::view(&small, &mut random))?,
+                0 => extractor.see(picture)?,
+                _ => extractor.see(&augment::view(&small, &mut random))?,
             };
             let [rows, columns, channels] = self.shape;
             let places = rows * columns;

@@ -113,9 +113,9 @@ pub struct Plan<'a> {
     pub resume: bool,
 }
 
-/// How far a run is.
+/// What a run tells of while it goes on.
 #[derive(Clone, Copy, Debug)]
-pub enum Progress {
+pub enum Milestone {
     /// So many pictures were seen by the backbone.
     Seen(usize),
     /// An epoch is through.
@@ -170,11 +170,11 @@ pub struct Trained {
 pub fn train(
     plan: &Plan<'_>,
     stop: &Stop,
-    observe: &(dyn Fn(Progress) + Sync),
+    observe: &(dyn Fn(Milestone) + Sync),
 ) -> Result<Trained, TrainError> {
     let Plan { dataset, backbone, settings, .. } = plan;
     let features = Features::new(plan.cache, backbone, dataset.items.len());
-    let seen = features.make(&dataset.items, backbone, stop, &|count| observe(Progress::Seen(count)))?;
+    let seen = features.make(&dataset.items, backbone, stop, &|count| observe(Milestone::Seen(count)))?;
     let mut unreadable = Vec::new();
     let mut readable: Vec<&Item> = Vec::new();
     for (item, seen) in dataset.items.iter().zip(seen) {
@@ -191,13 +191,11 @@ pub fn train(
     let mut random = fastrand::Rng::with_seed(settings.seed);
     let head = Head::new(settings.head, [channels, settings.width, classes], settings.delta, &mut random)?;
     let run = run_id(plan, &features, &readable);
-    let mut state = match plan.resume {
-        true => State::resume(&plan.state, run, &head)?,
-        false => State::new(&plan.state, run),
-    };
+    let mut state =
+        if plan.resume { State::resume(&plan.state, run, &head)? } else { State::new(&plan.state, run) };
     let asked = (*settings, classes);
     fit::fit(&head, &learned, &held_out, asked, &mut state, stop, &mut |epoch| {
-        observe(Progress::Epoch(epoch))
+        observe(Milestone::Epoch(epoch))
     })?;
 
     let probabilities = held_out.probabilities(&head, settings.batch)?;

@@ -101,10 +101,7 @@ fn bursts(candidates: &[Candidate<'_>], places: &[usize]) -> Vec<Vec<usize>> {
 /// that `camloc collect` gave the burst.
 fn burst_name(name: &str) -> Option<&str> {
     let (folder, file) = name.rsplit_once('/')?;
-    match folder.contains('/') {
-        true => Some(folder),
-        false => Burst::name_in(file),
-    }
+    if folder.contains('/') { Some(folder) } else { Burst::name_in(file) }
 }
 
 #[cfg(test)]

@@ -134,10 +134,9 @@ impl Tiles {
         let tiles = |columns: u32| Tiles { canvas, columns, rows: count.div_ceil(columns) };
         let shown = |tiles: &Tiles| fitted(picture, (canvas.0 / tiles.columns, canvas.1 / tiles.rows)).0;
         // Of equals the first: fewer columns have fewer tiles that stay empty.
-        (2..=count).map(tiles).fold(tiles(1), |best, other| match shown(&other) > shown(&best) {
-            true => other,
-            false => best,
-        })
+        (2..=count)
+            .map(tiles)
+            .fold(tiles(1), |best, other| if shown(&other) > shown(&best) { other } else { best })
     }
 
     /// Where on the canvas a picture has its place.

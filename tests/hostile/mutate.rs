@@ -2,8 +2,8 @@
 //!
 //! Shared by the bounded test beside this file and by the fuzz target, which finds the bytes that matter.
 
-use camloc::explainer::black_box::Settings;
-use camloc::explainer::{Method, Request, inspect};
+use camloc::black_box::Settings;
+use camloc::{Method, Request, inspect};
 use camloc_graph::autodiff::operators;
 use camloc_graph::explain::{Fusion, explain, recognise};
 use camloc_graph::onnx::build::{self, Dim};

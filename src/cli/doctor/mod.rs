@@ -33,9 +33,10 @@ struct Finding {
 /// The folder that assets are kept in, which need not be there yet.
 fn cache(store: &Store) -> Result<String, String> {
     let place = store.dir().display();
-    match store.dir().exists() && !store.dir().is_dir() {
-        true => Err(format!("{place} is a file: point CAMLOC_CACHE at a folder")),
-        false => Ok(place.to_string()),
+    if store.dir().exists() && !store.dir().is_dir() {
+        Err(format!("{place} is a file: point CAMLOC_CACHE at a folder"))
+    } else {
+        Ok(place.to_string())
     }
 }
 

@@ -52,9 +52,10 @@ fn nvidia_devices() -> Result<String, String> {
         .map_err(|_| "no nvidia-smi on PATH: install NVIDIA's driver")?;
     let said = String::from_utf8_lossy(&output.stdout);
     let devices: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match output.status.success() && !devices.is_empty() {
-        true => Ok(devices.join("; ")),
-        false => Err(format!("nvidia-smi finds no device: {}", said.trim())),
+    if output.status.success() && !devices.is_empty() {
+        Ok(devices.join("; "))
+    } else {
+        Err(format!("nvidia-smi finds no device: {}", said.trim()))
     }
 }
 
@@ -96,9 +97,10 @@ fn trial(provider: Provider, store: &Store) -> Result<String> {
         1e3 * there.pass.as_secs_f64(),
         1e3 * cpu.pass.as_secs_f64(),
     );
-    match off <= TOLERANCE {
-        true => Ok(said),
-        false => Err(anyhow!("{said}: that can be seen, so do not use it; please report it")),
+    if off <= TOLERANCE {
+        Ok(said)
+    } else {
+        Err(anyhow!("{said}: that can be seen, so do not use it; please report it"))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::eval::report;
 use crate::files::{Stop, write_file};
 use crate::localize::Localizer;
-use crate::train::{self, Backbone, Dataset, Epoch, HeadKind, Plan, Progress, Trained, gather};
+use crate::train::{self, Backbone, Dataset, Epoch, HeadKind, Milestone, Plan, Trained, gather};
 use anyhow::{Context as _, Result, anyhow, bail};
 use camloc_graph::onnx::load::encode;
 
@@ -114,9 +114,12 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
 }
 
 fn settings(args: &Args) -> Result<train::Settings> {
-    let share = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
-        true => Ok(value),
-        false => Err(usage(anyhow!("--{name} is a share between 0 and 1, not {value}"))),
+    let share = |name: &str, value: f64| {
+        if value > 0.0 && value < 1.0 {
+            Ok(value)
+        } else {
+            Err(usage(anyhow!("--{name} is a share between 0 and 1, not {value}")))
+        }
     };
     let some = |name: &str, value: usize| match value {
         0 => Err(usage(anyhow!("--{name} must be at least 1, not 0"))),
@@ -184,9 +187,9 @@ fn watched(plan: &Plan<'_>, stop: &Stop, context: &Context) -> Result<Trained> {
     let total = plan.dataset.items.len() as u64;
     let seeing = context.report.frames(Some(total), "pictures seen");
     let learning = context.report.frames(Some(plan.settings.epochs as u64), "epochs");
-    let observe = |progress: Progress| match progress {
-        Progress::Seen(count) => seeing.set_position(count as u64),
-        Progress::Epoch(Epoch { number, loss, held_out_loss, accuracy, time }) => {
+    let observe = |progress: Milestone| match progress {
+        Milestone::Seen(count) => seeing.set_position(count as u64),
+        Milestone::Epoch(Epoch { number, loss, held_out_loss, accuracy, time }) => {
             seeing.finish_and_clear();
             learning.set_position(number as u64);
             let line =

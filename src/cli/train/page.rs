@@ -32,8 +32,12 @@ pub(super) fn page(trained: &Trained, plan: &Plan<'_>, file: &Path, localizer: L
         &Request { top_k: 1, refine: true, ..Request::default() },
         &Options::default(),
     )?;
-    let mut eye =
-        Eye { explainer, localizer, renderer: Renderer::new(HeatScale::still(), TextRenderer::new()), plan };
+    let mut thumbnailer = Thumbnailer {
+        explainer,
+        localizer,
+        renderer: Renderer::new(HeatScale::still(), TextRenderer::new()),
+        plan,
+    };
     let mut galleries = Vec::new();
     for (class, name) in plan.dataset.classes.iter().enumerate() {
         let right = trained.held_out.iter().filter(|judged| judged.item.class == class && judged.is_right());
@@ -43,7 +47,7 @@ pub(super) fn page(trained: &Trained, plan: &Plan<'_>, file: &Path, localizer: L
         };
         galleries.push(Gallery {
             title: format!("Held out: {name}{shown}"),
-            pictures: eye.thumbnails(right.take(SHOWN))?,
+            pictures: thumbnailer.thumbnails(right.take(SHOWN))?,
         });
     }
     let mut wrong: Vec<&Judged> = trained.held_out.iter().filter(|judged| !judged.is_right()).collect();
@@ -51,10 +55,10 @@ pub(super) fn page(trained: &Trained, plan: &Plan<'_>, file: &Path, localizer: L
     wrong.sort_by(|a, b| sureness(b).total_cmp(&sureness(a)));
     galleries.push(Gallery {
         title: "Worst mistakes".to_owned(),
-        pictures: eye.thumbnails(wrong.into_iter().take(MISTAKES))?,
+        pictures: thumbnailer.thumbnails(wrong.into_iter().take(MISTAKES))?,
     });
     Ok(Report {
-        title: eye.explainer.title().to_owned(),
+        title: thumbnailer.explainer.title().to_owned(),
         summary: format!(
             "{} head on {} behind {}, learned from the labels of {} pictures, checked on {} held-out ones",
             plan.settings.head,
@@ -75,14 +79,14 @@ pub(super) fn page(trained: &Trained, plan: &Plan<'_>, file: &Path, localizer: L
 }
 
 /// The trained model, and how its answers are drawn.
-struct Eye<'a> {
+struct Thumbnailer<'a> {
     explainer: Explainer,
     localizer: Localizer,
     renderer: Renderer,
     plan: &'a Plan<'a>,
 }
 
-impl Eye<'_> {
+impl Thumbnailer<'_> {
     /// Pictures with the heat and the boxes of what they were taken for; one whose file is gone is left out.
     fn thumbnails<'a>(&mut self, pictures: impl Iterator<Item = &'a Judged>) -> Result<Vec<Thumbnail>> {
         let classes = &self.plan.dataset.classes;
@@ -98,9 +102,10 @@ impl Eye<'_> {
             let boxes: Vec<_> = found.iter().map(|one| (rect(one), colour, classes[said].as_str())).collect();
             let jpeg = draw(&mut self.renderer, &picture, view, map, &boxes)?;
             let sure = 100.0 * judged.probabilities[said];
-            let caption = match judged.is_right() {
-                true => format!("{} {sure:.0} %", classes[said]),
-                false => format!("{} taken for {}, {sure:.0} %", classes[judged.item.class], classes[said]),
+            let caption = if judged.is_right() {
+                format!("{} {sure:.0} %", classes[said])
+            } else {
+                format!("{} taken for {}, {sure:.0} %", classes[judged.item.class], classes[said])
             };
             thumbnails.push(Thumbnail { name: judged.item.name.clone(), caption, jpeg });
         }

@@ -104,10 +104,8 @@ fn is_coco(file: &Path) -> bool {
 }
 
 pub(in crate::dataset) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
-    let (root, file) = match path.is_file() {
-        true => (root_of(path), path.to_owned()),
-        false => (path.to_owned(), file_of(path)?),
-    };
+    let (root, file) =
+        if path.is_file() { (root_of(path), path.to_owned()) } else { (path.to_owned(), file_of(path)?) };
     gathered.file(&file);
     let opened = std::fs::File::open(&file).map_err(|error| DatasetError::unreadable(&file, error))?;
     let File { images, annotations, categories } = serde_json::from_reader(BufReader::new(opened))

@@ -15,9 +15,10 @@ use crate::dataset::{DatasetError, FaultKind, Format};
 const LARGEST: u64 = 16_000_000;
 
 pub(in crate::dataset) fn read(path: &Path, gathered: &mut Gathered<'_>) -> Result<(), DatasetError> {
-    let (root, files) = match path.is_file() {
-        true => (root_of(path), vec![path.to_owned()]),
-        false => (path.to_owned(), walk(path, &["xml"])),
+    let (root, files) = if path.is_file() {
+        (root_of(path), vec![path.to_owned()])
+    } else {
+        (path.to_owned(), walk(path, &["xml"]))
     };
     let pictures = picture_folder(&root);
     let mut objects = Vec::new();

@@ -60,12 +60,13 @@ impl Asked {
         self.session.run()?;
         let largest = logits.iter().fold(1.0_f32, |largest, logit| largest.max(logit.abs()));
         let off = self.row(0)?.iter().zip(logits).any(|(a, b)| (a - b).abs() > 1e-2 * largest);
-        match off {
-            true => Err(RuntimeError::Run(
+        if off {
+            Err(RuntimeError::Run(
                 "behind the layer the model does not say what it says as a whole; take another --layer"
                     .into(),
-            )),
-            false => Ok(()),
+            ))
+        } else {
+            Ok(())
         }
     }
 

@@ -26,29 +26,23 @@ impl Input {
 
     /// The position of a pixel's value.
     pub(super) fn at(&self, pixel: usize, channel: usize) -> usize {
-        match self.interleaved {
-            true => pixel * self.channels + channel,
-            false => channel * self.pixels() + pixel,
-        }
+        if self.interleaved { pixel * self.channels + channel } else { channel * self.pixels() + pixel }
     }
 
     /// Writes the picture times a mask `[h, w]`, so that 0 takes a pixel away: it becomes what the model's normalisation
     /// takes for nothing.
     pub(super) fn multiply(&self, picture: &[f32], mask: &[f32], out: &mut [f32]) {
         let pixels = self.pixels().max(1);
-        match self.interleaved {
-            false => {
-                for (out, picture) in out.chunks_exact_mut(pixels).zip(picture.chunks_exact(pixels)) {
-                    for ((out, value), share) in out.iter_mut().zip(picture).zip(mask) {
-                        *out = value * share;
-                    }
-                }
+        if self.interleaved {
+            let channels = self.channels.max(1);
+            let pairs = out.chunks_exact_mut(channels).zip(picture.chunks_exact(channels));
+            for ((out, picture), share) in pairs.zip(mask) {
+                out.iter_mut().zip(picture).for_each(|(out, value)| *out = value * share);
             }
-            true => {
-                let channels = self.channels.max(1);
-                let pairs = out.chunks_exact_mut(channels).zip(picture.chunks_exact(channels));
-                for ((out, picture), share) in pairs.zip(mask) {
-                    out.iter_mut().zip(picture).for_each(|(out, value)| *out = value * share);
+        } else {
+            for (out, picture) in out.chunks_exact_mut(pixels).zip(picture.chunks_exact(pixels)) {
+                for ((out, value), share) in out.iter_mut().zip(picture).zip(mask) {
+                    *out = value * share;
                 }
             }
         }

@@ -9,11 +9,11 @@ mod ablation_cam;
 mod asked;
 mod channels;
 mod convergence;
+mod estimate;
 mod input;
 mod method;
 mod occlusion;
 mod probe;
-mod progress;
 mod rise;
 mod score;
 mod score_cam;
@@ -23,9 +23,9 @@ mod tests;
 
 use std::time::Duration;
 
+pub use estimate::Estimate;
 pub use input::Input;
 pub use method::Method;
-pub use progress::Progress;
 pub use settings::{Fill, Settings, UnknownFill};
 
 use camloc_graph::explain::{CUT, ExplainError, Explanation, FeatureMap, Plain};
@@ -307,19 +307,20 @@ impl BlackBox {
     }
 
     /// How far the picture is asked about; `None` before the first.
-    pub fn progress(&mut self) -> Option<Progress> {
+    pub fn progress(&mut self) -> Option<Estimate> {
         let job = self.job.as_mut()?;
         let (done, of) = (job.done, job.probe.variants());
-        let error = match done == of && !job.probe.is_estimate() {
-            true => Some(0.0),
-            false => job.convergence.error(job.probe.as_ref(), done),
+        let error = if done == of && !job.probe.is_estimate() {
+            Some(0.0)
+        } else {
+            job.convergence.error(job.probe.as_ref(), done)
         };
         let what = match self.method {
             Method::Rise => "masks",
             Method::ScoreCam | Method::AblationCam => "channels",
             _ => "patches",
         };
-        Some(Progress { done, of, what, error })
+        Some(Estimate { done, of, what, error })
     }
 
     /// A logit for each class, of the picture itself.

@@ -90,9 +90,10 @@ impl Reader<'_> {
         says.range = Some(if rescale { 255.0 * factor } else { 255.0 });
         // Before `do_normalize` was written down, a mean said that there is one.
         let normalise = self.flag("do_normalize", mean.is_some());
-        let (mut mean, mut std) = match normalise {
-            true => (mean.unwrap_or([0.0; 3]), std.unwrap_or([1.0; 3])),
-            false => ([0.0; 3], [1.0; 3]),
+        let (mut mean, mut std) = if normalise {
+            (mean.unwrap_or([0.0; 3]), std.unwrap_or([1.0; 3]))
+        } else {
+            ([0.0; 3], [1.0; 3])
         };
         if rescale && self.flag("rescale_offset", false) {
             mean = mean.map(|mean| mean + 1.0);
@@ -121,9 +122,10 @@ impl Reader<'_> {
                 if self.kind() == "ConvNext" || self.kind() == "ConvNeXT" =>
             {
                 says.size = Some(Size::Square(side));
-                (says.fit, says.crop) = match side < 384 {
-                    true => (Some(FitName::Crop), Some(share.unwrap_or(224.0 / 256.0))),
-                    false => (Some(FitName::Squash), None),
+                (says.fit, says.crop) = if side < 384 {
+                    (Some(FitName::Crop), Some(share.unwrap_or(224.0 / 256.0)))
+                } else {
+                    (Some(FitName::Squash), None)
                 };
             }
             // LeViT's enlarges by 256 / 224 first.

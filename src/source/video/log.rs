@@ -267,8 +267,9 @@ mod tests {
     #[test]
     fn an_error_within_a_frames_line_is_heard_and_the_frame_kept() {
         let read = |behind: &str| {
-            let line =
-                format!("[showinfo@secret @ 0x7] [info] n: 1 pts: 1 pts_time:0.1 s:320x240 i:P iskey:0 type:P {behind}\n");
+            let line = format!(
+                "[showinfo@secret @ 0x7] [info] n: 1 pts: 1 pts_time:0.1 s:320x240 i:P iskey:0 type:P {behind}\n"
+            );
             let ((header, _header), (marks, marked)) = (bounded(1), bounded(4));
             let log = Log::read(line.as_bytes(), FILTER, &header, &marks);
             (log.cut, marked.len())

@@ -139,10 +139,13 @@ impl Webcam {
                 Some(answer) => self.port.send(seq, &answer[..answer.len().min(length)]),
                 None => self.port.refuse(seq),
             },
-            Command::Submit { seq, length, setup, data, .. } => match self.take(setup, &data) {
-                true => self.port.accept(seq, length),
-                false => self.port.refuse(seq),
-            },
+            Command::Submit { seq, length, setup, data, .. } => {
+                if self.take(setup, &data) {
+                    self.port.accept(seq, length)
+                } else {
+                    self.port.refuse(seq)
+                }
+            }
         }
     }
 

@@ -1,10 +1,10 @@
-//! How far a picture is asked about.
+//! How good an unfinished map is.
 
 use std::fmt;
 
-/// How far a picture is asked about.
+/// How many of its variants a picture was asked about, and how good the map of those is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress {
+pub struct Estimate {
     /// Variants asked about.
     pub done: usize,
     /// Variants that there are.
@@ -17,14 +17,14 @@ pub struct Progress {
     pub error: Option<f32>,
 }
 
-impl Progress {
+impl Estimate {
     /// Whether there is nothing left to ask.
     pub fn is_complete(&self) -> bool {
         self.done == self.of
     }
 }
 
-impl fmt::Display for Progress {
+impl fmt::Display for Estimate {
     /// As in `420 of 1000 masks, error about 3 %`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} {}", self.done, self.of, self.what)?;

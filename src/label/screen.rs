@@ -45,15 +45,15 @@ pub fn review(
             continue;
         };
         let (picture, scale) = shrunk(&picture, SIDE);
-        let mut desk = Desk { picture, scale, armed: false, from: None, classes: &input.classes };
+        let mut screen = Screen { picture, scale, armed: false, from: None, classes: &input.classes };
         describe(&review, input, place, window);
-        desk.show(&review, window, renderer, None)?;
+        screen.show(&review, window, renderer, None)?;
         loop {
             if stop.is_stopped() {
                 return Ok(Ended::Early);
             }
             let commands = window.pump()?;
-            desk.follow(&mut review, window, renderer)?;
+            screen.follow(&mut review, window, renderer)?;
             // A second key belongs to the next picture, which has not been seen yet.
             let Some(&command) = commands.first() else {
                 std::thread::sleep(TICK);
@@ -67,7 +67,7 @@ pub fn review(
                 }
                 ReviewCommand::Restore => {
                     review.restore();
-                    desk.show(&review, window, renderer, None)?;
+                    screen.show(&review, window, renderer, None)?;
                     continue;
                 }
                 ReviewCommand::Back => {
@@ -98,7 +98,7 @@ fn describe(review: &Review<'_>, input: &Input, place: usize, window: &mut dyn D
 }
 
 /// The picture that is looked at.
-struct Desk<'a> {
+struct Screen<'a> {
     picture: Picture,
     /// Its size over that of the picture that was labelled.
     scale: f64,
@@ -109,7 +109,7 @@ struct Desk<'a> {
     classes: &'a [Class],
 }
 
-impl Desk<'_> {
+impl Screen<'_> {
     /// Follows the mouse.
     fn follow(
         &mut self,

@@ -28,16 +28,13 @@ pub fn collect(
     window: &mut dyn Display<CollectCommand>,
     stop: &Stop,
 ) -> Result<(), CollectError> {
-    let source = match source.info().live {
-        true => source,
-        false => Box::new(PacedSource::new(source, stop)),
-    };
+    let source = if source.info().live { source } else { Box::new(PacedSource::new(source, stop)) };
     std::thread::scope(|scope| {
         // Nothing waits in between: a live source then gives its newest frame.
         let (give, events) = bounded(0);
         scope.spawn(move || read(source, |event| give.send(event).is_ok()));
-        let mut desk = Desk { shutter, window, naming: None, trouble: None, help: false };
-        let ended = desk.run(&events, stop);
+        let mut screen = Screen { shutter, window, naming: None, trouble: None, help: false };
+        let ended = screen.run(&events, stop);
         // Whatever ended it: the source shall not go on waiting for a frame.
         stop.stop();
         ended
@@ -55,7 +52,7 @@ fn read(mut source: Box<dyn FrameSource>, mut give: impl FnMut(Result<Event, Sou
     }
 }
 
-struct Desk<'a> {
+struct Screen<'a> {
     shutter: &'a mut Shutter,
     window: &'a mut dyn Display<CollectCommand>,
     /// The name of a class, while it is typed.
@@ -65,7 +62,7 @@ struct Desk<'a> {
     help: bool,
 }
 
-impl Desk<'_> {
+impl Screen<'_> {
     fn run(
         &mut self,
         events: &Receiver<Result<Event, SourceError>>,
