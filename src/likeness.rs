@@ -4,7 +4,11 @@
 const LIKE: f64 = 0.8;
 
 /// The candidates whose names are like `wrong`, the most alike first; of equal ones the first.
-pub fn like<T>(wrong: &str, candidates: impl Iterator<Item = T>, name: impl Fn(&T) -> String) -> Vec<T> {
+pub(crate) fn like<T>(
+    wrong: &str,
+    candidates: impl Iterator<Item = T>,
+    name: impl Fn(&T) -> String,
+) -> Vec<T> {
     let mut ranked: Vec<(f64, T)> = candidates
         .map(|candidate| (strsim::jaro_winkler(&name(&candidate), wrong), candidate))
         .filter(|(likeness, _)| *likeness >= LIKE)

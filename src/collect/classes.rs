@@ -15,7 +15,7 @@ const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
 /// Something that pictures show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Class {
+pub(crate) struct Class {
     /// Its name, which is the name of its folder.
     pub name: String,
     /// How many pictures lay in its folder when it was opened.
@@ -24,14 +24,14 @@ pub struct Class {
 
 /// The classes of a folder of pictures, each a folder in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Classes {
+pub(crate) struct Classes {
     root: PathBuf,
     classes: Vec<Class>,
 }
 
 /// Why a class can't have a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadName {
+pub(crate) enum BadName {
     /// There is nothing in it.
     #[error("a class needs a name")]
     Empty,
@@ -71,7 +71,7 @@ impl Classes {
     ///
     /// # Errors
     /// If a name can't be a folder's, or `root` is there and can't be listed.
-    pub fn open(root: &Path, wanted: &[String]) -> Result<Classes, CollectError> {
+    pub(crate) fn open(root: &Path, wanted: &[String]) -> Result<Classes, CollectError> {
         let mut classes = Classes { root: root.to_owned(), classes: Vec::new() };
         let there = folders_in(root)?;
         for name in wanted {
@@ -92,7 +92,7 @@ impl Classes {
     ///
     /// # Errors
     /// If there is one already, also one that differs in case only, or its name can't be a folder's.
-    pub fn add(&mut self, name: &str) -> Result<usize, BadName> {
+    pub(crate) fn add(&mut self, name: &str) -> Result<usize, BadName> {
         let name = name.trim();
         check(name)?;
         match self.find(name) {
@@ -105,23 +105,23 @@ impl Classes {
     ///
     /// # Errors
     /// If that can't be.
-    pub fn prepare(&self) -> Result<(), FileError> {
+    pub(crate) fn prepare(&self) -> Result<(), FileError> {
         make_folder(&self.root)?;
         tempfile::tempfile_in(&self.root).map(drop).map_err(|source| FileError::writing(&self.root, source))
     }
 
     /// All of them; places in this list stay.
-    pub fn all(&self) -> &[Class] {
+    pub(crate) fn all(&self) -> &[Class] {
         &self.classes
     }
 
     /// The folder of a class.
-    pub fn folder(&self, class: usize) -> PathBuf {
+    pub(crate) fn folder(&self, class: usize) -> PathBuf {
         self.root.join(&self.classes[class].name)
     }
 
     /// The number of the next burst, one above all that there are.
-    pub fn next_burst(&self) -> u64 {
+    pub(crate) fn next_burst(&self) -> u64 {
         let pictures = self.classes.iter().flat_map(|class| pictures_below(&self.root.join(&class.name)));
         let numbers = pictures.filter_map(|path| Burst::number_in(path.file_name()?.to_str()?));
         numbers.max().unwrap_or(0).saturating_add(1)

@@ -7,7 +7,7 @@ use crate::source::SourceError;
 
 /// Why pictures can't be collected.
 #[derive(Debug, thiserror::Error)]
-pub enum CollectError {
+pub(crate) enum CollectError {
     /// The name of a class can't be the name of its folder.
     #[error(transparent)]
     Name(#[from] BadName),

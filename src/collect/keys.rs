@@ -3,11 +3,11 @@
 use crate::display::{Key, Keymap};
 
 /// How many classes have a key, a digit from 1.
-pub const DIGITS: usize = 9;
+pub(crate) const DIGITS: usize = 9;
 
 /// What the person at the window asks for. A character means one thing or another while a name is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CollectCommand {
+pub(crate) enum CollectCommand {
     /// A character was typed.
     Typed(char),
     /// The name is complete.

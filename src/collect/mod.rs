@@ -17,12 +17,12 @@ mod shutter;
 mod sweep;
 mod tally;
 
-pub use classes::{BadName, Class, Classes};
-pub use error::CollectError;
-pub use keys::{CollectCommand, DIGITS};
-pub use screen::collect;
-pub use shutter::Shutter;
-pub use sweep::{Swept, sweep};
-pub use tally::Tally;
+pub(crate) use classes::{BadName, Class, Classes};
+pub(crate) use error::CollectError;
+pub(crate) use keys::{CollectCommand, DIGITS};
+pub(crate) use screen::collect;
+pub(crate) use shutter::Shutter;
+pub(crate) use sweep::{Swept, sweep};
+pub(crate) use tally::Tally;
 
 use fingerprint::{Fingerprint, Recent};

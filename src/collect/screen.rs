@@ -22,7 +22,7 @@ const PANELS: Duration = Duration::from_millis(150);
 ///
 /// # Errors
 /// If the source or the window fails. What is wrong with the disk is said by [`Shutter::finish`].
-pub fn collect(
+pub(crate) fn collect(
     source: Box<dyn FrameSource>,
     shutter: &mut Shutter,
     window: &mut dyn Display<CollectCommand>,

@@ -12,7 +12,7 @@ use crate::frame::{Frame, PicturePool};
 ///
 /// A tap saves one frame. Every hold is a burst of its own.
 #[derive(Debug)]
-pub struct Shutter {
+pub(crate) struct Shutter {
     /// The classes; the first has digit 1.
     pub classes: Classes,
     /// What became of the frames for which a digit was held.
@@ -38,13 +38,13 @@ struct Held {
 
 impl Shutter {
     /// A shutter for frames of `source`, which is a part of the pictures' names; their buffers come from `pool`.
-    pub fn new(classes: Classes, source: String, pool: PicturePool) -> Shutter {
+    pub(crate) fn new(classes: Classes, source: String, pool: PicturePool) -> Shutter {
         let next = classes.next_burst();
         Shutter { classes, tally: Tally::default(), source, next, pool, saver: Saver::start(), held: None }
     }
 
     /// Begins a burst of the digit's class, unless it goes on already. Says whether the digit has a class.
-    pub fn press(&mut self, digit: char) -> bool {
+    pub(crate) fn press(&mut self, digit: char) -> bool {
         if self.held.as_ref().is_some_and(|held| held.digit == digit) {
             return true;
         }
@@ -57,7 +57,7 @@ impl Shutter {
     }
 
     /// Has a frame saved if a digit is held.
-    pub fn take(&mut self, frame: &Frame) {
+    pub(crate) fn take(&mut self, frame: &Frame) {
         let Some(held) = &mut self.held else { return };
         let (width, height) = frame.picture.size();
         let mut picture = self.pool.picture(width, height);
@@ -70,23 +70,23 @@ impl Shutter {
     }
 
     /// Ends the burst if its digit is not held any more and it has a frame; counts what was saved.
-    pub fn look(&mut self, is_held: impl Fn(char) -> bool) {
+    pub(crate) fn look(&mut self, is_held: impl Fn(char) -> bool) {
         self.held.take_if(|held| held.begun && !is_held(held.digit));
         self.saver.report(&mut self.tally);
     }
 
     /// Ends the burst, whatever is held.
-    pub fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.held = None;
     }
 
     /// Whether it still saves; [`Shutter::trouble`] or [`Shutter::finish`] says why not.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.saver.is_alive()
     }
 
     /// What stopped the saving, if anything did. The next frame is tried again.
-    pub fn trouble(&mut self) -> Option<CollectError> {
+    pub(crate) fn trouble(&mut self) -> Option<CollectError> {
         if self.is_alive() {
             return None;
         }
@@ -95,17 +95,17 @@ impl Shutter {
     }
 
     /// The class whose digit is held.
-    pub fn saving(&self) -> Option<&Class> {
+    pub(crate) fn saving(&self) -> Option<&Class> {
         self.held.as_ref().map(|held| &self.classes.all()[held.class])
     }
 
     /// How many pictures a class has.
-    pub fn count(&self, class: usize) -> usize {
+    pub(crate) fn count(&self, class: usize) -> usize {
         self.classes.all()[class].before + self.tally.saved(class)
     }
 
     /// Rows for a window: each digit with its class and the count of its pictures.
-    pub fn counts(&self) -> Vec<(String, String)> {
+    pub(crate) fn counts(&self) -> Vec<(String, String)> {
         let classes = self.classes.all().iter().take(DIGITS).enumerate();
         let row = |(place, class): (usize, &Class)| {
             (format!("{}  {}", place + 1, class.name), self.count(place).to_string())
@@ -114,7 +114,7 @@ impl Shutter {
     }
 
     /// What was left out, in words: `3 alike, 0 dropped`.
-    pub fn left_out(&self) -> String {
+    pub(crate) fn left_out(&self) -> String {
         let mut words = format!("{} alike, {} dropped", self.tally.alike, self.tally.dropped);
         if self.tally.there > 0 {
             let _ = write!(words, ", {} there already", self.tally.there);
@@ -125,7 +125,7 @@ impl Shutter {
     /// Waits until all is saved.
     ///
     /// The last is the error of a picture that could not be written; those before it are, and are counted.
-    pub fn finish(mut self) -> (Classes, Tally, Result<(), CollectError>) {
+    pub(crate) fn finish(mut self) -> (Classes, Tally, Result<(), CollectError>) {
         let saved = self.saver.finish(&mut self.tally);
         (self.classes, self.tally, saved)
     }

@@ -9,7 +9,7 @@ use crate::source::{Event, FrameSource, Notice};
 
 /// How a sweep ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
+pub(crate) struct Swept {
     /// What was saved; its only class has place 0.
     pub tally: Tally,
     /// Frames that the source gave.
@@ -21,7 +21,7 @@ pub struct Swept {
 ///
 /// # Errors
 /// If the source fails or a picture can't be written. What was saved stays, and is counted beside the error.
-pub fn sweep(
+pub(crate) fn sweep(
     mut source: Box<dyn FrameSource>,
     folder: &Path,
     burst: &Burst,

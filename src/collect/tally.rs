@@ -4,7 +4,7 @@ use super::saver::Outcome;
 
 /// Counts of frames that were to be saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Pictures saved, by class.
     saved: Vec<usize>,
     /// Left out as they are like one that was saved shortly before.
@@ -17,7 +17,7 @@ pub struct Tally {
 
 impl Tally {
     /// How many pictures of a class were saved.
-    pub fn saved(&self, class: usize) -> usize {
+    pub(crate) fn saved(&self, class: usize) -> usize {
         self.saved.get(class).copied().unwrap_or(0)
     }
 

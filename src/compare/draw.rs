@@ -14,7 +14,7 @@ const TILE: (u32, u32) = (224, 280);
 
 impl SideBySide {
     /// A contact sheet: methods across, classes down, every map in the same colours from 0 to its own peak.
-    pub fn draw(&self, text: &mut TextRenderer) -> Picture {
+    pub(crate) fn draw(&self, text: &mut TextRenderer) -> Picture {
         let (width, height) = self.photo.size();
         let scale = (f64::from(TILE.0) / f64::from(width)).min(f64::from(TILE.1) / f64::from(height));
         let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);

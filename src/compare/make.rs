@@ -20,7 +20,7 @@ const NAMED: usize = 3;
 
 /// What is compared, and how.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The methods; `None` is whatever suits the model. One that comes out as another that was there before is left
     /// out.
     pub methods: Vec<Option<Method>>,
@@ -63,7 +63,7 @@ impl Default for Plan {
 /// # Errors
 ///
 /// If the model can't be run at all.
-pub fn explain_by_all(
+pub(crate) fn explain_by_all(
     classifier: &Classifier,
     (photo, name): (&Picture, &str),
     plan: &Plan,

@@ -22,13 +22,12 @@ use crate::maps::ClassMap;
 use crate::render::Colormap;
 use crate::view::View;
 
-pub use make::{Plan, explain_by_all};
-pub use page::PageError;
-pub use small::small;
+pub(crate) use make::{Plan, explain_by_all};
+pub(crate) use small::small;
 
 /// What is shown of one photo: methods across, classes down.
 #[derive(Debug)]
-pub struct SideBySide {
+pub(crate) struct SideBySide {
     /// The photo's name.
     pub name: String,
     /// The model's title.
@@ -53,7 +52,7 @@ pub struct SideBySide {
 
 /// A class that is explained.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Class {
+pub(crate) struct Class {
     /// Its index among the model's outputs.
     pub id: usize,
     /// Its name.
@@ -64,7 +63,7 @@ pub struct Class {
 
 /// What one method says.
 #[derive(Debug)]
-pub struct Column {
+pub(crate) struct Column {
     /// The method that was asked for; `None`: whatever suits the model.
     pub asked: Option<Method>,
     /// The method's name in the program.
@@ -77,7 +76,7 @@ pub struct Column {
 
 /// One class explained by one method.
 #[derive(Debug)]
-pub struct Cell {
+pub(crate) struct Cell {
     /// The map, as the method made it.
     pub map: ClassMap,
     /// The part of the small photo that the map covers.
@@ -92,7 +91,7 @@ pub struct Cell {
 
 impl Column {
     /// Whether its maps are made of pixels rather than regions: papers show those in grey.
-    pub fn is_fine(&self) -> bool {
+    pub(crate) fn is_fine(&self) -> bool {
         self.asked.is_some_and(Method::is_of_pixels)
     }
 }

@@ -17,7 +17,7 @@ const JPEG_QUALITY: u8 = 88;
 
 /// Why a page can't be made.
 #[derive(Debug, thiserror::Error)]
-pub enum PageError {
+pub(crate) enum PageError {
     /// The photo can't be put into it.
     #[error("the photo can't be put into the page: its size is beyond what JPEG can hold")]
     Photo(#[from] ImageError),
@@ -78,7 +78,7 @@ impl SideBySide {
     /// # Errors
     ///
     /// When the photo is too large for JPEG (it is not), or the template refuses to write to memory.
-    pub fn html(&self) -> Result<String, PageError> {
+    pub(crate) fn html(&self) -> Result<String, PageError> {
         let data = Data {
             width: self.photo.width(),
             height: self.photo.height(),

@@ -7,7 +7,7 @@ use crate::picture::shrunk;
 const SIDE: u32 = 512;
 
 /// The photo with at most 512 pixels a side, and how much smaller it became, 0..1.
-pub fn small(photo: &Picture) -> (Picture, f64) {
+pub(crate) fn small(photo: &Picture) -> (Picture, f64) {
     shrunk(photo, SIDE)
 }
 

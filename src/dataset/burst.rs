@@ -10,12 +10,12 @@ const LONGEST: usize = 40;
 ///
 /// Their files are named `<start>-<source>-<number>_<frame>.jpg`; all before the last `_` is the burst.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Burst(String);
+pub(crate) struct Burst(String);
 
 impl Burst {
     /// A burst of `source` that begins at `start`, written in UTC as `YYYYMMDD-HHMMSS`. What of the source's name is
     /// neither letter nor digit becomes `-`.
-    pub fn new(start: SystemTime, source: &str, number: u64) -> Burst {
+    pub(crate) fn new(start: SystemTime, source: &str, number: u64) -> Burst {
         let second = humantime::format_rfc3339_seconds(start).to_string();
         let (day, time) = second.split_once('T').unwrap_or((&second, ""));
         let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
@@ -25,7 +25,7 @@ impl Burst {
     }
 
     /// The file name of its picture of this frame.
-    pub fn file_name(&self, frame: u64) -> String {
+    pub(crate) fn file_name(&self, frame: u64) -> String {
         format!("{}_{frame:06}.jpg", self.0)
     }
 

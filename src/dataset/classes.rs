@@ -10,7 +10,7 @@ const IMAGENET: usize = 1000;
 
 /// A name in the truth and what it stands for, written `kangaroo=wallaby` or `dog=151|152|beagle`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alias {
+pub(crate) struct Alias {
     /// The name in the truth.
     pub name: String,
     /// Names or ids of the model's classes.
@@ -20,7 +20,7 @@ pub struct Alias {
 /// An alias that is not `NAME=CLASS|CLASS`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not NAME=CLASS, such as kangaroo=wallaby or dog=beagle|collie")]
-pub struct BadAlias(String);
+pub(crate) struct BadAlias(String);
 
 impl FromStr for Alias {
     type Err = BadAlias;
@@ -35,7 +35,7 @@ impl FromStr for Alias {
 
 /// The model's classes, and other names for them.
 #[derive(Debug)]
-pub struct Classes<'a> {
+pub(crate) struct Classes<'a> {
     labels: &'a Labels,
     aliases: HashMap<String, Vec<usize>>,
 }
@@ -45,7 +45,10 @@ impl<'a> Classes<'a> {
     ///
     /// # Errors
     /// When an alias stands for a class that the model does not have.
-    pub fn new(labels: &'a Labels, aliases: &[Alias]) -> Result<Classes<'a>, crate::model::LabelError> {
+    pub(crate) fn new(
+        labels: &'a Labels,
+        aliases: &[Alias],
+    ) -> Result<Classes<'a>, crate::model::LabelError> {
         let mut known = HashMap::new();
         for Alias { name, classes } in aliases {
             let ids = classes.iter().map(|class| labels.find(class));

@@ -2,7 +2,7 @@ use super::Format;
 
 /// Why a dataset can't be evaluated at all.
 #[derive(Debug, thiserror::Error)]
-pub enum DatasetError {
+pub(crate) enum DatasetError {
     /// No such file or folder.
     #[error("{name} does not exist")]
     Missing {

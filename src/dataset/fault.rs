@@ -10,7 +10,7 @@ const NAMED: usize = 5;
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FaultKind {
+pub(crate) enum FaultKind {
     /// A row, object or file of the truth that can't be understood; left out.
     BadRow,
     /// The same object twice; counted once.
@@ -59,7 +59,7 @@ impl FaultKind {
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// Its kind.
     pub kind: FaultKind,
     /// Which row, picture or file, and what of it.
@@ -68,7 +68,7 @@ pub struct Fault {
 
 impl Fault {
     /// A fault of this kind.
-    pub fn new(kind: FaultKind, what: impl Into<String>) -> Fault {
+    pub(crate) fn new(kind: FaultKind, what: impl Into<String>) -> Fault {
         Fault { kind, what: what.into() }
     }
 }
@@ -83,13 +83,13 @@ struct Counted {
 /// All faults, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Faults {
+pub(crate) struct Faults {
     kinds: BTreeMap<FaultKind, Counted>,
 }
 
 impl Faults {
     /// Counts one more.
-    pub fn add(&mut self, fault: Fault) {
+    pub(crate) fn add(&mut self, fault: Fault) {
         let counted = self.kinds.entry(fault.kind).or_default();
         counted.count += 1;
         if counted.first.len() < NAMED {
@@ -98,12 +98,13 @@ impl Faults {
     }
 
     /// How many there are of a kind.
-    pub fn count(&self, kind: FaultKind) -> usize {
+    #[cfg(test)]
+    pub(crate) fn count(&self, kind: FaultKind) -> usize {
         self.kinds.get(&kind).map_or(0, |counted| counted.count)
     }
 
     /// One line for each kind: how many, and the first few by name.
-    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> + '_ {
         self.kinds.iter().map(|(kind, Counted { count, first })| {
             let more = if *count > first.len() { "; …" } else { "" };
             format!("{count} {}: {}{more}", kind.describe(), first.join("; "))
@@ -111,12 +112,12 @@ impl Faults {
     }
 
     /// Of each kind: what it is, how many, and the first few by name.
-    pub fn kinds(&self) -> impl Iterator<Item = (&'static str, usize, &[String])> + '_ {
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = (&'static str, usize, &[String])> + '_ {
         self.kinds.iter().map(|(kind, found)| (kind.describe(), found.count, found.first.as_slice()))
     }
 
     /// All on one line: how many of each kind, with the first by name; empty where there are none.
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let kinds = self.kinds.iter().map(|(kind, Counted { count, first })| {
             format!("{count} {} ({})", kind.describe(), first.first().map_or("", String::as_str))
         });

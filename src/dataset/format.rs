@@ -9,7 +9,7 @@ use super::{DatasetError, coco, csv, masks, yolo};
 
 /// A format of ground truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
+pub(crate) enum Format {
     /// `boxes.csv`: a row for each box.
     BoxesCsv,
     /// Pascal VOC: an XML file for each picture.
@@ -26,7 +26,7 @@ impl Format {
     const ALL: [Format; 5] = [Format::BoxesCsv, Format::Voc, Format::Coco, Format::Yolo, Format::Masks];
 
     /// The name, as `--format` takes it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Format::BoxesCsv => "csv",
             Format::Voc => "voc",
@@ -52,7 +52,7 @@ impl fmt::Display for Format {
 /// There is no format of this name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("there is no format \"{0}\": use csv, voc, coco, yolo or masks")]
-pub struct UnknownFormat(String);
+pub(crate) struct UnknownFormat(String);
 
 impl FromStr for Format {
     type Err = UnknownFormat;

@@ -9,7 +9,7 @@ use crate::source::read_photo;
 
 /// Where a mask comes from; it takes its pixels' memory only when it is decoded.
 #[derive(Clone, Debug, PartialEq)]
-pub enum MaskSource {
+pub(crate) enum MaskSource {
     /// A picture in which the object is whatever is not black.
     File(PathBuf),
     /// The union of these.
@@ -18,7 +18,7 @@ pub enum MaskSource {
 
 /// A part of a mask.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// Corners in the units of the sample's boxes; a pixel is inside if its centre is, holes by the even-odd rule.
     Polygon(Vec<[f64; 2]>),
     /// Run lengths.
@@ -27,7 +27,7 @@ pub enum Shape {
 
 /// The pixels of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mask {
+pub(crate) struct Mask {
     /// Width and height of the picture.
     pub size: (u32, u32),
     /// `[height, width]`, row by row.
@@ -36,7 +36,7 @@ pub struct Mask {
 
 impl Mask {
     /// The box around the object, `x1` and `y1` exclusive; `None` where there is none.
-    pub fn bbox(&self) -> Option<[f64; 4]> {
+    pub(crate) fn bbox(&self) -> Option<[f64; 4]> {
         let width = self.size.0 as usize;
         let mut bounds: Option<[usize; 4]> = None;
         for (y, row) in self.pixels.chunks_exact(width.max(1)).enumerate() {

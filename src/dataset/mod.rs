@@ -28,18 +28,18 @@ mod voc;
 mod write;
 mod yolo;
 
-pub use burst::Burst;
+pub(crate) use burst::Burst;
 pub(crate) use class_folders::{class_folders, class_of};
-pub use classes::{Alias, BadAlias, Classes};
+pub(crate) use classes::{Alias, Classes};
 pub(crate) use csv::Table;
-pub use error::DatasetError;
-pub use fault::{Fault, FaultKind, Faults};
-pub use format::{Format, UnknownFormat};
-pub use mask::{Mask, MaskSource, Shape};
+pub(crate) use error::DatasetError;
+pub(crate) use fault::{Fault, FaultKind, Faults};
+pub(crate) use format::Format;
+pub(crate) use mask::{Mask, MaskSource, Shape};
 pub(crate) use names::{pictures_below, relative};
-pub use object::{Object, Part};
-pub use sample::{Sample, Settled};
-pub use write::{DetectorFormat, UnknownDetectorFormat};
+pub(crate) use object::{Object, Part};
+pub(crate) use sample::Sample;
+pub(crate) use write::DetectorFormat;
 pub(crate) use write::{Labelled, Writer};
 
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ use gather::Gathered;
 
 /// The ground truth at a path.
 #[derive(Debug)]
-pub struct Dataset {
+pub(crate) struct Dataset {
     /// The name of the folder or file.
     pub name: String,
     /// How it was read.
@@ -63,7 +63,7 @@ pub struct Dataset {
 
 impl Dataset {
     /// Keeps `count` samples, drawn by chance as `seed` says, in their order.
-    pub fn draw(&mut self, count: usize, seed: u64) {
+    pub(crate) fn draw(&mut self, count: usize, seed: u64) {
         let mut places: Vec<usize> = (0..self.samples.len()).collect();
         fastrand::Rng::with_seed(seed).shuffle(&mut places);
         let mut keep = vec![false; self.samples.len()];
@@ -75,7 +75,7 @@ impl Dataset {
 
 /// How to read a dataset.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The format; `None`: recognised.
     pub format: Option<Format>,
     /// Whether every folder of pictures is a video. Otherwise a folder *below* the pictures' folder is one where its
@@ -87,7 +87,7 @@ pub struct Reading {
 ///
 /// # Errors
 /// If nothing of a known format is there, its file can't be read at all, or not one box or mask is left of it.
-pub fn open(path: &Path, reading: Reading, classes: &Classes<'_>) -> Result<Dataset, DatasetError> {
+pub(crate) fn open(path: &Path, reading: Reading, classes: &Classes<'_>) -> Result<Dataset, DatasetError> {
     let name = || path.display().to_string();
     if !path.exists() {
         return Err(DatasetError::Missing { name: name() });

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// An object on a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Object {
+pub(crate) struct Object {
     /// Its class, by place in the dataset's classes.
     pub class: usize,
     /// `[x0, y0, x1, y1]` in pixels of the upright picture, inside it; `x1` and `y1` exclusive.
@@ -15,7 +15,7 @@ pub struct Object {
 
 /// A part of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
+pub(crate) enum Part {
     /// What a detector learns from.
     Train,
     /// What it is measured on.
@@ -24,10 +24,10 @@ pub enum Part {
 
 impl Part {
     /// Both.
-    pub const ALL: [Part; 2] = [Part::Train, Part::Val];
+    pub(crate) const ALL: [Part; 2] = [Part::Train, Part::Val];
 
     /// The name, as the formats have it: `train` or `val`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Part::Train => "train",
             Part::Val => "val",

@@ -6,7 +6,7 @@ use super::{Fault, FaultKind, Mask, MaskSource};
 
 /// What there is to find on a picture: one class, and where its objects are.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// Unique within the dataset, and the same for whoever has the dataset: the picture's path below the pictures'
     /// folder, with `#class` where the picture has several.
     pub name: String,
@@ -34,7 +34,7 @@ pub struct Sample {
 
 /// A sample held against its picture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// Boxes in pixels, inside the picture; never empty.
     pub boxes: Vec<[f64; 4]>,
     /// The objects' pixels.
@@ -44,7 +44,7 @@ pub struct Settled {
 impl Sample {
     /// Boxes and mask for a picture of this size, boxes cut off at its edge. What is wrong is added to `faults`;
     /// `None` where nothing is left.
-    pub fn settle(&self, size: (u32, u32), faults: &mut Vec<Fault>) -> Option<Settled> {
+    pub(crate) fn settle(&self, size: (u32, u32), faults: &mut Vec<Fault>) -> Option<Settled> {
         let name = &self.name;
         if let Some(said) = self.size.filter(|&said| said != size) {
             let what = format!("{name} has {}x{} pixels, not {}x{}", size.0, size.1, said.0, said.1);

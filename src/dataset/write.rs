@@ -8,7 +8,7 @@ use crate::files::{FileError, FolderDraft};
 
 /// A format that detectors are trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DetectorFormat {
+pub(crate) enum DetectorFormat {
     /// `images/`, `labels/` and `data.yaml`.
     Yolo,
     /// `images/` and `annotations/instances_{train,val}.json`.
@@ -22,7 +22,7 @@ impl DetectorFormat {
         [DetectorFormat::Yolo, DetectorFormat::Coco, DetectorFormat::Voc];
 
     /// The name, as `--format` takes it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             DetectorFormat::Yolo => "yolo",
             DetectorFormat::Coco => "coco",
@@ -40,7 +40,7 @@ impl fmt::Display for DetectorFormat {
 /// There is no format of this name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("there is no format \"{0}\": use yolo, coco or voc")]
-pub struct UnknownDetectorFormat(String);
+pub(crate) struct UnknownDetectorFormat(String);
 
 impl FromStr for DetectorFormat {
     type Err = UnknownDetectorFormat;

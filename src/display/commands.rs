@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A key that types no character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Key {
+pub(crate) enum Key {
     /// Enter, or Return, also on the keypad.
     Enter,
     /// Deletes the character before.
@@ -16,7 +16,7 @@ pub enum Key {
 }
 
 /// What the keys of a display mean: of one that shows results ([`Command`]), or of one for other work.
-pub trait Keymap: Copy + PartialEq + fmt::Debug + 'static {
+pub(crate) trait Keymap: Copy + PartialEq + fmt::Debug + 'static {
     /// What a closed display asks for.
     const QUIT: Self;
     /// The keys and what they do, for help texts.
@@ -34,7 +34,7 @@ pub trait Keymap: Copy + PartialEq + fmt::Debug + 'static {
 
 /// What the person at the display asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Command {
+pub(crate) enum Command {
     /// End the run.
     Quit,
     /// Hold the picture, or go on.
@@ -72,7 +72,7 @@ pub enum Command {
 }
 
 /// The keys and what they do, for help texts.
-pub const KEYS: &[(&str, &str)] = &[
+pub(crate) const KEYS: &[(&str, &str)] = &[
     ("q, Esc", "quit"),
     ("Space", "pause, go on"),
     ("h", "heatmap on, off"),

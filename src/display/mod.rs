@@ -1,11 +1,11 @@
 //! Where a person sees pictures while they come, and says what to do by keys and mouse: [`Display`], of which
 //! `Window` is the one on this machine's screen.
 
-mod commands;
+pub(crate) mod commands;
 
 use std::path::{Path, PathBuf};
 
-pub use commands::{Command, KEYS, Key, Keymap};
+pub(crate) use commands::{Command, Key, Keymap};
 
 use crate::frame::Picture;
 use crate::sink::SinkError;
@@ -14,7 +14,7 @@ use crate::sink::SinkError;
 ///
 /// It keeps the latest pictures, so that they can be drawn again at any time: after a change of size, or of a panel while
 /// no new picture comes. It lives on the thread that made it.
-pub trait Display<C: Keymap = Command> {
+pub(crate) trait Display<C: Keymap = Command> {
     /// Shows a picture, which replaces the one before, in the first tile.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ pub trait Display<C: Keymap = Command> {
 
 /// What a display says over the picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Panels {
+pub(crate) struct Panels {
     /// Figures in the lower left corner, a name and a value each; of more than 16, the first 16.
     pub figures: Vec<(String, String)>,
     /// A word in the upper right corner, for example `paused`.
@@ -78,7 +78,7 @@ pub struct Panels {
 
 /// The mouse.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pointer {
+pub(crate) struct Pointer {
     /// Column and row in pixels of the picture; outside of it, too.
     pub at: (f64, f64),
     /// Whether the left button is down.

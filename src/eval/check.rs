@@ -23,7 +23,7 @@ const CHANCE_SIDE: usize = 7;
 
 /// What is checked, and how.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The methods; `None` is whatever suits the model.
     pub methods: Vec<Option<Method>>,
     /// Layers and classes (`targets`, else the best of each photo); its method is not heeded.
@@ -38,7 +38,7 @@ pub struct Plan {
 
 /// What came out. Figures are means over photos and classes.
 #[derive(Clone, Debug, Serialize)]
-pub struct Checked {
+pub(crate) struct Checked {
     /// The model's title.
     pub model: String,
     /// How many photos were explained.
@@ -65,7 +65,7 @@ pub struct Checked {
 
 /// What came out about one method.
 #[derive(Clone, Debug, Serialize)]
-pub struct CheckedMethod {
+pub(crate) struct CheckedMethod {
     /// The method's name in the program.
     pub method: String,
     /// Why it can't be had, if it can't.
@@ -80,7 +80,7 @@ pub struct CheckedMethod {
 
 /// How alike maps of the network and of one that forgot are.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Likeness {
+pub(crate) struct Likeness {
     /// Spearman's rank correlation, -1..1; `None` where no map was left to compare.
     pub rank: Option<f64>,
     /// Structural similarity, -1..1.
@@ -92,7 +92,7 @@ pub struct Likeness {
 /// Whether a method's maps depend on what was learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// They change when the network forgets.
     Changes,
     /// They stay much as they are: they show the photo more than the network.
@@ -103,7 +103,7 @@ pub enum Verdict {
 
 /// A rank correlation from which a map counts as much the same: a rule of thumb, between what guided backpropagation has
 /// on the networks that were tried (0.8 and more) and what plain gradients have (up to 0.65), as the paper has it.
-pub const SAME_FROM: f64 = 0.7;
+pub(crate) const SAME_FROM: f64 = 0.7;
 
 impl Verdict {
     /// From the mean over the tests in which at most the upper half of the `layers` forgot. Such a network tells no
@@ -135,7 +135,7 @@ type Placed = (ClassMap, View);
 /// # Errors
 ///
 /// If the model can't be run at all, or does not have a class.
-pub fn check(
+pub(crate) fn check(
     classifier: &Classifier,
     photos: &[Picture],
     plan: &Plan,

@@ -12,7 +12,7 @@ use super::summary::{Summary, units};
 /// Nothing to compare.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{against} has results of {theirs}, which shares no picture with {ours}: nothing to compare")]
-pub struct NoPairs {
+pub(crate) struct NoPairs {
     against: String,
     theirs: String,
     ours: String,
@@ -20,7 +20,7 @@ pub struct NoPairs {
 
 /// How much better a run is than an earlier one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The earlier run's file.
     pub against: String,
     /// How many pictures both have.
@@ -31,7 +31,7 @@ pub struct Comparison {
 
 /// Differences by the metrics' names, in the order in which they are printed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Differences(pub Vec<(&'static str, Difference)>);
+pub(crate) struct Differences(pub Vec<(&'static str, Difference)>);
 
 impl Serialize for Differences {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -50,7 +50,7 @@ impl Serialize for Differences {
 ///
 /// # Errors
 /// If there is no such picture.
-pub fn compare(
+pub(crate) fn compare(
     dataset: &str,
     outcome: &Outcome,
     summary: &Summary,

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use super::record::Entry;
 use crate::files::{self, FileError};
 
-pub use crate::files::Found;
+pub(crate) use crate::files::Found;
 
 /// The file's name in a report's folder.
-pub const FILE: &str = "journal.jsonl";
+pub(crate) const FILE: &str = "journal.jsonl";
 
 /// The journal can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum JournalError {
+pub(crate) enum JournalError {
     /// The disk does not let us.
     #[error(transparent)]
     File(#[from] FileError),
@@ -36,7 +36,7 @@ impl From<files::JournalError> for JournalError {
 
 /// An open journal.
 #[derive(Debug)]
-pub struct Journal(files::Journal<Entry>);
+pub(crate) struct Journal(files::Journal<Entry>);
 
 impl Journal {
     /// Opens the journal in a folder, which is made if it is not there. `run` tells runs apart: everything that
@@ -46,7 +46,7 @@ impl Journal {
     ///
     /// # Errors
     /// If it can't be read or written, is open in another run, or is no such journal.
-    pub fn open(folder: &Path, run: &str) -> Result<(Journal, Found), JournalError> {
+    pub(crate) fn open(folder: &Path, run: &str) -> Result<(Journal, Found), JournalError> {
         let (mut journal, found) = files::Journal::open(&folder.join(FILE), "camloc_eval", run)?;
         if found == Found::AnotherRun {
             journal.begin()?;

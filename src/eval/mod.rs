@@ -6,17 +6,17 @@
 //!                       └──► journal, from which an interrupted run goes on
 //! ```
 
-pub mod check;
-pub mod compare;
-pub mod journal;
+pub(crate) mod check;
+pub(crate) mod compare;
+pub(crate) mod journal;
 mod measure;
-pub mod metrics;
+pub(crate) mod metrics;
 mod picture_grid;
-pub mod record;
-pub mod report;
-pub mod results;
-pub mod run;
-pub mod sanity;
-pub mod scorer;
-pub mod statistics;
-pub mod summary;
+pub(crate) mod record;
+pub(crate) mod report;
+pub(crate) mod results;
+pub(crate) mod run;
+pub(crate) mod sanity;
+pub(crate) mod scorer;
+pub(crate) mod statistics;
+pub(crate) mod summary;

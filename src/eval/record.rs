@@ -7,7 +7,7 @@ use crate::dataset::Fault;
 
 /// One sample, measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub(crate) struct Record {
     /// The sample's name.
     pub name: String,
     /// Its class, as the truth calls it.
@@ -47,7 +47,7 @@ pub struct Record {
 
 /// The overlap with a true mask, 0..1, counted on a grid of 224 x 224 cells over the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MaskOverlap {
+pub(crate) struct MaskOverlap {
     /// Of the regions that were found.
     pub found: f64,
     /// Of the centre box.
@@ -58,7 +58,7 @@ pub struct MaskOverlap {
 
 /// Whether the map marks what the model goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Faithfulness {
+pub(crate) struct Faithfulness {
     /// Area under the class's probability while the picture comes back into its blur, 0..1.
     pub insertion: f64,
     /// The same while the picture turns to grey.
@@ -71,7 +71,7 @@ pub struct Faithfulness {
 
 /// What became of one sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The sample's name.
     pub name: String,
     /// What was wrong with it.
@@ -84,7 +84,7 @@ pub struct Entry {
 
 /// The scores of pixels, of one picture or of many.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Pixels {
+pub(crate) struct Pixels {
     /// By the map.
     pub map: PixelScores,
     /// By the centre baseline's map.
@@ -93,7 +93,7 @@ pub struct Pixels {
 
 impl Pixels {
     /// Adds another's pixels `times` times.
-    pub fn merge(&mut self, other: &Pixels, times: u32) {
+    pub(crate) fn merge(&mut self, other: &Pixels, times: u32) {
         self.map.merge(&other.map, times);
         self.centre.merge(&other.centre, times);
     }
@@ -101,7 +101,7 @@ impl Pixels {
 
 /// A measure that each picture has a value of.
 #[derive(Clone, Copy, Debug)]
-pub struct ItemMetric {
+pub(crate) struct ItemMetric {
     /// The name, a key of the JSON.
     pub key: &'static str,
     /// Its value for a picture; `None` where it does not apply.
@@ -112,7 +112,7 @@ pub struct ItemMetric {
 
 /// A box that needs no look at the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Baseline {
+pub(crate) enum Baseline {
     /// Half of the picture's area in its middle.
     CentreBox,
     /// All of the picture.
@@ -121,10 +121,10 @@ pub enum Baseline {
 
 impl Baseline {
     /// Both.
-    pub const ALL: [Baseline; 2] = [Baseline::CentreBox, Baseline::FullImage];
+    pub(crate) const ALL: [Baseline; 2] = [Baseline::CentreBox, Baseline::FullImage];
 
     /// The name, a key of the JSON.
-    pub fn key(self) -> &'static str {
+    pub(crate) fn key(self) -> &'static str {
         match self {
             Baseline::CentreBox => "centre_box",
             Baseline::FullImage => "full_image",
@@ -148,7 +148,7 @@ fn overlap(record: &Record, bbox: &Rect) -> f64 {
 const NOTHING: fn(&Record, &Rect, Baseline) -> Option<f64> = |_, _, _| None;
 
 /// All of them, in the order in which they are printed.
-pub const ITEM_METRICS: [ItemMetric; 12] = [
+pub(crate) const ITEM_METRICS: [ItemMetric; 12] = [
     ItemMetric { key: "top1", of: |r| r.rank.map(|rank| share(rank == 0)), of_box: NOTHING },
     ItemMetric { key: "top5", of: |r| r.rank.map(|rank| share(rank < 5)), of_box: NOTHING },
     ItemMetric {

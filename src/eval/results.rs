@@ -17,7 +17,7 @@ const SCHEMA: u32 = 1;
 
 /// What was evaluated, and how.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// The dataset's name.
     pub dataset: String,
     /// The name of its format.
@@ -35,7 +35,7 @@ pub struct Subject {
 }
 
 /// The results as one JSON object.
-pub fn to_json(
+pub(crate) fn to_json(
     subject: &Subject,
     outcome: &Outcome,
     summary: &Summary,
@@ -99,7 +99,7 @@ fn item(record: &Record) -> Value {
 
 /// An earlier run, as far as it is compared with.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Earlier {
+pub(crate) struct Earlier {
     /// Its dataset.
     pub dataset: EarlierDataset,
     /// Its scores by video.
@@ -110,14 +110,14 @@ pub struct Earlier {
 
 /// The dataset of an earlier run.
 #[derive(Clone, Debug, Deserialize)]
-pub struct EarlierDataset {
+pub(crate) struct EarlierDataset {
     /// Its name.
     pub name: String,
 }
 
 /// A file is no earlier run.
 #[derive(Debug, thiserror::Error)]
-pub enum EarlierError {
+pub(crate) enum EarlierError {
     /// It is not there.
     #[error("{name} does not exist")]
     Missing {
@@ -144,7 +144,7 @@ pub enum EarlierError {
 
 impl Earlier {
     /// The runs in a file, one for each dataset.
-    pub fn read(path: &Path) -> Result<Vec<Earlier>, EarlierError> {
+    pub(crate) fn read(path: &Path) -> Result<Vec<Earlier>, EarlierError> {
         let name = || path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => EarlierError::Missing { name: name() },

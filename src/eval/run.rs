@@ -17,7 +17,7 @@ use crate::workers::{self, Died, Results};
 
 /// Why a run ended before its time.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub(crate) enum RunError {
     /// The model failed.
     #[error(transparent)]
     Model(#[from] RuntimeError),
@@ -37,7 +37,7 @@ impl From<Died> for RunError {
 
 /// How to run.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// How maps become boxes.
     pub settings: Settings,
     /// Whether masks follow the picture's edges.
@@ -55,7 +55,7 @@ pub struct Plan {
 
 /// What a run found.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// One for each sample that could be measured, in the dataset's order.
     pub records: Vec<Record>,
     /// The scores of pixels, where there are true masks.
@@ -72,7 +72,7 @@ const BLOCKS: usize = 256;
 /// The scores of pixels by block of pictures, from which pictures are drawn anew: each video or photo is a block of its
 /// own, or shares it with others where there are more than 256.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct PixelBlocks {
+pub(crate) struct PixelBlocks {
     blocks: BTreeMap<usize, Pixels>,
 }
 
@@ -82,7 +82,7 @@ impl PixelBlocks {
     }
 
     /// The blocks, in a fixed order.
-    pub fn blocks(&self) -> Vec<&Pixels> {
+    pub(crate) fn blocks(&self) -> Vec<&Pixels> {
         self.blocks.values().collect()
     }
 }
@@ -184,7 +184,7 @@ impl<'a> Collected<'a> {
 /// of all how many were before.
 ///
 /// A stop lets pictures in flight finish, but not videos, of which what is done is lost.
-pub fn run(
+pub(crate) fn run(
     dataset: &Dataset,
     explainer: &Mutex<Explainer>,
     plan: Plan,

@@ -5,7 +5,7 @@ use crate::localize::{GRID, Normalizer, Preset};
 use crate::maps::ClassMap;
 
 /// Side of the grid on which maps are compared. Noise of single pixels evens out, and maps of any size meet.
-pub const SIDE: usize = 56;
+pub(crate) const SIDE: usize = 56;
 
 /// Side of the window in which structural similarity looks.
 const WINDOW: usize = 7;
@@ -14,7 +14,7 @@ const C1: f64 = 0.01 * 0.01;
 const C2: f64 = 0.03 * 0.03;
 
 /// A map on the grid `[56, 56]`, 0..1; `None` where it says nothing about a place.
-pub fn on_grid(map: &ClassMap, normalizer: &mut Normalizer) -> Option<Vec<f32>> {
+pub(crate) fn on_grid(map: &ClassMap, normalizer: &mut Normalizer) -> Option<Vec<f32>> {
     const STEP: usize = GRID / SIDE;
     let fine = normalizer.normalize(map, Preset::Max)?;
     let mean = |cell: usize| {
@@ -27,7 +27,7 @@ pub fn on_grid(map: &ClassMap, normalizer: &mut Normalizer) -> Option<Vec<f32>> 
 
 /// Spearman's rank correlation, -1..1, equals sharing their rank; `None` where one is constant or they have not as
 /// many values.
-pub fn rank_correlation(a: &[f32], b: &[f32]) -> Option<f64> {
+pub(crate) fn rank_correlation(a: &[f32], b: &[f32]) -> Option<f64> {
     (a.len() == b.len()).then(|| correlation(&ranks(a), &ranks(b)))?
 }
 
@@ -57,7 +57,7 @@ fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
 
 /// Structural similarity (Wang et al. 2004) of two grids `[56, 56]` of 0..1, the mean over windows of 7x7 cells;
 /// 1 for equal ones. `None` for grids of another size.
-pub fn ssim(a: &[f32], b: &[f32]) -> Option<f64> {
+pub(crate) fn ssim(a: &[f32], b: &[f32]) -> Option<f64> {
     if a.len() != SIDE * SIDE || b.len() != a.len() {
         return None;
     }

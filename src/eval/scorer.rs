@@ -9,7 +9,7 @@ use crate::maps::ClassMap;
 use crate::runtime::RuntimeError;
 use crate::view::View;
 
-pub use super::metrics::faithfulness::Areas;
+pub(crate) use super::metrics::faithfulness::Areas;
 
 impl Scorer {
     /// Deletion and insertion of a class by a map over `view`, in `steps` steps each; `fill` is what a deleted pixel
@@ -19,7 +19,7 @@ impl Scorer {
     /// # Errors
     ///
     /// If the model fails.
-    pub fn areas(
+    pub(crate) fn areas(
         &mut self,
         picture: &Picture,
         (map, view): (&ClassMap, View),

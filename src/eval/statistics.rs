@@ -9,19 +9,19 @@ use std::hash::Hash;
 /// A unit's value is the mean of its items, and units weigh the same, so that a long video doesn't outvote a
 /// short one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Units {
+pub(crate) struct Units {
     unit_of: Vec<usize>,
     sizes: Vec<u32>,
 }
 
 impl Units {
     /// Each of `items` pictures is a unit.
-    pub fn each(items: usize) -> Units {
+    pub(crate) fn each(items: usize) -> Units {
         Units { unit_of: (0..items).collect(), sizes: vec![1; items] }
     }
 
     /// Items of the same key (a sequence's name) are one unit; units are numbered as they first appear.
-    pub fn by_key<K: Eq + Hash>(keys: impl IntoIterator<Item = K>) -> Units {
+    pub(crate) fn by_key<K: Eq + Hash>(keys: impl IntoIterator<Item = K>) -> Units {
         let mut numbers = HashMap::new();
         let mut units = Units { unit_of: Vec::new(), sizes: Vec::new() };
         for key in keys {
@@ -37,22 +37,17 @@ impl Units {
     }
 
     /// How many units there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.sizes.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.sizes.is_empty()
-    }
-
     /// By item, its unit and its share of the unit's mean.
-    pub fn items(&self) -> impl Iterator<Item = (usize, f64)> {
+    pub(crate) fn items(&self) -> impl Iterator<Item = (usize, f64)> {
         self.unit_of.iter().map(|&unit| (unit, 1.0 / f64::from(self.sizes[unit])))
     }
 
     /// The mean of each unit's items; items beyond the units' are left out.
-    pub fn means(&self, items: &[f64]) -> Vec<f64> {
+    pub(crate) fn means(&self, items: &[f64]) -> Vec<f64> {
         let mut means = vec![0.0; self.len()];
         items.iter().zip(&self.unit_of).for_each(|(value, &unit)| means[unit] += value);
         means.iter_mut().zip(&self.sizes).for_each(|(sum, &size)| *sum /= f64::from(size));
@@ -62,7 +57,7 @@ impl Units {
 
 /// A value with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// The value of the set itself.
     pub value: f64,
     /// The 2.5th percentile of the resamples.
@@ -73,7 +68,7 @@ pub struct Interval {
 
 /// The comparison of two runs on the same units.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// New less old.
     pub difference: Interval,
     /// The share of resamples in which new was above old, 0..1.
@@ -82,7 +77,7 @@ pub struct Difference {
 
 /// The percentile bootstrap (Efron, 1979), the same for the same seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bootstrap {
+pub(crate) struct Bootstrap {
     /// How often the set is drawn anew.
     pub resamples: usize,
     /// What the draws follow from.
@@ -100,20 +95,24 @@ impl Bootstrap {
     /// chooses a threshold chooses it anew in each resample.
     ///
     /// `None` without units or resamples.
-    pub fn statistic(&self, units: usize, mut statistic: impl FnMut(&[u32]) -> f64) -> Option<Interval> {
+    pub(crate) fn statistic(
+        &self,
+        units: usize,
+        mut statistic: impl FnMut(&[u32]) -> f64,
+    ) -> Option<Interval> {
         let value = statistic(&vec![1; units]);
         let mut drawn = self.draws(units, statistic);
         interval(value, &mut drawn)
     }
 
     /// The interval of the mean over units of the items' means.
-    pub fn mean(&self, items: &[f64], units: &Units) -> Option<Interval> {
+    pub(crate) fn mean(&self, items: &[f64], units: &Units) -> Option<Interval> {
         let means = units.means(items);
         self.statistic(means.len(), |weights| weighted_mean(&means, weights))
     }
 
     /// The difference of a statistic between two runs, drawn together: `(new, old)` of each resample.
-    pub fn difference(
+    pub(crate) fn difference(
         &self,
         units: usize,
         mut statistic: impl FnMut(&[u32]) -> (f64, f64),
@@ -130,7 +129,7 @@ impl Bootstrap {
     }
 
     /// The difference of the means of two runs, item by item.
-    pub fn difference_of_means(&self, new: &[f64], old: &[f64], units: &Units) -> Option<Difference> {
+    pub(crate) fn difference_of_means(&self, new: &[f64], old: &[f64], units: &Units) -> Option<Difference> {
         let (new, old) = (units.means(new), units.means(old));
         self.difference(units.len(), |weights| (weighted_mean(&new, weights), weighted_mean(&old, weights)))
     }
@@ -151,7 +150,7 @@ impl Bootstrap {
 }
 
 /// The mean of units of which unit `i` was drawn `weights[i]` times.
-pub fn weighted_mean(means: &[f64], weights: &[u32]) -> f64 {
+pub(crate) fn weighted_mean(means: &[f64], weights: &[u32]) -> f64 {
     let sum: f64 = means.iter().zip(weights).map(|(mean, &weight)| mean * f64::from(weight)).sum();
     sum / f64::from(weights.iter().sum::<u32>().max(1))
 }

@@ -14,7 +14,7 @@ use super::statistics::{Bootstrap, Interval, Units};
 
 /// One score of a set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Metric {
+pub(crate) struct Metric {
     /// The name, a key of the JSON.
     #[serde(skip)]
     pub key: &'static str,
@@ -33,7 +33,7 @@ pub struct Metric {
 
 /// The scores of a part of a set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Part {
+pub(crate) struct Part {
     /// How many pictures it has.
     pub n: usize,
     /// Scores by the metrics' names; those that do not apply are left out.
@@ -43,7 +43,7 @@ pub struct Part {
 
 /// The share of pictures found at each threshold.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FoundAt {
+pub(crate) struct FoundAt {
     /// The least overlap with a true box.
     pub iou: f64,
     /// Whether any contour counts, or the largest only.
@@ -54,7 +54,7 @@ pub struct FoundAt {
 
 /// Everything about a run in figures.
 #[derive(Clone, Debug, Default)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// The scores of the whole set, in the order in which they are printed.
     pub metrics: Vec<Metric>,
     /// Scores by class.
@@ -67,7 +67,7 @@ pub struct Summary {
 
 impl Summary {
     /// The scores of a run. Where the set has videos, each is one observation, and scores are means of videos.
-    pub fn new(outcome: &Outcome, bootstrap: Bootstrap) -> Summary {
+    pub(crate) fn new(outcome: &Outcome, bootstrap: Bootstrap) -> Summary {
         let records: Vec<&Record> = outcome.records.iter().collect();
         let steadiness = steadiness(&records);
         let mut metrics: Vec<Metric> =
@@ -95,7 +95,7 @@ impl Summary {
     }
 
     /// The score of this name.
-    pub fn metric(&self, key: &str) -> Option<&Metric> {
+    pub(crate) fn metric(&self, key: &str) -> Option<&Metric> {
         self.metrics.iter().find(|metric| metric.key == key)
     }
 }

@@ -12,7 +12,7 @@ use crate::model::{Classifier, Preprocessor};
 use crate::runtime::{Options, RuntimeError, Session};
 
 /// A classifier that only classifies: one forward pass a picture, whatever explains it.
-pub struct Scorer {
+pub(crate) struct Scorer {
     preprocessor: Preprocessor,
     session: Session,
     output: String,
@@ -24,7 +24,7 @@ impl Scorer {
     ///
     /// # Errors
     /// If the graph is too large to be passed on, or ONNX Runtime refuses it.
-    pub fn new(classifier: &Classifier, options: &Options) -> Result<Scorer, ExplainerError> {
+    pub(crate) fn new(classifier: &Classifier, options: &Options) -> Result<Scorer, ExplainerError> {
         let title = || classifier.title.clone();
         let mut model = classifier.model.clone();
         let link = Link::of(&mut model, &classifier.output);
@@ -51,7 +51,7 @@ impl Scorer {
     ///
     /// # Errors
     /// If the model fails.
-    pub fn score(&mut self, picture: &Picture) -> Result<Vec<f32>, RuntimeError> {
+    pub(crate) fn score(&mut self, picture: &Picture) -> Result<Vec<f32>, RuntimeError> {
         self.preprocessor.run(picture, self.session.input_mut());
         self.session.run()?;
         let (_, values) = self.session.floats(&self.output)?;

@@ -9,7 +9,7 @@ use crate::view::View;
 
 /// Removes what maps mark, and asks again; keeps its buffers.
 #[derive(Default)]
-pub struct Eraser {
+pub(crate) struct Eraser {
     localizer: Localizer,
     segmenter: Segmenter,
     segmentation: Segmentation,
@@ -22,7 +22,7 @@ impl Eraser {
     ///
     /// # Errors
     /// If the model fails.
-    pub fn ask(
+    pub(crate) fn ask(
         &mut self,
         explainer: &mut Explainer,
         picture: &Picture,

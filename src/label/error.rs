@@ -7,7 +7,7 @@ use crate::workers::Died;
 
 /// Why pictures can't be labelled.
 #[derive(Debug, thiserror::Error)]
-pub enum LabellingError {
+pub(crate) enum LabellingError {
     /// No such folder.
     #[error("{} is no folder: give a folder of pictures", .0.display())]
     NoFolder(PathBuf),

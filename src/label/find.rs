@@ -15,7 +15,7 @@ use crate::workers::{self, Results};
 
 /// How to find objects.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// How maps become boxes. Classes less probable than its `min_score` are not believed.
     pub settings: Settings,
     /// Pictures in flight, at least 1.
@@ -29,7 +29,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// If the model or `take` fails.
-pub fn find(
+pub(crate) fn find(
     input: &Input,
     open: &[usize],
     explainer: &Mutex<Explainer>,

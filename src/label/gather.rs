@@ -7,7 +7,7 @@ use crate::dataset::{Classes, class_of, pictures_below, relative};
 
 /// A class as the user calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Class {
+pub(crate) struct Class {
     /// The user's name.
     pub name: String,
     /// The model's classes that it stands for; never empty.
@@ -16,7 +16,7 @@ pub struct Class {
 
 /// A picture to be labelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub(crate) struct Item {
     /// The path below the input, parted by `/`: unique, and the same wherever the input lies.
     pub name: String,
     /// The file.
@@ -27,7 +27,7 @@ pub struct Item {
 
 /// Pictures and their classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Input {
+pub(crate) struct Input {
     /// By name where folders name them, else in the order given.
     pub classes: Vec<Class>,
     /// By name.
@@ -43,7 +43,7 @@ pub struct Input {
 ///
 /// # Errors
 /// If there is no picture, nothing says what they show, or the model lacks a class.
-pub fn gather(
+pub(crate) fn gather(
     folder: &Path,
     wanted: &[String],
     classes: &Classes<'_>,

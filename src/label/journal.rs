@@ -11,7 +11,7 @@ use crate::files::{self, Found, JournalError};
 /// A line after the first; of several for one picture the last counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Line {
+pub(crate) enum Line {
     /// What the model found on a picture, by name.
     Finding(String, Finding),
     /// What was decided about it by eye.
@@ -20,7 +20,7 @@ pub enum Line {
 
 /// An open journal.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     file: files::Journal<Line>,
     kept: Kept,
 }
@@ -43,7 +43,7 @@ impl Kept {
 
 impl Journal {
     /// The journal's place beside a dataset.
-    pub fn path_beside(dataset: &Path) -> PathBuf {
+    pub(crate) fn path_beside(dataset: &Path) -> PathBuf {
         let mut name = dataset.file_name().unwrap_or_default().to_owned();
         name.push(".labels.jsonl");
         dataset.with_file_name(name)
@@ -54,7 +54,7 @@ impl Journal {
     ///
     /// # Errors
     /// If it can't be read or written, is open in another run, or holds the decisions of one.
-    pub fn open(path: &Path, run: &str) -> Result<Journal, LabellingError> {
+    pub(crate) fn open(path: &Path, run: &str) -> Result<Journal, LabellingError> {
         let (mut file, found) = files::Journal::open(path, "camloc_label", run)?;
         let mut kept = Kept::default();
         file.replay(|line| kept.take(line))?;
@@ -69,12 +69,12 @@ impl Journal {
     }
 
     /// What was found on a picture.
-    pub fn finding(&self, name: &str) -> Option<&Finding> {
+    pub(crate) fn finding(&self, name: &str) -> Option<&Finding> {
         self.kept.findings.get(name)
     }
 
     /// What was decided about a picture.
-    pub fn verdict(&self, name: &str) -> Option<&Verdict> {
+    pub(crate) fn verdict(&self, name: &str) -> Option<&Verdict> {
         self.kept.verdicts.get(name)
     }
 
@@ -82,14 +82,14 @@ impl Journal {
     ///
     /// # Errors
     /// If the file can't be written.
-    pub fn add(&mut self, line: Line) -> Result<(), LabellingError> {
+    pub(crate) fn add(&mut self, line: Line) -> Result<(), LabellingError> {
         self.file.add(&line)?;
         self.kept.take(line);
         Ok(())
     }
 
     /// Ends the journal of a dataset that is complete: it stays only if someone's decisions are in it.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         if self.kept.verdicts.is_empty() {
             self.file.remove();
         }

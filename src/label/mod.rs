@@ -22,24 +22,24 @@ mod split;
 mod tally;
 mod write;
 
-pub use error::LabellingError;
-pub use find::{Plan, find};
-pub use gather::{Class, Input, Item, gather};
-pub use journal::{Journal, Line};
-pub use place::check_place;
-pub use review::{Review, ReviewCommand, Verdict};
-pub use screen::{Ended, review};
-pub use tally::Tally;
-pub use write::{Outline, Written, write};
+pub(crate) use error::LabellingError;
+pub(crate) use find::{Plan, find};
+pub(crate) use gather::{Class, Input, Item, gather};
+pub(crate) use journal::{Journal, Line};
+pub(crate) use place::check_place;
+pub(crate) use review::{Review, ReviewCommand, Verdict};
+pub(crate) use screen::{Ended, review};
+pub(crate) use tally::Tally;
+pub(crate) use write::{Outline, write};
 
-pub use crate::dataset::Object;
+pub(crate) use crate::dataset::Object;
 
 use serde::{Deserialize, Serialize};
 
 /// What became of a picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Finding {
+pub(crate) enum Finding {
     /// It shows objects.
     Found {
         /// Width and height of the upright picture in pixels.
@@ -53,7 +53,7 @@ pub enum Finding {
 
 /// Why a picture is left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Skip {
+pub(crate) struct Skip {
     /// The kind of reason.
     pub reason: Reason,
     /// Probability of the best class in question, where the model was asked.
@@ -65,7 +65,7 @@ pub struct Skip {
 /// A kind of reason to leave a picture out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The file is no picture that can be read.
     Unreadable,
     /// The model finds the classes less probable than asked for.
@@ -78,7 +78,7 @@ pub enum Reason {
 
 impl Reason {
     /// The word for tables.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Reason::Unreadable => "unreadable",
             Reason::Unsure => "unsure",
@@ -88,7 +88,7 @@ impl Reason {
     }
 
     /// What such pictures are.
-    pub fn describe(self) -> &'static str {
+    pub(crate) fn describe(self) -> &'static str {
         match self {
             Reason::Unreadable => "that can't be read",
             Reason::Unsure => "in which the model does not believe in the class",

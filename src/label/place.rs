@@ -20,7 +20,7 @@ pub(super) const MARK: &str = "label.json";
 ///
 /// # Errors
 /// If the place is refused, or can't be listed.
-pub fn check_place(
+pub(crate) fn check_place(
     input: &Path,
     output: &Path,
     overwrite: bool,

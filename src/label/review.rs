@@ -12,7 +12,7 @@ const LEAST: f64 = 3.0;
 /// What was decided about a picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Its boxes are right.
     Keep,
     /// It is no good.
@@ -23,7 +23,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// What was found on a picture, after this was decided about it.
-    pub fn over(&self, finding: &Finding) -> Finding {
+    pub(crate) fn over(&self, finding: &Finding) -> Finding {
         match (self, finding) {
             (Verdict::Drop, Finding::Found { .. }) => {
                 Finding::Skipped(Skip { reason: Reason::Dropped, score: None, what: String::new() })
@@ -46,7 +46,7 @@ impl Verdict {
 
 /// What the person who reviews asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ReviewCommand {
+pub(crate) enum ReviewCommand {
     /// The boxes are right.
     Keep,
     /// The picture is no good.
@@ -100,7 +100,7 @@ impl Keymap for ReviewCommand {
 
 /// A walk through the pictures on which something was found, the least sure first.
 #[derive(Debug)]
-pub struct Review<'a> {
+pub(crate) struct Review<'a> {
     input: &'a Input,
     findings: &'a [Finding],
     /// Places in the input.
@@ -118,7 +118,7 @@ pub struct Review<'a> {
 impl<'a> Review<'a> {
     /// A review of what the model found, one finding for each picture of the input, from the first picture on about
     /// which nothing is decided.
-    pub fn new(input: &'a Input, findings: &'a [Finding], journal: &Journal) -> Review<'a> {
+    pub(crate) fn new(input: &'a Input, findings: &'a [Finding], journal: &Journal) -> Review<'a> {
         let rank = |&place: &usize| match &findings[place] {
             Finding::Found { objects, .. } => sureness(objects),
             Finding::Skipped(_) => f32::INFINITY,
@@ -136,34 +136,34 @@ impl<'a> Review<'a> {
     }
 
     /// The place in the input of the picture to look at; `None` at the end.
-    pub fn place(&self) -> Option<usize> {
+    pub(crate) fn place(&self) -> Option<usize> {
         self.order.get(self.at).copied()
     }
 
     /// Its number, from 1, and how many there are.
-    pub fn progress(&self) -> (usize, usize) {
+    pub(crate) fn progress(&self) -> (usize, usize) {
         (self.at + 1, self.order.len())
     }
 
     /// How many pictures nothing is decided about.
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.verdicts.iter().filter(|verdict| verdict.is_none()).count()
     }
 
     /// Its boxes as they stand.
-    pub fn boxes(&self) -> &[Object] {
+    pub(crate) fn boxes(&self) -> &[Object] {
         &self.boxes
     }
 
     /// What was decided about it before, in a word.
-    pub fn decided(&self) -> Option<&'static str> {
+    pub(crate) fn decided(&self) -> Option<&'static str> {
         self.verdicts.get(self.at)?.as_ref().map(Verdict::word)
     }
 
     /// Draws a box between two corners, in pixels of the picture. The first on a picture takes the place of the boxes
     /// that are there, any more are added. Its class is that of the box found that it overlaps most. Says whether there
     /// was a box to draw: one that is a few pixels large.
-    pub fn draw(&mut self, from: (f64, f64), to: (f64, f64)) -> bool {
+    pub(crate) fn draw(&mut self, from: (f64, f64), to: (f64, f64)) -> bool {
         let Some(object) = self.object(from, to) else { return false };
         if self.replaces {
             self.boxes.clear();
@@ -174,7 +174,7 @@ impl<'a> Review<'a> {
     }
 
     /// The box between two corners.
-    pub fn object(&self, from: (f64, f64), to: (f64, f64)) -> Option<Object> {
+    pub(crate) fn object(&self, from: (f64, f64), to: (f64, f64)) -> Option<Object> {
         let place = self.place()?;
         let Finding::Found { size: (width, height), objects } = &self.findings[place] else { return None };
         let side = |a: f64, b: f64, length: u32| {
@@ -190,7 +190,7 @@ impl<'a> Review<'a> {
     }
 
     /// Takes the boxes back that the model found.
-    pub fn restore(&mut self) {
+    pub(crate) fn restore(&mut self) {
         if let Some(Finding::Found { objects, .. }) = self.place().map(|place| &self.findings[place]) {
             self.boxes.clone_from(objects);
         }
@@ -199,13 +199,13 @@ impl<'a> Review<'a> {
 
     /// Keeps the picture with its boxes as they stand, and goes on; the picture's name and the decision, for the
     /// journal.
-    pub fn keep(&mut self) -> Option<(String, Verdict)> {
+    pub(crate) fn keep(&mut self) -> Option<(String, Verdict)> {
         let verdict = if self.drawn { Verdict::Redrawn(self.boxes.clone()) } else { Verdict::Keep };
         self.decide(verdict)
     }
 
     /// Drops the picture, and goes on.
-    pub fn drop(&mut self) -> Option<(String, Verdict)> {
+    pub(crate) fn drop(&mut self) -> Option<(String, Verdict)> {
         self.decide(Verdict::Drop)
     }
 
@@ -217,13 +217,13 @@ impl<'a> Review<'a> {
     }
 
     /// Goes on without a decision.
-    pub fn pass(&mut self) {
+    pub(crate) fn pass(&mut self) {
         self.at = (self.at + 1).min(self.order.len());
         self.arrive();
     }
 
     /// Goes back to the picture before, where there is one.
-    pub fn back(&mut self) {
+    pub(crate) fn back(&mut self) {
         self.at = self.at.saturating_sub(1);
         self.arrive();
     }

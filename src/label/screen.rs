@@ -19,7 +19,7 @@ const SIDE: u32 = 1280;
 
 /// How a review ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// Every picture was decided about.
     Complete,
     /// The person, or a stop, ended it before.
@@ -31,7 +31,7 @@ pub enum Ended {
 ///
 /// # Errors
 /// If the window or the journal fails.
-pub fn review(
+pub(crate) fn review(
     input: &Input,
     mut review: Review<'_>,
     journal: &mut Journal,

@@ -9,13 +9,13 @@ const NAMED: usize = 5;
 
 /// The pictures that are left out, by reason.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tally<'a> {
+pub(crate) struct Tally<'a> {
     kinds: BTreeMap<Reason, Vec<&'a str>>,
 }
 
 impl<'a> Tally<'a> {
     /// Counts what is left out; `findings` has one for each picture of the input.
-    pub fn new(input: &'a Input, findings: &'a [Finding]) -> Tally<'a> {
+    pub(crate) fn new(input: &'a Input, findings: &'a [Finding]) -> Tally<'a> {
         let mut kinds: BTreeMap<Reason, Vec<&str>> = BTreeMap::new();
         for (item, finding) in input.pictures.iter().zip(findings) {
             if let Finding::Skipped(skip) = finding {
@@ -28,7 +28,7 @@ impl<'a> Tally<'a> {
     }
 
     /// One line for each reason: how many, and the first few by name.
-    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> + '_ {
         self.kinds.iter().map(|(reason, names)| {
             let first = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
             let more = if names.len() > NAMED { ", …" } else { "" };

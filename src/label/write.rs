@@ -24,7 +24,7 @@ const SKIPPED: &str = "skipped.csv";
 
 /// What a dataset shall be.
 #[derive(Clone, Debug)]
-pub struct Outline {
+pub(crate) struct Outline {
     /// The format.
     pub format: DetectorFormat,
     /// The share of pictures for validation, 0..1.
@@ -39,7 +39,7 @@ pub struct Outline {
 
 /// A dataset that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     /// Its folder.
     pub path: PathBuf,
     /// Pictures for training.
@@ -59,7 +59,7 @@ pub struct Written {
 ///
 /// # Errors
 /// If no picture is left, something can't be written, or `stop` was told to; then nothing is left behind.
-pub fn write(
+pub(crate) fn write(
     input: &Input,
     findings: &mut [Finding],
     output: &Path,

@@ -30,7 +30,7 @@ impl Picture {
 ///
 /// # Errors
 /// If `out` fails, or the picture is empty or more than 65535 pixels wide or high.
-pub fn write_jpeg(picture: &Picture, quality: u8, out: impl Write) -> ImageResult<()> {
+pub(crate) fn write_jpeg(picture: &Picture, quality: u8, out: impl Write) -> ImageResult<()> {
     write(picture, JpegEncoder::new_with_quality(out, quality))
 }
 
@@ -38,7 +38,7 @@ pub fn write_jpeg(picture: &Picture, quality: u8, out: impl Write) -> ImageResul
 ///
 /// # Errors
 /// If `out` fails, or the picture is empty.
-pub fn write_png(picture: &Picture, out: impl Write) -> ImageResult<()> {
+pub(crate) fn write_png(picture: &Picture, out: impl Write) -> ImageResult<()> {
     write(picture, PngEncoder::new(out))
 }
 

@@ -9,7 +9,7 @@ use image::imageops::{FilterType, resize};
 use crate::frame::Picture;
 
 /// The picture with at most `side` pixels a side, and how much smaller it became, 0..1.
-pub fn shrunk(picture: &Picture, side: u32) -> (Picture, f64) {
+pub(crate) fn shrunk(picture: &Picture, side: u32) -> (Picture, f64) {
     let (width, height) = picture.size();
     let scale = (f64::from(side) / f64::from(width.max(height).max(1))).min(1.0);
     let length = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
@@ -17,7 +17,7 @@ pub fn shrunk(picture: &Picture, side: u32) -> (Picture, f64) {
 }
 
 /// The picture in another size, `(width, height)`.
-pub fn resized(picture: &Picture, (width, height): (u32, u32)) -> Picture {
+pub(crate) fn resized(picture: &Picture, (width, height): (u32, u32)) -> Picture {
     RgbImage::from_raw(picture.width(), picture.height(), picture.rgb().to_vec())
         .map(|pixels| resize(&pixels, width, height, FilterType::Triangle))
         .and_then(|pixels| Picture::from_rgb(width, height, pixels.into_raw()))
@@ -27,13 +27,13 @@ pub fn resized(picture: &Picture, (width, height): (u32, u32)) -> Picture {
 
 /// The picture as `side` x `side` RGB values, row by row, each the mean of all the pixels that it stands for. An empty
 /// picture is black.
-pub fn mosaic(picture: &Picture, side: u32) -> Vec<[u8; 3]> {
+pub(crate) fn mosaic(picture: &Picture, side: u32) -> Vec<[u8; 3]> {
     means(picture, side, ResizeAlg::Convolution(Kernel::Box))
 }
 
 /// As [`mosaic`], where each value is the mean of about 8 x 8 of its pixels: for every frame of a video, as all
 /// of a large picture's pixels cost ten times as much.
-pub fn rough_mosaic(picture: &Picture, side: u32) -> Vec<[u8; 3]> {
+pub(crate) fn rough_mosaic(picture: &Picture, side: u32) -> Vec<[u8; 3]> {
     means(picture, side, ResizeAlg::SuperSampling(Kernel::Box, 8))
 }
 

@@ -10,7 +10,7 @@ use crate::render::Style;
 
 /// The state that the window's keys change and the drawing stage follows.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Look {
+pub(crate) struct Look {
     /// What is drawn.
     pub style: Style,
     /// A pixel belongs to the object above this share of the peak (0..1).
@@ -49,7 +49,7 @@ impl Look {
     }
 
     /// Follows a key. What is not about the look changes nothing.
-    pub fn follow(&mut self, command: Command) {
+    pub(crate) fn follow(&mut self, command: Command) {
         match command {
             Command::Pause => self.paused = !self.paused,
             Command::Heatmap => self.style.heatmap = !self.style.heatmap,
@@ -75,7 +75,7 @@ impl Look {
     }
 
     /// What to say of a key that was followed, where the picture doesn't.
-    pub fn notice(&self, command: Command) -> Option<String> {
+    pub(crate) fn notice(&self, command: Command) -> Option<String> {
         match command {
             Command::ThresholdUp | Command::ThresholdDown => Some(format!("threshold {:.2}", self.threshold)),
             Command::OpacityUp | Command::OpacityDown => Some(format!("opacity {:.2}", self.style.opacity)),
@@ -97,7 +97,7 @@ fn nudge(share: f32, by: f32) -> f32 {
 }
 
 /// What the window shares with the stages before it: a [`Look`], and at times another explainer.
-pub struct Controls {
+pub(crate) struct Controls {
     look: Mutex<Look>,
     /// One for each drawing stage that wants to know.
     changed: Mutex<Vec<Sender<()>>>,
@@ -106,17 +106,17 @@ pub struct Controls {
 
 impl Controls {
     /// Controls that begin with `look`.
-    pub fn new(look: Look) -> Controls {
+    pub(crate) fn new(look: Look) -> Controls {
         Controls { look: Mutex::new(look), changed: Mutex::default(), explainer: Mutex::new(None) }
     }
 
     /// The present look.
-    pub fn look(&self) -> Look {
+    pub(crate) fn look(&self) -> Look {
         self.look.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Changes the look and wakes those who wait for [`Controls::changes`].
-    pub fn change(&self, edit: impl FnOnce(&mut Look)) {
+    pub(crate) fn change(&self, edit: impl FnOnce(&mut Look)) {
         edit(&mut self.look.lock().unwrap_or_else(PoisonError::into_inner));
         for changed in self.changed.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             // A wake-up that is already waiting is enough.
@@ -125,7 +125,7 @@ impl Controls {
     }
 
     /// Has the frames that follow explained by another explainer.
-    pub fn replace(&self, explainer: Explainer) {
+    pub(crate) fn replace(&self, explainer: Explainer) {
         let classes = explainer.top_k();
         *self.explainer.lock().unwrap_or_else(PoisonError::into_inner) = Some(explainer);
         self.change(|look| (look.classes, look.rank) = (classes, None));
@@ -137,7 +137,7 @@ impl Controls {
     }
 
     /// A channel that receives a message after each change from now on.
-    pub fn changes(&self) -> Receiver<()> {
+    pub(crate) fn changes(&self) -> Receiver<()> {
         let (changed, changes) = bounded(1);
         self.changed.lock().unwrap_or_else(PoisonError::into_inner).push(changed);
         changes

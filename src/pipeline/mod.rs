@@ -12,14 +12,14 @@
 //! frames are never lost and keep their order. When the sources end, are stopped, or a stage fails, the
 //! channels close one after the other, and what is in flight is still written.
 
-pub mod controls;
+pub(crate) mod controls;
 mod drawing;
 mod incoming;
 mod inference;
 mod output;
 mod playback;
 mod stages;
-pub mod stats;
+pub(crate) mod stats;
 mod stream;
 
 use std::path::Path;
@@ -27,10 +27,10 @@ use std::sync::Arc;
 
 use crossbeam_channel::bounded;
 
-pub use controls::{Controls, Look};
-pub use output::{Extension, Output};
-pub use stats::{Stage, StageFigures, Stats};
-pub use stream::Stream;
+pub(crate) use controls::{Controls, Look};
+pub(crate) use output::{Extension, Output};
+pub(crate) use stats::{Stage, StageFigures, Stats};
+pub(crate) use stream::Stream;
 
 use crate::explainer::Explainer;
 use crate::explainer::black_box::Estimate;
@@ -52,7 +52,7 @@ const SPARE: usize = 4;
 
 /// Why a run ended before its source did.
 #[derive(Debug, thiserror::Error)]
-pub enum PipelineError {
+pub(crate) enum PipelineError {
     /// The source failed.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -69,7 +69,7 @@ pub enum PipelineError {
 
 /// What happens while the pipeline runs.
 #[derive(Debug)]
-pub enum News<'a> {
+pub(crate) enum News<'a> {
     /// This many frames are done.
     Done(u64),
     /// So many variants of the present picture are asked about, of so many.
@@ -83,7 +83,7 @@ pub enum News<'a> {
 
 /// What a run did.
 #[derive(Clone, Debug, Default)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Frames that reached the outputs.
     pub frames: u64,
     /// Photos of a batch that could not be read.
@@ -97,7 +97,7 @@ pub struct Summary {
 }
 
 /// Streams and the model that they share, ready to run.
-pub struct Pipeline {
+pub(crate) struct Pipeline {
     /// At least one. A file that fails leaves the others running; a live source that fails ends the run.
     pub streams: Vec<Stream>,
     /// Turns frames into maps.
@@ -119,7 +119,7 @@ impl Pipeline {
     /// # Errors
     /// The first thing that failed. When a source failed or was cut short, what came before it is written
     /// and the outputs are complete; when an output failed, that output leaves nothing behind.
-    pub fn run(
+    pub(crate) fn run(
         self,
         output: &mut Output<'_>,
         observe: &mut dyn FnMut(News),

@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(10);
 const FIGURES: Duration = Duration::from_millis(250);
 
 /// What is done at a display beyond looking, such as teaching.
-pub trait Extension {
+pub(crate) trait Extension {
     /// A frame is shown for the first time.
     fn shown(&mut self, frame: &Frame);
 
@@ -38,7 +38,7 @@ pub trait Extension {
 
 /// Where results go.
 #[derive(Default)]
-pub struct Output<'a> {
+pub(crate) struct Output<'a> {
     /// What gets the frames of all streams, those of each in order.
     pub sinks: Vec<Box<dyn Sink>>,
     /// What gets only those of one stream: `of_stream[i]` those of the pipeline's stream `i`. May be shorter.
@@ -86,12 +86,12 @@ impl Named {
 
 impl Output<'_> {
     /// Whether anything has to be drawn.
-    pub fn wants_picture(&self) -> bool {
+    pub(crate) fn wants_picture(&self) -> bool {
         self.display.is_some() || self.all().any(|sink| sink.wants_picture())
     }
 
     /// Whether it has to be known which pixels belong to what is found.
-    pub fn wants_masks(&self) -> bool {
+    pub(crate) fn wants_masks(&self) -> bool {
         self.all().any(|sink| sink.wants_masks())
     }
 

@@ -8,7 +8,7 @@ use cpu_time::ThreadTime;
 
 /// The stages of the pipeline, in the order a frame passes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Waiting for and reading the next frame.
     Capture,
     /// Fitting the picture to the model's input.
@@ -25,11 +25,11 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in order.
-    pub const ALL: [Stage; 6] =
+    pub(crate) const ALL: [Stage; 6] =
         [Stage::Capture, Stage::Preprocess, Stage::Forward, Stage::Localize, Stage::Render, Stage::Write];
 
     /// The stage's name as reports show it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Stage::Capture => "capture",
             Stage::Preprocess => "preprocess",
@@ -80,7 +80,7 @@ struct StageClock {
 
 /// Shared by all stages; each locks only its own clock.
 #[derive(Debug, Default)]
-pub struct Stats {
+pub(crate) struct Stats {
     clocks: [Mutex<StageClock>; Stage::ALL.len()],
     latency: Mutex<Recent>,
     shown: Mutex<Recent>,
@@ -91,7 +91,7 @@ pub struct Stats {
 
 /// The figures of one stage.
 #[derive(Clone, Copy, Debug)]
-pub struct StageFigures {
+pub(crate) struct StageFigures {
     /// Which stage.
     pub stage: Stage,
     /// Frames that passed it.
@@ -106,7 +106,7 @@ pub struct StageFigures {
 
 impl Stats {
     /// Runs one frame's work of `stage` and clocks it.
-    pub fn time<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn time<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
         let (wall, cpu) = (Instant::now(), ThreadTime::now());
         let result = work();
         let (wall, cpu) = (wall.elapsed(), cpu.elapsed());
@@ -119,45 +119,45 @@ impl Stats {
     }
 
     /// Counts frames that a live source dropped because the model was busy.
-    pub fn drop_frames(&self, count: u64) {
+    pub(crate) fn drop_frames(&self, count: u64) {
         self.dropped.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Frames dropped so far.
-    pub fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
     /// Notes how many variants of the present picture a black box has asked about, and how many there are.
-    pub fn ask(&self, asked: (usize, usize)) {
+    pub(crate) fn ask(&self, asked: (usize, usize)) {
         *lock(&self.asked) = asked;
     }
 
     /// Variants of the present picture that a black box has asked about, and how many there are.
-    pub fn asked(&self) -> (usize, usize) {
+    pub(crate) fn asked(&self) -> (usize, usize) {
         *lock(&self.asked)
     }
 
     /// Notes that a frame reached the end, `latency` after its arrival and `since` the one before it.
-    pub fn show(&self, latency: Duration, since: Duration) {
+    pub(crate) fn show(&self, latency: Duration, since: Duration) {
         lock(&self.latency).push(latency);
         lock(&self.shown).push(since);
     }
 
     /// Median time from a frame's arrival to its pixels handed over, of the latest frames.
-    pub fn latency(&self) -> Duration {
+    pub(crate) fn latency(&self) -> Duration {
         lock(&self.latency).median()
     }
 
     /// Frames a second at the end of the pipeline, of the latest frames.
-    pub fn fps(&self) -> f64 {
+    pub(crate) fn fps(&self) -> f64 {
         let recent = lock(&self.shown);
         let total: f64 = recent.values.iter().map(Duration::as_secs_f64).sum();
         if total > 0.0 { recent.values.len() as f64 / total } else { 0.0 }
     }
 
     /// The figures of every stage, in order.
-    pub fn stages(&self) -> [StageFigures; Stage::ALL.len()] {
+    pub(crate) fn stages(&self) -> [StageFigures; Stage::ALL.len()] {
         Stage::ALL.map(|stage| {
             let clock = lock(&self.clocks[stage as usize]);
             let frames = u32::try_from(clock.frames).unwrap_or(u32::MAX).max(1);

@@ -16,7 +16,7 @@ use crate::source::{FrameSource, Notice};
 use crate::track::Tracking;
 
 /// A source, and what is made of its maps.
-pub struct Stream {
+pub(crate) struct Stream {
     /// Where frames come from.
     pub source: Box<dyn FrameSource>,
     /// Turns maps into boxes.

@@ -15,13 +15,13 @@ use crate::localize::Detection;
 
 /// Writes images, annotations and categories as the COCO tools read them.
 #[derive(Debug)]
-pub struct CocoSink {
+pub(crate) struct CocoSink {
     file: CocoFile,
 }
 
 impl CocoSink {
     /// A new COCO file; it appears under its name when it is finished.
-    pub fn create(path: &Path) -> Result<CocoSink, SinkError> {
+    pub(crate) fn create(path: &Path) -> Result<CocoSink, SinkError> {
         Ok(CocoSink { file: CocoFile::create(path)? })
     }
 }

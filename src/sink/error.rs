@@ -7,7 +7,7 @@ use crate::files::FileError;
 
 /// Why a result cannot be written or shown.
 #[derive(Debug, thiserror::Error)]
-pub enum SinkError {
+pub(crate) enum SinkError {
     /// A file can't be written.
     #[error(transparent)]
     File(#[from] FileError),

@@ -20,7 +20,7 @@ const JPEG_QUALITY: u8 = 92;
 /// `clip-000012.cam.jpg`; a second photo of the same name in one run becomes `photo-2.cam.jpg`. No photo is ever
 /// overwritten by its own overlay.
 #[derive(Debug)]
-pub struct ImagesSink {
+pub(crate) struct ImagesSink {
     place: Place,
     frames: u64,
     /// The file that was written last.
@@ -39,7 +39,7 @@ enum Place {
 
 impl ImagesSink {
     /// Writes to one file, `.png`, `.jpg` or `.jpeg`: for a single photo, as of several the last one would stay.
-    pub fn to_file(path: &Path) -> Result<ImagesSink, SinkError> {
+    pub(crate) fn to_file(path: &Path) -> Result<ImagesSink, SinkError> {
         Kind::of(path).ok_or_else(|| SinkError::UnknownFormat {
             path: path.to_owned(),
             known: ".png, .jpg or .jpeg",
@@ -48,7 +48,7 @@ impl ImagesSink {
     }
 
     /// Writes into a folder, which is made if need be.
-    pub fn to_folder(path: &Path) -> Result<ImagesSink, SinkError> {
+    pub(crate) fn to_folder(path: &Path) -> Result<ImagesSink, SinkError> {
         make_folder(path)?;
         sweep(path);
         let place = Place::Folder { path: path.to_owned(), given: HashSet::new() };
@@ -84,7 +84,7 @@ impl Sink for ImagesSink {
 }
 
 /// Saves a picture in `folder` as `camloc-0001.png`, or the next number that is free, and returns its path.
-pub fn snapshot(picture: &Picture, folder: &Path) -> Result<PathBuf, SinkError> {
+pub(crate) fn snapshot(picture: &Picture, folder: &Path) -> Result<PathBuf, SinkError> {
     let mut number = 1;
     loop {
         let path = folder.join(format!("camloc-{number:04}.png"));

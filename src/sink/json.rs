@@ -19,7 +19,7 @@ const SCHEMA: u32 = 1;
 
 /// Writes a line of JSON a frame to a file or to standard output.
 #[derive(Debug)]
-pub struct JsonSink {
+pub(crate) struct JsonSink {
     out: OutputFile,
     with_source: bool,
     frames: u64,
@@ -32,7 +32,7 @@ impl JsonSink {
     ///
     /// A file appears under its name when it is finished; all others get each line at once. `with_source` adds
     /// the name of the photo to each line, for runs over several.
-    pub fn open(path: &Path, with_source: bool) -> Result<JsonSink, SinkError> {
+    pub(crate) fn open(path: &Path, with_source: bool) -> Result<JsonSink, SinkError> {
         Ok(JsonSink { out: OutputFile::open(path)?, with_source, frames: 0, made_by: None })
     }
 

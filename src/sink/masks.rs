@@ -18,7 +18,7 @@ use crate::localize::{Region, Segmentation};
 
 /// How masks are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaskFormat {
+pub(crate) enum MaskFormat {
     /// A palette PNG for each picture, and the names of its indices in `labels.txt`.
     Png,
     /// One COCO file with compressed run lengths.
@@ -44,7 +44,7 @@ impl fmt::Display for MaskFormat {
 /// No format of masks has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("masks are not written as \"{0}\": use png, rle or polygons")]
-pub struct UnknownMaskFormat(String);
+pub(crate) struct UnknownMaskFormat(String);
 
 impl FromStr for MaskFormat {
     type Err = UnknownMaskFormat;
@@ -57,7 +57,7 @@ impl FromStr for MaskFormat {
 
 /// A picture and its masks.
 #[derive(Clone, Debug)]
-pub struct Masked<'a> {
+pub(crate) struct Masked<'a> {
     /// The path of its PNG below the masks' folder, without the ending.
     pub name: PathBuf,
     /// What COCO calls it.
@@ -76,7 +76,7 @@ pub struct Masked<'a> {
 ///
 /// A picture in which nothing was found has an all-background PNG, or an image without annotations.
 #[derive(Debug)]
-pub struct MasksSink {
+pub(crate) struct MasksSink {
     place: Place,
     /// The names given in this run, in lower case.
     given: HashSet<String>,
@@ -90,7 +90,7 @@ enum Place {
 
 impl MasksSink {
     /// Writes below `folder`, which is made if need be.
-    pub fn create(folder: &Path, format: MaskFormat) -> Result<MasksSink, SinkError> {
+    pub(crate) fn create(folder: &Path, format: MaskFormat) -> Result<MasksSink, SinkError> {
         let path = MasksSink::path(folder, format);
         let place = match format {
             MaskFormat::Png => Place::Folder(PaletteFolder::create(&path)?),
@@ -103,12 +103,12 @@ impl MasksSink {
     }
 
     /// The folder or file that a sink below `folder` writes.
-    pub fn path(folder: &Path, format: MaskFormat) -> PathBuf {
+    pub(crate) fn path(folder: &Path, format: MaskFormat) -> PathBuf {
         folder.join(if format == MaskFormat::Png { "masks" } else { "masks.json" })
     }
 
     /// Takes a picture that is no frame of a pipeline.
-    pub fn add(&mut self, masked: &Masked<'_>) -> Result<(), SinkError> {
+    pub(crate) fn add(&mut self, masked: &Masked<'_>) -> Result<(), SinkError> {
         match &mut self.place {
             Place::Folder(folder) => folder.add(&masked.name, masked.segmentation, masked.labels),
             Place::File(file, format) => annotate(file, *format, masked),

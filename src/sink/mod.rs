@@ -24,16 +24,16 @@ mod palette;
 mod video;
 mod yuv420;
 
-pub use coco::CocoSink;
-pub use error::SinkError;
-pub use images::{ImagesSink, snapshot};
-pub use json::JsonSink;
-pub use masks::{MaskFormat, Masked, MasksSink, UnknownMaskFormat};
-pub use video::{VideoOptions, VideoSink};
+pub(crate) use coco::CocoSink;
+pub(crate) use error::SinkError;
+pub(crate) use images::{ImagesSink, snapshot};
+pub(crate) use json::JsonSink;
+pub(crate) use masks::{MaskFormat, Masked, MasksSink};
+pub(crate) use video::{VideoOptions, VideoSink};
 
 /// One frame and what was found in it.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub(crate) struct Shown<'a> {
     /// The frame as it came from the source.
     pub frame: &'a Frame,
     /// The frame with heat and boxes drawn over it, of the frame's size, where a sink asked for it
@@ -60,12 +60,12 @@ pub struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     /// The picture to show: the overlay, or else the plain frame.
-    pub fn picture(&self) -> &'a Picture {
+    pub(crate) fn picture(&self) -> &'a Picture {
         self.overlay.unwrap_or(&self.frame.picture)
     }
 
     /// The name of a class, `class 7` where it has none.
-    pub fn label(&self, class_id: usize) -> Cow<'a, str> {
+    pub(crate) fn label(&self, class_id: usize) -> Cow<'a, str> {
         label(self.labels, class_id)
     }
 
@@ -87,7 +87,7 @@ fn label(labels: &[String], class_id: usize) -> Cow<'_, str> {
 }
 
 /// Something that takes the frames of a run, in order.
-pub trait Sink: Send {
+pub(crate) trait Sink: Send {
     /// Whether the sink needs [`Shown::overlay`]; where none does, nothing need be drawn.
     fn wants_picture(&self) -> bool;
 
@@ -107,7 +107,7 @@ pub trait Sink: Send {
 
 /// What a sink has written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// The file, or the folder of several; `None` for standard output, and where no file was written.
     pub path: Option<PathBuf>,
     /// Number of frames written.

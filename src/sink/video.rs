@@ -18,7 +18,7 @@ const SMALLEST_STEP: Duration = Duration::from_millis(1);
 
 /// What a [`VideoSink`] works with.
 #[derive(Clone, Debug)]
-pub struct VideoOptions {
+pub(crate) struct VideoOptions {
     /// The ffmpeg program, 5.1 or newer: a path, or a name to be found on `PATH`.
     pub ffmpeg: PathBuf,
     /// The local video file whose sound goes into the video, too, if it has any.
@@ -40,7 +40,7 @@ impl VideoOptions {
 /// The codec follows from the extension: H.264 in `.mp4`, `.m4v`, `.mov`, `.mkv`; VP9 in `.webm`. ffmpeg encodes, in
 /// a process of its own that starts with the first frame; without any frame no file appears.
 #[derive(Debug)]
-pub struct VideoSink {
+pub(crate) struct VideoSink {
     options: VideoOptions,
     format: Format,
     path: PathBuf,
@@ -67,7 +67,7 @@ struct Stream {
 
 impl VideoSink {
     /// A new video; it appears under its name when it is finished.
-    pub fn create(path: &Path, options: VideoOptions) -> Result<VideoSink, SinkError> {
+    pub(crate) fn create(path: &Path, options: VideoOptions) -> Result<VideoSink, SinkError> {
         let format = Format::of(path)?;
         let inputs: Vec<&Path> = options.sound.as_deref().into_iter().collect();
         check_outputs(&[path], &inputs)?;

@@ -5,7 +5,7 @@ use crate::train::TrainError;
 
 /// Why nothing was learned.
 #[derive(Debug, thiserror::Error)]
-pub enum TeachError {
+pub(crate) enum TeachError {
     /// There is nothing to learn from, or training failed.
     #[error(transparent)]
     Train(#[from] TrainError),

@@ -22,7 +22,7 @@ const NICER: i32 = 10;
 
 /// What every lesson goes by.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub(crate) struct Course {
     /// A folder of pictures for each class; `taught.onnx` there becomes the model.
     pub folder: PathBuf,
     /// What the head sits on.
@@ -39,7 +39,7 @@ pub struct Course {
 
 impl Course {
     /// The model's file.
-    pub fn model(&self) -> PathBuf {
+    pub(crate) fn model(&self) -> PathBuf {
         self.folder.join("taught.onnx")
     }
 

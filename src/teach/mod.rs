@@ -11,6 +11,6 @@ mod error;
 mod lesson;
 mod teacher;
 
-pub use error::TeachError;
-pub use lesson::Course;
-pub use teacher::{Taught, Teacher};
+pub(crate) use error::TeachError;
+pub(crate) use lesson::Course;
+pub(crate) use teacher::{Taught, Teacher};

@@ -11,7 +11,7 @@ use crate::frame::Frame;
 use crate::pipeline::{Controls, Extension};
 
 /// Saves frames as examples while a digit is held, and has a model learn from them when it is asked to.
-pub struct Teacher {
+pub(crate) struct Teacher {
     shutter: Shutter,
     course: Arc<Course>,
     lesson: Option<Lesson>,
@@ -23,7 +23,7 @@ pub struct Teacher {
 
 /// What is left of teaching when the window is closed.
 #[derive(Debug)]
-pub struct Taught {
+pub(crate) struct Taught {
     /// The classes.
     pub classes: Classes,
     /// What became of the frames for which a digit was held.
@@ -38,13 +38,13 @@ pub struct Taught {
 
 impl Teacher {
     /// A teacher of the shutter's classes.
-    pub fn new(shutter: Shutter, course: Course) -> Teacher {
+    pub(crate) fn new(shutter: Shutter, course: Course) -> Teacher {
         let word = "hold a digit to give examples, t learns from them".to_owned();
         Teacher { shutter, course: Arc::new(course), lesson: None, word, taught: false }
     }
 
     /// Whether a lesson is under way.
-    pub fn is_learning(&self) -> bool {
+    pub(crate) fn is_learning(&self) -> bool {
         self.lesson.is_some()
     }
 
@@ -52,7 +52,7 @@ impl Teacher {
     ///
     /// # Errors
     /// If that is nothing.
-    pub fn wait(&mut self) -> Result<(), TeachError> {
+    pub(crate) fn wait(&mut self) -> Result<(), TeachError> {
         if let Some(lesson) = self.lesson.take() {
             lesson.end()?;
             self.taught = true;
@@ -61,7 +61,7 @@ impl Teacher {
     }
 
     /// Gives up the present lesson and waits until all is saved.
-    pub fn finish(self) -> Taught {
+    pub(crate) fn finish(self) -> Taught {
         let given_up = self.lesson.is_some();
         if let Some(lesson) = self.lesson {
             lesson.give_up();

@@ -29,7 +29,7 @@ const KEEP: f64 = 0.5;
 
 /// Whether a frame goes on with the scene of the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Continuity {
+pub(crate) enum Continuity {
     /// The same scene, or nothing to tell by.
     Same,
     /// Another scene, or a clock that was set back: nothing known of the frames before is of use.
@@ -38,7 +38,7 @@ pub enum Continuity {
 
 /// Smooths the maps of frame after frame; keeps its buffers.
 #[derive(Debug, Default)]
-pub struct MapSmoother {
+pub(crate) struct MapSmoother {
     classes: Vec<Smoothed>,
     spare: Vec<Vec<f32>>,
     last: Duration,
@@ -60,7 +60,7 @@ impl MapSmoother {
     /// A class that is new, that was away, or whose map changed much keeps its map as it is; so does a map with
     /// values that are not finite. `time` is the frame's presentation time: gaps count as the time that they are, and
     /// the same time again changes nothing.
-    pub fn smooth(&mut self, maps: &mut [ClassMap], time: Duration) -> Continuity {
+    pub(crate) fn smooth(&mut self, maps: &mut [ClassMap], time: Duration) -> Continuity {
         let continuity = if self.is_cut(maps, time) { Continuity::Cut } else { Continuity::Same };
         if continuity == Continuity::Cut {
             self.forget();
@@ -90,7 +90,7 @@ impl MapSmoother {
     }
 
     /// Forgets every map, as before another method or another scene.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.spare.extend(self.classes.drain(..).map(|known| known.values));
     }
 

@@ -15,16 +15,15 @@ mod votes;
 
 use std::time::Duration;
 
-pub use map_smoother::{Continuity, MapSmoother};
-pub use tracker::Tracker;
-pub use votes::Votes;
+pub(crate) use map_smoother::{Continuity, MapSmoother};
+pub(crate) use tracker::Tracker;
 
 use crate::frame::Picture;
 use crate::localize::Detection;
 use crate::maps::ClassMap;
 
 /// Both halves, which a cut resets together.
-pub struct Tracking {
+pub(crate) struct Tracking {
     cuts: cut::CutDetector,
     smoother: MapSmoother,
     tracker: Tracker,
@@ -32,7 +31,7 @@ pub struct Tracking {
 
 impl Tracking {
     /// Nothing seen yet; `look_alikes` as in [`Tracker::new`].
-    pub fn new(look_alikes: bool) -> Tracking {
+    pub(crate) fn new(look_alikes: bool) -> Tracking {
         Tracking {
             cuts: cut::CutDetector::default(),
             smoother: MapSmoother::default(),
@@ -42,7 +41,7 @@ impl Tracking {
 
     /// Smooths the maps of a frame at `time`, as [`MapSmoother::smooth`] says. Maps and boxes end with their scene, be it
     /// that the `picture` or that the maps have nothing in common with those before.
-    pub fn smooth(&mut self, picture: &Picture, maps: &mut [ClassMap], time: Duration) {
+    pub(crate) fn smooth(&mut self, picture: &Picture, maps: &mut [ClassMap], time: Duration) {
         if self.cuts.is_cut(picture) {
             self.forget();
         }
@@ -52,18 +51,18 @@ impl Tracking {
     }
 
     /// Follows the detections in those maps, as [`Tracker::follow`] says.
-    pub fn follow(&mut self, detections: &mut [Detection], frame: (u32, u32), time: Duration) {
+    pub(crate) fn follow(&mut self, detections: &mut [Detection], frame: (u32, u32), time: Duration) {
         self.tracker.follow(detections, frame, time);
     }
 
     /// Forgets maps and boxes, as before maps made by another method.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.smoother.forget();
         self.tracker.forget();
     }
 
     /// Forgets the boxes, as before those of another class.
-    pub fn forget_boxes(&mut self) {
+    pub(crate) fn forget_boxes(&mut self) {
         self.tracker.forget();
     }
 }

@@ -13,7 +13,7 @@ const KEEP: f64 = 1.0;
 
 /// Follows boxes from frame to frame; keeps its buffers.
 #[derive(Debug)]
-pub struct Tracker {
+pub(crate) struct Tracker {
     look_alikes: bool,
     tracks: Vec<Track>,
     /// How many tracks there were.
@@ -37,7 +37,7 @@ struct Track {
 impl Tracker {
     /// Nothing seen yet. With `look_alikes`, boxes of two classes in one place are one object, whose class is the
     /// one with most votes; without, as for classes that the user asked for by name, each class is followed alone.
-    pub fn new(look_alikes: bool) -> Tracker {
+    pub(crate) fn new(look_alikes: bool) -> Tracker {
         Tracker {
             look_alikes,
             tracks: Vec::new(),
@@ -56,7 +56,7 @@ impl Tracker {
     /// A track ends when it had no box for a second. Numbers count from 1 and no number comes back. The same time
     /// again is the same frame in another look (another threshold): boxes that changed are taken as they are, and
     /// nothing moves on. A time before the last one, and frames of another size, begin anew.
-    pub fn follow(&mut self, detections: &mut [Detection], frame: (u32, u32), time: Duration) {
+    pub(crate) fn follow(&mut self, detections: &mut [Detection], frame: (u32, u32), time: Duration) {
         if time < self.last || frame != self.frame {
             self.forget();
         }
@@ -84,7 +84,7 @@ impl Tracker {
     }
 
     /// Ends every track, as at a cut.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.tracks.clear();
     }
 

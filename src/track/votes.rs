@@ -22,7 +22,7 @@ const FORGOTTEN: f64 = 0.05;
 /// Between look-alikes (tabby, tiger cat) a classifier changes its mind from frame to frame, and the majority does
 /// not. Where every frame of a while says the same, the object is another, and older votes don't count at all.
 #[derive(Clone, Debug, Default)]
-pub struct Votes {
+pub(crate) struct Votes {
     ballots: Vec<Ballot>,
     winner: usize,
     last: Duration,
@@ -48,7 +48,7 @@ struct Ballot {
 
 impl Votes {
     /// Adds the vote of the frame at `time`. What is no number counts as improbable.
-    pub fn add(&mut self, class_id: usize, probability: f32, time: Duration) {
+    pub(crate) fn add(&mut self, class_id: usize, probability: f32, time: Duration) {
         let kept = (-time.saturating_sub(self.last).as_secs_f64() / MEMORY).exp();
         self.last = time;
         for ballot in &mut self.ballots {
@@ -87,13 +87,13 @@ impl Votes {
 
     /// The class with most votes, and its mean probability in the frames that found it. To take its place another
     /// must have clearly more.
-    pub fn winner(&self) -> Option<(usize, f32)> {
+    pub(crate) fn winner(&self) -> Option<(usize, f32)> {
         let winner = self.ballots.iter().find(|ballot| ballot.class_id == self.winner)?;
         Some((winner.class_id, (winner.votes / winner.frames) as f32))
     }
 
     /// Whether one of the last frames found this class.
-    pub fn has(&self, class_id: usize) -> bool {
+    pub(crate) fn has(&self, class_id: usize) -> bool {
         self.ballots.iter().any(|ballot| ballot.class_id == class_id)
     }
 }

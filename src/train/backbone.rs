@@ -12,7 +12,7 @@ use camloc_graph::onnx::load::encode;
 
 /// A classifier cut behind a layer; its weights stay as they are.
 #[derive(Clone, Debug)]
-pub struct Backbone {
+pub(crate) struct Backbone {
     /// The classifier, of which the graph now ends at the layer.
     pub(super) classifier: Classifier,
     /// Where it was cut.
@@ -29,7 +29,7 @@ impl Backbone {
     ///
     /// # Errors
     /// If there is no such layer, or it has no rows and columns of a known number.
-    pub fn new(mut classifier: Classifier, layer: Option<&str>) -> Result<Backbone, TrainError> {
+    pub(crate) fn new(mut classifier: Classifier, layer: Option<&str>) -> Result<Backbone, TrainError> {
         classifier.fix_size();
         let request = Request {
             top_k: 1,
@@ -46,22 +46,22 @@ impl Backbone {
     }
 
     /// The backbone, run by this execution provider; `None`: by the first one that can.
-    pub fn on(self, provider: Option<Provider>) -> Backbone {
+    pub(crate) fn on(self, provider: Option<Provider>) -> Backbone {
         Backbone { provider, ..self }
     }
 
     /// What the model that it is a part of is called.
-    pub fn title(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         &self.classifier.title
     }
 
     /// The layer that the head sits on: a tensor's name.
-    pub fn layer(&self) -> &str {
+    pub(crate) fn layer(&self) -> &str {
         &self.cut.layer
     }
 
     /// The layer's channels, rows and columns, `[C, h, w]`.
-    pub fn shape(&self) -> [usize; 3] {
+    pub(crate) fn shape(&self) -> [usize; 3] {
         self.cut.shape
     }
 

@@ -8,7 +8,7 @@ use crate::model::BACKGROUND;
 
 /// A picture and its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub(crate) struct Item {
     /// The path below the folder, parted by `/`.
     pub name: String,
     /// The file.
@@ -19,7 +19,7 @@ pub struct Item {
 
 /// Pictures in folders named by class.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dataset {
+pub(crate) struct Dataset {
     /// The names of the classes, in their order; [`BACKGROUND`] is the last where there is one.
     pub classes: Vec<String>,
     /// The pictures, class by class, by name.
@@ -33,7 +33,7 @@ pub struct Dataset {
 ///
 /// # Errors
 /// If there is no picture, only one class, or a class without a picture.
-pub fn gather(folder: &Path, negatives: Option<&Path>) -> Result<Dataset, TrainError> {
+pub(crate) fn gather(folder: &Path, negatives: Option<&Path>) -> Result<Dataset, TrainError> {
     if !folder.is_dir() {
         return Err(TrainError::NoFolder(folder.to_owned()));
     }

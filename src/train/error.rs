@@ -11,7 +11,7 @@ use camloc_graph::onnx::load::OnnxError;
 
 /// Why a head cannot be trained.
 #[derive(Debug, thiserror::Error)]
-pub enum TrainError {
+pub(crate) enum TrainError {
     /// There is no such folder.
     #[error("{} is no folder: give one that holds a folder of pictures for each class (docs/training.md)", .0.display())]
     NoFolder(PathBuf),

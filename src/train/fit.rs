@@ -15,7 +15,7 @@ use crate::files::Stop;
 
 /// What an epoch came to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
+pub(crate) struct Epoch {
     /// From 1.
     pub number: usize,
     /// The mean loss of the steps: cross-entropy in nats, of ACoL the sum of both branches'.

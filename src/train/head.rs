@@ -13,7 +13,7 @@ use super::patches::{TAPS, patches};
 
 /// Which head is put on the backbone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HeadKind {
+pub(crate) enum HeadKind {
     /// Two branches, of which the second has to find what the first leaves (ACoL: Zhang et al. 2018).
     Acol,
     /// One branch of convolutions that ends in a map for each class (Lin et al. 2014).
@@ -24,11 +24,11 @@ pub enum HeadKind {
 
 impl HeadKind {
     /// Every head, by the names that it is asked for with.
-    pub const ALL: [(HeadKind, &'static str); 3] =
+    pub(crate) const ALL: [(HeadKind, &'static str); 3] =
         [(HeadKind::Acol, "acol"), (HeadKind::Cam, "cam"), (HeadKind::Linear, "linear")];
 
     /// Its name in the program, as in `--head acol`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         HeadKind::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
     }
 }
@@ -42,7 +42,7 @@ impl fmt::Display for HeadKind {
 /// There is no such head.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no head {0:?}: take acol, cam or linear")]
-pub struct UnknownHead(String);
+pub(crate) struct UnknownHead(String);
 
 impl FromStr for HeadKind {
     type Err = UnknownHead;

@@ -25,11 +25,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-pub use backbone::Backbone;
-pub use dataset::{Dataset, Item, gather};
-pub use error::TrainError;
-pub use fit::Epoch;
-pub use head::{HeadKind, UnknownHead};
+pub(crate) use backbone::Backbone;
+pub(crate) use dataset::{Dataset, Item, gather};
+pub(crate) use error::TrainError;
+pub(crate) use fit::Epoch;
+pub(crate) use head::HeadKind;
 
 use crate::digest::hex;
 use crate::files::Stop;
@@ -46,7 +46,7 @@ const LEAST_PICTURES: usize = 5;
 
 /// How a head is trained.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Which head.
     pub head: HeadKind,
     /// Channels of the convolutions of `acol` and `cam`. The paper has 1024, for 1000 classes and a day of GPU; 64 tell
@@ -98,7 +98,7 @@ impl Settings {
 
 /// What to train, on what.
 #[derive(Clone, Debug)]
-pub struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     /// The pictures.
     pub dataset: &'a Dataset,
     /// What the head sits on.
@@ -115,7 +115,7 @@ pub struct Plan<'a> {
 
 /// What a run tells of while it goes on.
 #[derive(Clone, Copy, Debug)]
-pub enum Milestone {
+pub(crate) enum Milestone {
     /// So many pictures were seen by the backbone.
     Seen(usize),
     /// An epoch is through.
@@ -124,7 +124,7 @@ pub enum Milestone {
 
 /// A held-out picture, and what the head says of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// The picture and its true class.
     pub item: Item,
     /// The probability of each class.
@@ -133,19 +133,19 @@ pub struct Judged {
 
 impl Judged {
     /// The most probable class.
-    pub fn predicted(&self) -> usize {
+    pub(crate) fn predicted(&self) -> usize {
         fit::best(&self.probabilities)
     }
 
     /// Whether that is the true one.
-    pub fn is_right(&self) -> bool {
+    pub(crate) fn is_right(&self) -> bool {
         self.predicted() == self.item.class
     }
 }
 
 /// What came of a run.
 #[derive(Debug)]
-pub struct Trained {
+pub(crate) struct Trained {
     /// The epochs, in order.
     pub epochs: Vec<Epoch>,
     /// The number of the epoch whose weights were taken.
@@ -167,7 +167,7 @@ pub struct Trained {
 /// # Errors
 /// If a class has too few pictures, the backbone can't be run, or the disk is full. If `stop` stops it after an epoch,
 /// what was best so far is returned.
-pub fn train(
+pub(crate) fn train(
     plan: &Plan<'_>,
     stop: &Stop,
     observe: &(dyn Fn(Milestone) + Sync),
@@ -215,7 +215,7 @@ pub fn train(
 
 impl Trained {
     /// The share of the held-out pictures whose class is the most probable one, 0..1.
-    pub fn accuracy(&self) -> f64 {
+    pub(crate) fn accuracy(&self) -> f64 {
         let right = self.held_out.iter().filter(|judged| judged.is_right()).count();
         right as f64 / self.held_out.len().max(1) as f64
     }
@@ -224,13 +224,13 @@ impl Trained {
     ///
     /// # Errors
     /// If a weight can't be read.
-    pub fn model(&self, plan: &Plan<'_>, title: &str) -> Result<ModelProto, TrainError> {
+    pub(crate) fn model(&self, plan: &Plan<'_>, title: &str) -> Result<ModelProto, TrainError> {
         let about = export::described(plan.settings.head, plan.backbone, self.best, plan.settings.seed);
         export::export(plan.backbone, &self.head, &plan.dataset.classes, title, &about)
     }
 
     /// Takes away what an unfinished run leaves: call it once the model is written.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         self.state.close();
     }
 }

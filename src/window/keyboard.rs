@@ -88,7 +88,7 @@ fn named(key: Key) -> Option<display::Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::display::{Command, KEYS};
+    use crate::display::{Command, commands::KEYS};
 
     /// Presses a key `times` as the window system tells of it when it is held, and releases it.
     fn stroke(keyboard: &mut Keyboard<Command>, key: Key, character: Option<char>, times: usize) {

@@ -28,7 +28,7 @@ const REFRESH: Duration = Duration::from_millis(250);
 ///
 /// It keeps the latest pictures, so that they can be drawn again at any time: after a change of size, or of a panel while
 /// no new picture comes.
-pub struct Window<C = Command> {
+pub(crate) struct Window<C = Command> {
     window: minifb::Window,
     keyboard: Rc<RefCell<Keyboard<C>>>,
     text: TextRenderer,
@@ -50,12 +50,12 @@ impl<C: Keymap> Window<C> {
     /// Opens a window for pictures of `size`, width and height in pixels; its text is written with `text`.
     ///
     /// The window has the picture's aspect, its longer side 640 to 1280 pixels, and can be resized.
-    pub fn open(title: &str, size: (u32, u32), text: TextRenderer) -> Result<Window<C>, SinkError> {
+    pub(crate) fn open(title: &str, size: (u32, u32), text: TextRenderer) -> Result<Window<C>, SinkError> {
         Window::tiled(title, size, 1, text)
     }
 
     /// As [`Window::open`], for `count` pictures beside and below each other, of the same or other sizes.
-    pub fn tiled(
+    pub(crate) fn tiled(
         title: &str,
         size: (u32, u32),
         count: usize,

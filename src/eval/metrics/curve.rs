@@ -9,26 +9,26 @@ use crate::maps::ClassMap;
 
 /// How many thresholds differ: a map of 8 bits with a peak of 255 passes `> k` for `k` of 0..=254, and
 /// wsolevaluation's 1000 thresholds are among these.
-pub const THRESHOLDS: usize = 255;
+pub(crate) const THRESHOLDS: usize = 255;
 
 /// Stored units of an IoU of 1: 0.3, 0.5 and 0.7 are whole numbers of them, so none is rounded across.
 const UNIT: f64 = 60_000.0;
 
 /// The overlap of one picture at each of the [`THRESHOLDS`], about 1 KB.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Curve {
+pub(crate) struct Curve {
     largest: Vec<u16>,
     best: Vec<u16>,
 }
 
 impl Curve {
     /// The IoU of the largest contour with the best true box at threshold `k / 255`, 0..1.
-    pub fn largest(&self, k: usize) -> f64 {
+    pub(crate) fn largest(&self, k: usize) -> f64 {
         iou_of(&self.largest, k)
     }
 
     /// The best IoU of any contour with any true box at threshold `k / 255`, 0..1.
-    pub fn best(&self, k: usize) -> f64 {
+    pub(crate) fn best(&self, k: usize) -> f64 {
         iou_of(&self.best, k)
     }
 }
@@ -43,7 +43,7 @@ fn stored(iou: f64) -> u16 {
 }
 
 /// A true box on the grid of 224, cut to whole cells as wsolevaluation does.
-pub fn on_grid(truth: &Rect, (width, height): (u32, u32)) -> WsolBox {
+pub(crate) fn on_grid(truth: &Rect, (width, height): (u32, u32)) -> WsolBox {
     let cell = |edge: f64, side: u32| (edge * GRID as f64 / f64::from(side)) as u32;
     [cell(truth.x0, width), cell(truth.y0, height), cell(truth.x1, width), cell(truth.y1, height)]
 }
@@ -52,7 +52,7 @@ pub fn on_grid(truth: &Rect, (width, height): (u32, u32)) -> WsolBox {
 ///
 /// The rules are those of [`wsol::boxes`] at each threshold.
 #[derive(Debug, Default)]
-pub struct CurveScanner {
+pub(crate) struct CurveScanner {
     leveller: Leveller,
     sweep: Sweep,
 }
@@ -62,30 +62,30 @@ impl CurveScanner {
     /// in double precision, cut to 8 bits.
     ///
     /// A map that says nothing (constant, NaN) has wsolevaluation's box `[0, 0, 0, 0]` at each threshold.
-    pub fn raw(&mut self, map: &ClassMap, truth: &[WsolBox]) -> Curve {
+    pub(crate) fn raw(&mut self, map: &ClassMap, truth: &[WsolBox]) -> Curve {
         self.sweep.curve(self.leveller.raw(map), truth)
     }
 
     /// The curve of a map `[224, 224]` over the *whole picture*, normalised to 0..1 by any rule.
     ///
     /// A map of another size is taken for one that says nothing.
-    pub fn normalised(&mut self, grid: &[f32], truth: &[WsolBox]) -> Curve {
+    pub(crate) fn normalised(&mut self, grid: &[f32], truth: &[WsolBox]) -> Curve {
         self.sweep.curve(self.leveller.normalised(grid), truth)
     }
 
     /// The boxes of a map as [`CurveScanner::normalised`] takes it, if it is the same for many pictures.
-    pub fn boxes(&mut self, grid: &[f32]) -> ThresholdBoxes {
+    pub(crate) fn boxes(&mut self, grid: &[f32]) -> ThresholdBoxes {
         ThresholdBoxes(self.sweep.at_each(self.leveller.normalised(grid), |mask| largest(mask, |_| {})))
     }
 }
 
 /// The box of a map's largest contour at each of the [`THRESHOLDS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ThresholdBoxes(Vec<WsolBox>);
+pub(crate) struct ThresholdBoxes(Vec<WsolBox>);
 
 impl ThresholdBoxes {
     /// The curve of a picture with these true boxes; the map has no other contour than the largest.
-    pub fn curve(&self, truth: &[WsolBox]) -> Curve {
+    pub(crate) fn curve(&self, truth: &[WsolBox]) -> Curve {
         let curve: Vec<u16> = self.0.iter().map(|&bbox| stored(overlap(bbox, truth))).collect();
         Curve { largest: curve.clone(), best: curve }
     }

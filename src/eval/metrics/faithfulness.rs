@@ -7,14 +7,14 @@ use imageproc::filter::gaussian_blur_f32;
 use crate::frame::Picture;
 
 /// Steps that RISE takes: 224 pixels at a time on a picture of 224x224.
-pub const STEPS: usize = 224;
+pub(crate) const STEPS: usize = 224;
 
 /// A picture whose pixels change over to another's, most important first.
 ///
 /// Deletion (Petsiuk et al., RISE, BMVC 2018) starts from the picture and ends in grey, insertion starts
 /// from a blurred picture and ends in the picture.
 #[derive(Debug)]
-pub struct Perturbation {
+pub(crate) struct Perturbation {
     current: Picture,
     goal: Vec<u8>,
     ranking: Vec<u32>,
@@ -26,7 +26,7 @@ impl Perturbation {
     ///
     /// `fill` is what a deleted pixel becomes: the mean colour of the model's normalisation, which it sees as
     /// 0. `None` unless `heat` has a value for each pixel, `[h, w]`.
-    pub fn deletion(picture: &Picture, heat: &[f32], fill: [u8; 3]) -> Option<Perturbation> {
+    pub(crate) fn deletion(picture: &Picture, heat: &[f32], fill: [u8; 3]) -> Option<Perturbation> {
         let goal = picture.rgb().chunks_exact(3).flat_map(|_| fill).collect();
         Perturbation::new(picture.size(), picture.rgb().to_vec(), goal, heat)
     }
@@ -34,7 +34,7 @@ impl Perturbation {
     /// Inserts the pixels of `picture` into its blur, those where `heat` is highest first.
     ///
     /// `None` unless `heat` has a value for each pixel, `[h, w]`.
-    pub fn insertion(picture: &Picture, heat: &[f32]) -> Option<Perturbation> {
+    pub(crate) fn insertion(picture: &Picture, heat: &[f32]) -> Option<Perturbation> {
         Perturbation::new(picture.size(), blurred(picture)?, picture.rgb().to_vec(), heat)
     }
 
@@ -44,13 +44,8 @@ impl Perturbation {
         (3 * ranking.len() == goal.len()).then_some(Perturbation { current, goal, ranking, done: 0 })
     }
 
-    /// The picture as it is now.
-    pub fn picture(&self) -> &Picture {
-        &self.current
-    }
-
     /// Changes the next pixels until `share` (0..1) of all are changed.
-    pub fn advance(&mut self, share: f64) {
+    pub(crate) fn advance(&mut self, share: f64) {
         let until = ((share * self.ranking.len() as f64).round() as usize).min(self.ranking.len());
         let pixels = self.current.rgb_mut();
         for &pixel in self.ranking.get(self.done..until).unwrap_or_default() {
@@ -65,7 +60,7 @@ impl Perturbation {
     /// # Errors
     ///
     /// The first of `score`.
-    pub fn scores<E>(
+    pub(crate) fn scores<E>(
         mut self,
         steps: usize,
         mut score: impl FnMut(&Picture) -> Result<f32, E>,
@@ -81,7 +76,7 @@ impl Perturbation {
 
 /// How well a map says what the classifier goes by (Petsiuk et al., RISE, BMVC 2018); each 0..1.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Areas {
+pub(crate) struct Areas {
     /// Area under the class's probability while the hottest pixels are taken away first; low is good.
     pub deletion: f64,
     /// Area under the class's probability while the hottest pixels come back first; high is good.
@@ -94,7 +89,7 @@ pub struct Areas {
 /// # Errors
 ///
 /// The first of `score`.
-pub fn areas<E>(
+pub(crate) fn areas<E>(
     picture: &Picture,
     heat: &[f32],
     fill: [u8; 3],
@@ -110,7 +105,7 @@ pub fn areas<E>(
 }
 
 /// The pixels of a heat map, highest first; of equals the one that comes first. NaN comes last.
-pub fn ranking(heat: &[f32]) -> Vec<u32> {
+pub(crate) fn ranking(heat: &[f32]) -> Vec<u32> {
     let value = |&pixel: &u32| {
         let v = heat[pixel as usize];
         if v.is_nan() { f32::NEG_INFINITY } else { v }
@@ -123,7 +118,7 @@ pub fn ranking(heat: &[f32]) -> Vec<u32> {
 
 /// The area under equidistant scores, as a share of the greatest possible (trapezoids): 0..1 for
 /// probabilities; `None` for fewer than two.
-pub fn auc(scores: &[f32]) -> Option<f64> {
+pub(crate) fn auc(scores: &[f32]) -> Option<f64> {
     let steps = scores.windows(2).map(|pair| f64::midpoint(f64::from(pair[0]), f64::from(pair[1])));
     (scores.len() > 1).then(|| steps.sum::<f64>() / (scores.len() - 1) as f64)
 }
@@ -132,7 +127,7 @@ pub fn auc(scores: &[f32]) -> Option<f64> {
 ///
 /// The explanation map of Grad-CAM++ (Chattopadhay et al., WACV 2018). `None` unless `heat` has a value for
 /// each pixel.
-pub fn explanation(picture: &Picture, heat: &[f32]) -> Option<Picture> {
+pub(crate) fn explanation(picture: &Picture, heat: &[f32]) -> Option<Picture> {
     let (width, height) = picture.size();
     if 3 * heat.len() != picture.rgb().len() {
         return None;
@@ -146,13 +141,13 @@ pub fn explanation(picture: &Picture, heat: &[f32]) -> Option<Picture> {
 
 /// The drop of one picture's confidence, 0..1: `max(0, full - kept) / full`, where `kept` is the class's
 /// probability for the [`explanation`] alone; the mean over a set is Grad-CAM++'s average drop.
-pub fn drop(full: f32, kept: f32) -> f64 {
+pub(crate) fn drop(full: f32, kept: f32) -> f64 {
     if full > 0.0 { f64::from(((full - kept) / full).clamp(0.0, 1.0)) } else { 0.0 }
 }
 
 /// Whether the class's probability rises on the [`explanation`] alone; the share of a set where it does is
 /// Grad-CAM++'s increase in confidence.
-pub fn increases(full: f32, kept: f32) -> bool {
+pub(crate) fn increases(full: f32, kept: f32) -> bool {
     kept > full
 }
 

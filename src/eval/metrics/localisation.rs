@@ -3,23 +3,23 @@
 use super::Rect;
 
 /// The overlap from which an object counts as found (the CAM papers' IoU of 0.5).
-pub const FOUND: f64 = 0.5;
+pub(crate) const FOUND: f64 = 0.5;
 
 /// The greatest overlap of a box with any of the true boxes, 0..1; 0 without a box.
-pub fn best_iou(predicted: Option<&Rect>, truth: &[Rect]) -> f64 {
+pub(crate) fn best_iou(predicted: Option<&Rect>, truth: &[Rect]) -> f64 {
     predicted.map_or(0.0, |bbox| truth.iter().map(|t| bbox.iou(t)).fold(0.0, f64::max))
 }
 
 /// GT-known Loc of one picture: the box of the *true* class overlaps a true box by [`FOUND`] or more.
 ///
 /// Choe et al., CVPR 2020. The score of a set is the share of pictures where this holds.
-pub fn gt_known(iou_of_true_class: f64) -> bool {
+pub(crate) fn gt_known(iou_of_true_class: f64) -> bool {
     iou_of_true_class >= FOUND
 }
 
 /// Top-1 Loc of one picture: the class of rank 1 is right *and* its box overlaps a true box by [`FOUND`] or
 /// more.
-pub fn top1(class_is_right: bool, iou_of_true_class: f64) -> bool {
+pub(crate) fn top1(class_is_right: bool, iou_of_true_class: f64) -> bool {
     class_is_right && gt_known(iou_of_true_class)
 }
 
@@ -27,7 +27,7 @@ pub fn top1(class_is_right: bool, iou_of_true_class: f64) -> bool {
 ///
 /// The plain rule, without the 15 pixels of tolerance that some figures allow. `peak` is the centre of the
 /// highest pixel.
-pub fn pointing(peak: Option<(f64, f64)>, truth: &[Rect]) -> bool {
+pub(crate) fn pointing(peak: Option<(f64, f64)>, truth: &[Rect]) -> bool {
     peak.is_some_and(|peak| truth.iter().any(|t| t.contains(peak)))
 }
 

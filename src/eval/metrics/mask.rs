@@ -3,7 +3,7 @@
 /// Intersection over union of the pixels of a heat map at or above `threshold` with a true mask, 0..1.
 ///
 /// Both are `[h, w]` of the same size. 0 where neither holds a pixel.
-pub fn mask_iou(heat: &[f32], threshold: f32, truth: &[bool]) -> f64 {
+pub(crate) fn mask_iou(heat: &[f32], threshold: f32, truth: &[bool]) -> f64 {
     let (mut common, mut union) = (0_u64, 0_u64);
     for (&v, &is_true) in heat.iter().zip(truth) {
         common += u64::from(v >= threshold && is_true);
@@ -19,7 +19,7 @@ const BINS: usize = 1001;
 ///
 /// 16 KB however many pictures; [`PixelScores::merge`] joins parts.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct PixelScores {
+pub(crate) struct PixelScores {
     inside: Vec<u64>,
     outside: Vec<u64>,
 }
@@ -32,7 +32,7 @@ impl Default for PixelScores {
 
 impl PixelScores {
     /// Adds the pixels of one picture: a heat map of 0..1 and its true mask, both `[h, w]`.
-    pub fn add(&mut self, heat: &[f32], truth: &[bool]) {
+    pub(crate) fn add(&mut self, heat: &[f32], truth: &[bool]) {
         for (&v, &is_true) in heat.iter().zip(truth) {
             let bins = if is_true { &mut self.inside } else { &mut self.outside };
             bins[bin(v)] += 1;
@@ -40,7 +40,7 @@ impl PixelScores {
     }
 
     /// Adds another's pixels `times` times.
-    pub fn merge(&mut self, other: &PixelScores, times: u32) {
+    pub(crate) fn merge(&mut self, other: &PixelScores, times: u32) {
         let join = |own: &mut [u64], other: &[u64]| {
             own.iter_mut().zip(other).for_each(|(own, other)| *own += other * u64::from(times));
         };
@@ -50,7 +50,7 @@ impl PixelScores {
 
     /// The share of all pixels that are true, 0..1: the average precision of a map that says nothing. `None` without
     /// a pixel.
-    pub fn share_inside(&self) -> Option<f64> {
+    pub(crate) fn share_inside(&self) -> Option<f64> {
         let (inside, outside) = (self.inside.iter().sum::<u64>(), self.outside.iter().sum::<u64>());
         (inside + outside > 0).then(|| inside as f64 / (inside + outside) as f64)
     }
@@ -59,7 +59,7 @@ impl PixelScores {
     /// 0..1; `None` where no true pixel was added.
     ///
     /// The thresholds are wsolevaluation's 1000 and 1.0; a pixel passes where it is not below one.
-    pub fn average_precision(&self) -> Option<f64> {
+    pub(crate) fn average_precision(&self) -> Option<f64> {
         let all_inside = self.inside.iter().sum::<u64>();
         let (mut inside, mut passing, mut area) = (0, 0, 0.0);
         for (i, o) in self.inside.iter().zip(&self.outside).rev() {

@@ -5,7 +5,7 @@ use crate::eval::statistics::Units;
 
 /// A score with the threshold that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct AtBest {
+pub(crate) struct AtBest {
     /// The share of pictures found, 0..1.
     pub value: f64,
     /// The threshold, as a share of the map's peak (`k / 255`).
@@ -13,14 +13,14 @@ pub struct AtBest {
 }
 
 /// The IoUs that MaxBoxAccV2 averages over.
-pub const V2_IOUS: [f64; 3] = [0.3, 0.5, 0.7];
+pub(crate) const V2_IOUS: [f64; 3] = [0.3, 0.5, 0.7];
 
 /// Which pictures are found at which thresholds, ready for [`MaxBoxAcc::weighted`].
 ///
 /// A picture is found at a few runs of thresholds, so only where it comes and goes is kept: a resample of
 /// 10,000 pictures costs 0.1 ms.
 #[derive(Clone, Debug)]
-pub struct MaxBoxAcc {
+pub(crate) struct MaxBoxAcc {
     steps: Vec<Step>,
     /// Where each unit's steps begin, and where the last one's end.
     starts: Vec<usize>,
@@ -35,12 +35,12 @@ struct Step {
 
 impl MaxBoxAcc {
     /// MaxBoxAcc (Choe et al., CVPR 2020): the largest contour, IoU of 0.5.
-    pub fn largest<'a>(curves: impl IntoIterator<Item = &'a Curve>, units: &Units) -> MaxBoxAcc {
+    pub(crate) fn largest<'a>(curves: impl IntoIterator<Item = &'a Curve>, units: &Units) -> MaxBoxAcc {
         MaxBoxAcc::new(curves, units, |curve, k| curve.largest(k) >= 0.5)
     }
 
     /// One term of MaxBoxAccV2: any contour with any true box, at an IoU of [`V2_IOUS`].
-    pub fn any<'a>(curves: impl IntoIterator<Item = &'a Curve>, units: &Units, iou: f64) -> MaxBoxAcc {
+    pub(crate) fn any<'a>(curves: impl IntoIterator<Item = &'a Curve>, units: &Units, iou: f64) -> MaxBoxAcc {
         MaxBoxAcc::new(curves, units, |curve, k| curve.best(k) >= iou)
     }
 
@@ -69,17 +69,17 @@ impl MaxBoxAcc {
     }
 
     /// The share of pictures found at each threshold `k / 255`, 0..1, units weighing the same.
-    pub fn shares(&self) -> Vec<f64> {
+    pub(crate) fn shares(&self) -> Vec<f64> {
         self.weighted_shares(&vec![1; self.starts.len() - 1]).to_vec()
     }
 
     /// The best threshold, the least of equals, and its score.
-    pub fn at_best(&self) -> AtBest {
+    pub(crate) fn at_best(&self) -> AtBest {
         best(&self.shares())
     }
 
     /// The score of a resample that drew unit `i` `weights[i]` times; the threshold is chosen in it.
-    pub fn weighted(&self, weights: &[u32]) -> f64 {
+    pub(crate) fn weighted(&self, weights: &[u32]) -> f64 {
         best(&self.weighted_shares(weights)).value
     }
 

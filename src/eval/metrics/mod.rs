@@ -1,9 +1,9 @@
 //! Localisation and faithfulness, one measure a file; pure, in shares of 1.
 
-pub mod baseline;
+pub(crate) mod baseline;
 mod contours;
 mod curve;
-pub mod faithfulness;
+pub(crate) mod faithfulness;
 mod levels;
 mod localisation;
 mod mask;
@@ -11,9 +11,9 @@ mod max_box_acc;
 mod rect;
 mod stability;
 
-pub use curve::{Curve, CurveScanner, THRESHOLDS, ThresholdBoxes, on_grid};
-pub use localisation::{FOUND, best_iou, gt_known, pointing, top1};
-pub use mask::{PixelScores, mask_iou};
-pub use max_box_acc::{AtBest, MaxBoxAcc, V2_IOUS};
-pub use rect::Rect;
-pub use stability::{Stability, stability};
+pub(crate) use curve::{Curve, CurveScanner, on_grid};
+pub(crate) use localisation::{best_iou, gt_known, pointing, top1};
+pub(crate) use mask::{PixelScores, mask_iou};
+pub(crate) use max_box_acc::{MaxBoxAcc, V2_IOUS};
+pub(crate) use rect::Rect;
+pub(crate) use stability::{Stability, stability};

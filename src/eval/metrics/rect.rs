@@ -4,7 +4,7 @@ use crate::localize::BoundingBox;
 
 /// An axis-aligned box in source pixels, `x1` and `y1` exclusive; truth may lie between pixels.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Rect {
+pub(crate) struct Rect {
     /// Left edge.
     pub x0: f64,
     /// Top edge.
@@ -17,37 +17,37 @@ pub struct Rect {
 
 impl Rect {
     /// Width, 0 where the edges are crossed.
-    pub fn width(&self) -> f64 {
+    pub(crate) fn width(&self) -> f64 {
         (self.x1 - self.x0).max(0.0)
     }
 
     /// Height, 0 where the edges are crossed.
-    pub fn height(&self) -> f64 {
+    pub(crate) fn height(&self) -> f64 {
         (self.y1 - self.y0).max(0.0)
     }
 
     /// Area in square pixels.
-    pub fn area(&self) -> f64 {
+    pub(crate) fn area(&self) -> f64 {
         self.width() * self.height()
     }
 
     /// Length of the diagonal in pixels.
-    pub fn diagonal(&self) -> f64 {
+    pub(crate) fn diagonal(&self) -> f64 {
         self.width().hypot(self.height())
     }
 
     /// The middle.
-    pub fn centre(&self) -> (f64, f64) {
+    pub(crate) fn centre(&self) -> (f64, f64) {
         (f64::midpoint(self.x0, self.x1), f64::midpoint(self.y0, self.y1))
     }
 
     /// Whether a point lies inside; the left and top edges belong to the box.
-    pub fn contains(&self, (x, y): (f64, f64)) -> bool {
+    pub(crate) fn contains(&self, (x, y): (f64, f64)) -> bool {
         self.x0 <= x && x < self.x1 && self.y0 <= y && y < self.y1
     }
 
     /// Intersection over union, 0..1; 0 for two boxes without area.
-    pub fn iou(&self, other: &Rect) -> f64 {
+    pub(crate) fn iou(&self, other: &Rect) -> f64 {
         let common = Rect {
             x0: self.x0.max(other.x0),
             y0: self.y0.max(other.y0),

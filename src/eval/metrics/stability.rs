@@ -4,7 +4,7 @@ use super::Rect;
 
 /// How steady the boxes of one sequence are.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Stability {
+pub(crate) struct Stability {
     /// Mean change of the predicted box from frame to frame, in diagonals of the true box.
     pub predicted: f64,
     /// Mean change of the true box over the same frames, in the same unit.
@@ -23,7 +23,7 @@ pub struct Stability {
 /// them counts as a change of one diagonal, more than a box that stays on its object ever changes; a pair
 /// without any predicted box says nothing of steadiness and is left out, but its frames count as `missing`.
 /// `None` where no two neighbouring frames have a true box.
-pub fn stability(predicted: &[Option<Rect>], truth: &[Option<Rect>]) -> Option<Stability> {
+pub(crate) fn stability(predicted: &[Option<Rect>], truth: &[Option<Rect>]) -> Option<Stability> {
     let (mut with_truth, mut pairs, mut sum_predicted, mut sum_truth) = (0_u32, 0_u32, 0.0, 0.0);
     for (p, t) in predicted.windows(2).zip(truth.windows(2)) {
         let (Some(before), Some(now)) = (&t[0], &t[1]) else { continue };

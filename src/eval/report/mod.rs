@@ -20,7 +20,7 @@ const MARK: &str = "<meta name=\"generator\" content=\"camloc\">";
 ///
 /// # Errors
 /// [`ReportError::NotOurs`].
-pub fn check_place(path: &Path) -> Result<(), ReportError> {
+pub(crate) fn check_place(path: &Path) -> Result<(), ReportError> {
     // What is no file is refused, or written to, when its turn comes.
     if path.is_file() && !is_ours(path) {
         return Err(ReportError::NotOurs(path.to_owned()));
@@ -36,7 +36,7 @@ fn is_ours(page: &Path) -> bool {
 
 /// Why a page could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum ReportError {
+pub(crate) enum ReportError {
     /// A chart could not be drawn.
     #[error("chart \"{title}\" of the report can't be drawn: {why}")]
     Chart {
@@ -56,7 +56,7 @@ pub enum ReportError {
 /// Everything the page shows; it is read from nowhere and computed from nothing else. What is empty has no
 /// section.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Report {
+pub(crate) struct Report {
     /// What heads the page: the data set's name.
     pub title: String,
     /// One sentence under it: how many pictures, which model, which method.
@@ -81,7 +81,7 @@ pub struct Report {
 
 /// What a score is measured in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     /// A share of 1, shown in per cent with a bar.
     #[default]
     Share,
@@ -91,7 +91,7 @@ pub enum Unit {
 
 /// One headline score.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Score {
+pub(crate) struct Score {
     /// As people call it: "GT-known Loc".
     pub name: String,
     /// What it means, and anything else there is to say (the best threshold), in half a sentence.
@@ -108,7 +108,7 @@ pub struct Score {
 
 /// The comparison with another run on the same pictures.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Against {
+pub(crate) struct Against {
     /// Which run.
     pub other: String,
     /// Score by score.
@@ -117,7 +117,7 @@ pub struct Against {
 
 /// One score of two runs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Compared {
+pub(crate) struct Compared {
     /// The score's name.
     pub name: String,
     /// What it is measured in.
@@ -130,7 +130,7 @@ pub struct Compared {
 
 /// A chart of values from 0 against something that runs from 0.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Chart {
+pub(crate) struct Chart {
     /// What it shows.
     pub title: String,
     /// What runs from left to right: "threshold, share of the map's peak".
@@ -145,7 +145,7 @@ pub struct Chart {
 
 /// One line of a chart.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Series {
+pub(crate) struct Series {
     /// For the legend.
     pub name: String,
     /// Place and value, from left to right.
@@ -161,7 +161,7 @@ impl Default for Chart {
 
 /// A row of pictures.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Gallery {
+pub(crate) struct Gallery {
     /// What heads it: "Worst pictures".
     pub title: String,
     /// The pictures.
@@ -170,7 +170,7 @@ pub struct Gallery {
 
 /// One picture with heat and boxes already drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Thumbnail {
+pub(crate) struct Thumbnail {
     /// Which picture.
     pub name: String,
     /// What was found: class and overlap.
@@ -181,7 +181,7 @@ pub struct Thumbnail {
 
 /// A table of figures by class or by sequence.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
+pub(crate) struct Table {
     /// What heads it: "By class".
     pub title: String,
     /// What the columns are, the first being the row's name.
@@ -192,7 +192,7 @@ pub struct Table {
 
 /// One kind of fault of the data.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// What is wrong: "box outside the picture".
     pub kind: String,
     /// How often.
@@ -207,7 +207,7 @@ impl Report {
     /// # Errors
     ///
     /// When the chart library or the template refuses to write to memory.
-    pub fn html(&self) -> Result<String, ReportError> {
+    pub(crate) fn html(&self) -> Result<String, ReportError> {
         page::render(self)
     }
 
