@@ -1,4 +1,5 @@
 //! The table of modules in `docs/architecture.md` says what each may use: here it is compared with what each does use.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

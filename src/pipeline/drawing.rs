@@ -69,14 +69,13 @@ impl Draw<'_> {
                     default(LOOK) => if stop.is_stopped() { playback.stop() } else { Step::Wait },
                 };
             }
-            match (step, playback.current()) {
-                (Step::Draw { again }, Some(frame)) => {
-                    if to_show.send(self.draw(frame, again, stats)).is_err() {
-                        break;
-                    }
-                }
-                (Step::End, _) => break,
-                _ => {}
+            let listened = match (step, playback.current()) {
+                (Step::Draw { again }, Some(frame)) => to_show.send(self.draw(frame, again, stats)).is_ok(),
+                (Step::End, _) => false,
+                _ => true,
+            };
+            if !listened {
+                break;
             }
         }
     }

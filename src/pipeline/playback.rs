@@ -77,10 +77,8 @@ impl Playback {
             }
             _ => State::Moving,
         };
-        match self.later.pop_front_if(|_| self.state == State::Moving) {
-            Some(next) => self.draw(next, false),
-            None => Step::Wait,
-        }
+        let next = if self.state == State::Moving { self.later.pop_front() } else { None };
+        next.map_or(Step::Wait, |next| self.draw(next, false))
     }
 
     /// Takes a frame, or other maps of the one that is held.
