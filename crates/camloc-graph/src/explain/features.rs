@@ -94,26 +94,33 @@ pub(super) fn channels_first(
     }
 }
 
-/// The grid of a map: how its places lie in rows and columns.
+/// How the places of a map lie in rows and columns.
 #[derive(Clone, Debug)]
-pub(super) struct Grid {
-    /// Rows and columns, when they do not depend on the picture.
-    pub(super) size: Option<(usize, usize)>,
+pub(super) enum Grid {
+    /// Rows and columns, which do not depend on the picture.
+    Fixed((usize, usize)),
     /// Rows and columns as a tensor, i64 `[2]`.
-    pub(super) tensor: String,
+    Open(String),
 }
 
 impl Grid {
     /// The grid of a tensor of this layout.
     pub(super) fn of(graph: &mut GraphEditor<'_>, tensor: &str, layout: Layout) -> Grid {
-        let size = graph.shape(tensor).and_then(|shape| layout.size(shape));
-        let tensor = match size {
-            Some((height, width)) => graph.add_ints("camloc.grid", &[height as i64, width as i64]),
+        match graph.shape(tensor).and_then(|shape| layout.size(shape)) {
+            Some(size) => Grid::Fixed(size),
             None => {
-                graph.sizes("camloc.grid", tensor, if layout == Layout::Nhwc { &[1, 2] } else { &[2, 3] })
+                let axes: &[i64] = if layout == Layout::Nhwc { &[1, 2] } else { &[2, 3] };
+                Grid::Open(graph.sizes("camloc.grid", tensor, axes))
             }
-        };
-        Grid { size, tensor }
+        }
+    }
+
+    /// Rows and columns, where they do not depend on the picture.
+    pub(super) fn size(&self) -> Option<(usize, usize)> {
+        match self {
+            Grid::Fixed(size) => Some(*size),
+            Grid::Open(_) => None,
+        }
     }
 }
 
@@ -128,16 +135,13 @@ impl Maps {
     /// The maps as `[N, K, h, w]`, under a name that starts with `hint`.
     pub(super) fn folded(&self, graph: &mut GraphEditor<'_>, hint: &str) -> String {
         let by_picture = graph.transpose("camloc.by_picture", &self.tensor, &[1, 0, 2]);
-        let shape = match self.grid.size {
-            Some((height, width)) => graph.add_ints("camloc.map_shape", &[0, 0, height as i64, width as i64]),
-            None => {
+        let shape = match &self.grid {
+            Grid::Fixed((height, width)) => {
+                graph.add_ints("camloc.map_shape", &[0, 0, *height as i64, *width as i64])
+            }
+            Grid::Open(size) => {
                 let kept = graph.add_ints("camloc.kept", &[0, 0]);
-                graph.op(
-                    "Concat",
-                    "camloc.map_shape",
-                    &[&kept, &self.grid.tensor],
-                    vec![build::int("axis", 0)],
-                )
+                graph.op("Concat", "camloc.map_shape", &[&kept, size], vec![build::int("axis", 0)])
             }
         };
         graph.op("Reshape", hint, &[&by_picture, &shape], vec![])

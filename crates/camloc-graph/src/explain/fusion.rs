@@ -38,10 +38,10 @@ pub(super) fn finish(
 ) -> Option<(usize, usize)> {
     let largest = maps
         .iter()
-        .max_by_key(|maps| maps.grid.size.map_or(0, |(height, width)| height.saturating_mul(width)))?;
+        .max_by_key(|maps| maps.grid.size().map_or(0, |(height, width)| height.saturating_mul(width)))?;
     if let [only] = maps {
         only.folded(graph, name);
-        return only.grid.size;
+        return only.grid.size();
     }
     let like = largest.folded(graph, "camloc.largest");
     let size = graph.op("Shape", "camloc.size", &[&like], vec![]);
@@ -56,7 +56,7 @@ pub(super) fn finish(
             graph.with("Div", name, &sum, scaled.len() as f64);
         }
     }
-    largest.grid.size
+    largest.grid.size()
 }
 
 /// `[N, K, h, w]`: maps from 0 to 1, at the size asked for.

@@ -75,6 +75,7 @@ pub use methods::acol::{ERASED_MAPS, FIRST_MAPS};
 pub use plain::{Ask, CUT, Plain, Probabilities};
 pub use probabilities::{Link, probabilities};
 pub use recognise::recognise;
+pub use refine::Unrefined;
 pub use scores::Scores;
 
 use crate::autodiff::AutodiffError;
@@ -130,6 +131,8 @@ pub struct Explanation {
     pub map_size: Option<(usize, usize)>,
     /// The layers that the maps were refined with, joined by commas; empty: they are as the method's paper has them.
     pub guides: String,
+    /// Why they were not refined although that was asked for.
+    pub unrefined: Option<Unrefined>,
 }
 
 /// The operator set that closed forms are written in.
@@ -201,9 +204,13 @@ fn append(
         (Some(head), true) => append_closed(&mut graph, head, &choice, name),
         _ => append_method(&mut graph, request, &scores, &choice, name)?,
     };
-    let (map_size, guides) = match request.refine {
-        true => refined(&mut graph, &scores.logits, map_size),
-        false => (map_size, String::new()),
+    let (map_size, guides, unrefined) = if request.refine {
+        match refine::append(&mut graph, &scores.logits, map_size) {
+            Ok((size, guides)) => (Some(size), guides, None),
+            Err(why) => (map_size, String::new(), Some(why)),
+        }
+    } else {
+        (map_size, String::new(), None)
     };
     outputs::declare(&mut graph, &scores.output, &choice, map_size);
     graph.set_metadata(METHOD_KEY, method);
@@ -214,7 +221,7 @@ fn append(
     }
     graph.set_metadata("camloc.version", env!("CARGO_PKG_VERSION"));
     let Scores { logits, classes, .. } = scores;
-    Ok(Explanation { method: method.into(), layer, logits, classes, count: choice.count, map_size, guides })
+    Ok(Explanation { method: method.into(), layer, logits, classes, count: choice.count, map_size, guides, unrefined })
 }
 
 /// What was appended: the method's name, the layers, and the size of the maps.
@@ -263,28 +270,6 @@ fn append_method(
     let names: Vec<&str> = layers.iter().map(|layer| layer.tensor.as_str()).collect();
     let layer = if method.has_layer() { names.join(",") } else { "input".to_owned() };
     Ok((method.name(), layer, map_size))
-}
-
-/// Appends `camloc.maps`, made of the raw maps, and returns their rows and columns and the names of the guides. Without
-/// guides they are the raw maps.
-fn refined(
-    graph: &mut GraphEditor<'_>,
-    logits: &str,
-    map_size: Option<(usize, usize)>,
-) -> (Option<(usize, usize)>, String) {
-    let found = map_size.and_then(|cells| {
-        let guides = refine::guides(graph, logits, cells);
-        let size = refine::append(graph, &guides, cells)?;
-        let names: Vec<&str> = guides.iter().map(|guide| guide.tensor.as_str()).collect();
-        Some((size, names.join(",")))
-    });
-    match found {
-        Some((size, guides)) => (Some(size), guides),
-        None => {
-            graph.op("Identity", MAPS, &[refine::RAW], vec![]);
-            (map_size, String::new())
-        }
-    }
 }
 
 /// Adds to a missing gradient the nearest layer from which there is one.

@@ -33,6 +33,7 @@ pub fn recognise(model: &ModelProto) -> Option<Explanation> {
         count,
         map_size: size(2).zip(size(3)),
         guides: graph.metadata(GUIDES_KEY).unwrap_or_default().to_owned(),
+        unrefined: None,
     })
 }
 
