@@ -4,7 +4,8 @@ use super::gradient::Gradient;
 use super::reverse::Rectifier;
 use crate::onnx::build;
 use crate::onnx::edit::GraphEditor;
-use crate::onnx::infer::wrap_axis;
+use crate::onnx::operators::Operator;
+use crate::onnx::operators::axes::wrap_axis;
 use crate::onnx::proto::{AttributeProto, DataType, NodeProto, TensorProto};
 
 /// Why a rule cannot be applied: what is missing and what to do.
@@ -22,6 +23,11 @@ impl Missing {
     /// Something about the node is not known or not supported.
     pub(super) fn because(why: impl Into<String>) -> Missing {
         Missing { why: why.into() }
+    }
+
+    /// There is no such axis.
+    fn axis(axis: i64, rank: usize) -> Missing {
+        Missing::because(format!("axis {axis} of a tensor of {rank} axes"))
     }
 
     /// A shape is not known.
@@ -73,6 +79,11 @@ impl<'c, 'm> Call<'c, 'm> {
 
     // The node.
 
+    /// The node, with what is known of its operands.
+    pub(super) fn operator(&self) -> Operator<'_> {
+        self.graph.operator(self.node)
+    }
+
     /// An input's name.
     pub(super) fn input(&self, index: usize) -> Result<&'c str, Missing> {
         self.node.input_at(index).ok_or_else(|| Missing::because(format!("it has no input {index}")))
@@ -93,10 +104,15 @@ impl<'c, 'm> Call<'c, 'm> {
         self.graph.shape(tensor).map(<[_]>::to_vec).ok_or_else(|| Missing::shape(tensor))
     }
 
-    /// An axis attribute, counted from the front.
-    pub(super) fn axis(&self, axis: i64, rank: usize) -> Result<usize, Missing> {
-        wrap_axis(axis, rank)
-            .ok_or_else(|| Missing::because(format!("axis {axis} of a tensor of {rank} axes")))
+    /// The axis that the operator works along, within a tensor of this rank.
+    pub(super) fn axis(&self, rank: usize) -> Result<usize, Missing> {
+        let named = self.node.int_or("axis", 0);
+        self.operator().axis(rank).ok_or_else(|| Missing::axis(named, rank))
+    }
+
+    /// An axis, counted from the front.
+    pub(super) fn wrapped(&self, axis: i64, rank: usize) -> Result<usize, Missing> {
+        wrap_axis(axis, rank).ok_or_else(|| Missing::axis(axis, rank))
     }
 
     // Gradients.

@@ -87,9 +87,8 @@ fn layer_norm(graph: &Graph<'_>, index: usize) -> Option<NodeProto> {
         _ => false,
     };
     let over_last = |node: &NodeProto| {
-        let axes = node.ints("axes").map(<[i64]>::to_vec).or_else(|| graph.ints(node.input_at(1)?))?;
-        let rank = graph.rank(x)? as i64;
-        (axes == [-1] || axes == [rank - 1]).then_some(())
+        let rank = graph.rank(x)?;
+        (graph.operator(node).reduced(rank)? == [rank.checked_sub(1)?]).then_some(())
     };
     over_last(mean)?;
     over_last(variance)?;

@@ -48,7 +48,6 @@ pub mod head;
 mod inspect;
 pub mod layers;
 mod methods;
-mod operands;
 mod outputs;
 mod plain;
 mod probabilities;
@@ -62,16 +61,17 @@ mod subject;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use class_output::{ClassOutput, class_outputs};
 pub use cut::{Cut, FEATURES, cut};
 pub use error::ExplainError;
 pub use feature_map::FeatureMap;
 pub use fusion::Fusion;
+pub use head::{ERASED_MAPS, FIRST_MAPS};
 pub use inspect::{Inspection, inspect};
 pub use layers::{Layer, LayerError};
 pub use methods::Method;
-pub use methods::acol::{ERASED_MAPS, FIRST_MAPS};
 pub use plain::{Ask, CUT, Plain, Probabilities};
 pub use probabilities::{Link, probabilities};
 pub use recognise::recognise;
@@ -82,6 +82,7 @@ use crate::autodiff::AutodiffError;
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::{ModelProto, StringStringEntryProto};
+use crate::onnx::prune::prune_behind;
 use crate::onnx::{check, inline, opset};
 use features::Maps;
 use head::{Form, Head};
@@ -164,8 +165,11 @@ pub fn explain(model: &mut ModelProto, request: &Request) -> Result<Explanation,
     )?;
     let before = Extent::of(model);
     let done = append(model, request, scores, closed);
-    if done.is_err() {
-        before.restore(model);
+    match (&done, &mut model.graph) {
+        (Err(_), _) => before.restore(model),
+        // A method may have begun what it then had no use for.
+        (Ok(_), Some(graph)) => drop(prune_behind(graph, before.nodes, before.initializers)),
+        (Ok(_), None) => {}
     }
     done
 }

@@ -17,8 +17,7 @@ pub(super) fn conv(call: &mut Call<'_, '_>, position: usize) -> Answer {
         return Err(Missing::because("its weights are computed from the picture"));
     }
     let (input, weight) = (call.input(0)?, call.input(1)?);
-    let mut window = Window::of_weight(call, weight)?;
-    window.pad(call)?;
+    let window = Window::of(call)?;
     let is_pointwise = is_pointwise(&window) && group(call)? == 1;
     if let Some(classes) = call.one_hot()
         && is_pointwise
@@ -51,7 +50,7 @@ pub(super) fn conv_transpose(call: &mut Call<'_, '_>, position: usize) -> Answer
         return Err(Missing::because("its weights are computed from the picture"));
     }
     let (input, output, weight) = (call.input(0)?, call.output()?, call.input(1)?);
-    let window = cut_from_whole(call, Window::of_weight(call, weight)?)?;
+    let window = cut_from_whole(call)?;
     let axes = window.axes();
     let gradient = call.dense()?;
     let gradient = call.fold(&gradient, output)?;
@@ -71,7 +70,8 @@ pub(super) fn conv_transpose(call: &mut Call<'_, '_>, position: usize) -> Answer
 }
 
 /// The window of a transposed convolution, its paddings what is cut off its whole output at both ends.
-fn cut_from_whole(call: &Call<'_, '_>, mut window: Window) -> Result<Window, Missing> {
+fn cut_from_whole(call: &Call<'_, '_>) -> Result<Window, Missing> {
+    let mut window = Window::without_pads(call)?;
     let (node, axes) = (call.node, window.axes());
     let auto = node.string("auto_pad").unwrap_or("NOTSET");
     let added = node.ints("output_padding").map_or_else(|| vec![0; axes], <[i64]>::to_vec);
@@ -79,7 +79,7 @@ fn cut_from_whole(call: &Call<'_, '_>, mut window: Window) -> Result<Window, Mis
         return Err(Missing::because("its output_padding does not fit its kernel"));
     }
     if node.ints("output_shape").is_none() && !auto.starts_with("SAME") {
-        window.pad(call)?;
+        window = Window::of(call)?;
         window.ends.iter_mut().zip(added).for_each(|(end, added)| *end -= added);
         return Ok(window);
     }

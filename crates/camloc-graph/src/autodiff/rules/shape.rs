@@ -88,13 +88,8 @@ fn is_class_column(input: &[Option<i64>], output: &[Option<i64>]) -> bool {
 pub(super) fn transpose(call: &mut Call<'_, '_>, _: usize) -> Answer {
     let (gradient, spread) = call.gradient()?;
     let rank = call.rank(call.input(0)?)?;
-    let perm: Vec<usize> = match call.node.ints("perm") {
-        Some(perm) => perm.iter().map(|&axis| call.axis(axis, rank)).collect::<Result<_, _>>()?,
-        None => (0..rank).rev().collect(),
-    };
-    if perm.len() != rank {
-        return Err(Missing::because("its perm does not name every axis"));
-    }
+    let perm = call.operator().permutation(rank);
+    let perm = perm.ok_or_else(|| Missing::because("its perm does not name every axis once"))?;
     let mut inverse = vec![0; rank];
     perm.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
     let perm_attribute = ints("perm", &call.permutation(&inverse));
