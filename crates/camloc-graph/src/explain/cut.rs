@@ -1,9 +1,12 @@
 //! The part of a classifier in front of a layer, as a model of its own: what a new head is trained on.
 
+use super::error::ExplainError;
 use super::head::Layout;
 use super::layers::{self, Layer};
 use super::outputs::as_f32;
-use super::{ExplainError, Request, features, prepare, scores};
+use super::prepare::prepare;
+use super::request::Request;
+use super::{features, scores};
 use crate::onnx::build::{Dim, node, value_info};
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
@@ -86,7 +89,9 @@ fn is_expansion(graph: &Graph<'_>, before: &Layer, layer: &Layer) -> bool {
     };
     let Some(conv) = conv.filter(|node| node.standard_op() == "Conv") else { return false };
     let window = graph.operator(conv).window();
-    window.is_some_and(|window| window.is_pointwise()) && conv.input_at(0) == Some(before.tensor.as_str()) && before.channels < layer.channels
+    window.is_some_and(|window| window.is_pointwise())
+        && conv.input_at(0) == Some(before.tensor.as_str())
+        && before.channels < layer.channels
 }
 
 /// Makes the layer an output, channels first.

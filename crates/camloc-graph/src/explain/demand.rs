@@ -285,7 +285,8 @@ impl Call<'_, '_, '_> {
             let shape = self.shape(0).filter(|_| self.operator.pad_mode() == "constant")?;
             let margins = self.operator.margins(shape.len())?;
             // An axis that is not named stays.
-            let begin = margins.iter().find(|margin| margin.axis == axis).map_or(Some(0), |it| known(it.begin))?;
+            let begin =
+                margins.iter().find(|margin| margin.axis == axis).map_or(Some(0), |it| known(it.begin))?;
             Some((begin, (*shape.get(axis)?)?))
         };
         let Some((begin, size)) = known() else { return Some(Demand::All) };

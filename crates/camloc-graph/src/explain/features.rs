@@ -1,6 +1,6 @@
 //! A target layer and the gradient by it, in one form for all methods: channels by places.
 
-use super::ExplainError;
+use super::error::ExplainError;
 use super::head::Layout;
 use super::layers::Layer;
 use super::outputs::as_f32;
@@ -124,17 +124,40 @@ impl Grid {
     }
 }
 
-/// What a method makes: maps f32 `[K, N, P]`, and how their places lie.
+/// What a method makes: a map for each picture and class, and how its places lie.
 #[derive(Clone, Debug)]
 pub(super) struct Maps {
     pub(super) tensor: String,
+    pub(super) order: Order,
     pub(super) grid: Grid,
 }
 
+/// The order of the axes of maps, P counting the places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// f32 `[K, N, P]`, as gradients are.
+    ByClass,
+    /// f32 `[N, K, P]`.
+    ByPicture,
+}
+
 impl Maps {
+    /// Maps f32 `[K, N, P]`.
+    pub(super) fn by_class(tensor: String, grid: Grid) -> Maps {
+        Maps { tensor, order: Order::ByClass, grid }
+    }
+
+    /// Maps f32 `[N, K, P]`.
+    pub(super) fn by_picture(tensor: String, grid: Grid) -> Maps {
+        Maps { tensor, order: Order::ByPicture, grid }
+    }
+
     /// The maps as `[N, K, h, w]`, under a name that starts with `hint`.
     pub(super) fn folded(&self, graph: &mut GraphEditor<'_>, hint: &str) -> String {
-        let by_picture = graph.transpose("camloc.by_picture", &self.tensor, &[1, 0, 2]);
+        let by_picture = match self.order {
+            Order::ByClass => graph.transpose("camloc.by_picture", &self.tensor, &[1, 0, 2]),
+            Order::ByPicture => self.tensor.clone(),
+        };
         let shape = match &self.grid {
             Grid::Fixed((height, width)) => {
                 graph.add_ints("camloc.map_shape", &[0, 0, *height as i64, *width as i64])

@@ -1,32 +1,8 @@
 //! Maps of several layers become one.
 
-use std::str::FromStr;
-
 use super::features::{Maps, resized};
+use super::request::Fusion;
 use crate::onnx::edit::GraphEditor;
-
-/// How the maps of several layers become one. Each is first rectified and divided by its maximum, and resized
-/// bilinearly to the largest of them: raw maps of different layers have no common scale.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fusion {
-    /// Their mean, as pytorch-grad-cam does.
-    #[default]
-    Mean,
-    /// The largest of them, as LayerCAM's authors do.
-    Max,
-}
-
-impl FromStr for Fusion {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Fusion, String> {
-        match text {
-            "mean" => Ok(Fusion::Mean),
-            "max" => Ok(Fusion::Max),
-            other => Err(format!("no fusion \"{other}\": use mean or max")),
-        }
-    }
-}
 
 /// Appends the maps, f32 `[N, K, h, w]`, of all layers' maps under a name, and returns their rows and columns where they
 /// are known. One layer's maps stay raw.

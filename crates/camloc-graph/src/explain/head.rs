@@ -3,6 +3,7 @@
 //! The search walks back from an output. It passes what changes neither the values nor their order
 //! (reshapes, casts, dropout, a bias), and ends at a linear layer or at a global pooling.
 
+use super::method::ClosedForm;
 pub use super::space::Layout;
 use super::walk::{MAX_OPERANDS, MAX_WALK, back, data};
 use crate::onnx::graph::Graph;
@@ -41,6 +42,18 @@ pub enum Form {
     Acol,
     /// A linear layer on the flattened features.
     Flattened(Linear),
+}
+
+impl Form {
+    /// The closed form that goes with it.
+    pub(super) fn closed_form(&self) -> ClosedForm {
+        match self {
+            Form::Pooled(_) => ClosedForm::Cam,
+            Form::ClassMaps => ClosedForm::ClassMaps,
+            Form::Acol => ClosedForm::Acol,
+            Form::Flattened(_) => ClosedForm::FlattenLinear,
+        }
+    }
 }
 
 /// A linear layer, `alpha * weight * x + bias`.
@@ -114,8 +127,7 @@ impl<'g> Walk<'g, '_> {
 
     /// What the logits are made of.
     fn form(&self, logits: &'g str) -> Option<(&'g str, Layout, Form)> {
-        let end =
-            self.back(logits, |node| self.is(node, Properties::SAME_VALUES) || self.is_bias(node));
+        let end = self.back(logits, |node| self.is(node, Properties::SAME_VALUES) || self.is_bias(node));
         let node = self.graph.producer(end)?;
         if let Some(linear) = self.linear(node) {
             let data = node.input_at(0)?;

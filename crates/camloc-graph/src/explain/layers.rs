@@ -175,7 +175,8 @@ impl<'g, 'm> Network<'g, 'm> {
         let operator = self.graph.operator(node);
         let keeps_space = || node.output_at(0).is_some_and(|output| self.spaces.get(output).is_some());
         operator.properties().has(Properties::KEEPS_PLACES)
-            || (operator.properties().has(Properties::REDUCES) || operator.name() == "Concat") && keeps_space()
+            || (operator.properties().has(Properties::REDUCES) || operator.name() == "Concat")
+                && keeps_space()
     }
 
     /// Whether a node changes no value, or only the order of axes.

@@ -1,8 +1,8 @@
 //! What every method adds: the choice of classes, their scores, and the declaration of all outputs.
 
-use super::refine::RAW;
+use super::error::ExplainError;
+use super::request::Request;
 use super::scores::Scores;
-use super::{ExplainError, Request};
 use crate::onnx::build::{self, Dim};
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
@@ -16,6 +16,9 @@ pub(super) const CLASSES: &str = "camloc.classes";
 pub(super) const SCORES: &str = "camloc.scores";
 /// Their maps.
 pub(super) const MAPS: &str = "camloc.maps";
+
+/// The maps before they are refined.
+pub(super) const RAW: &str = "camloc.raw_maps";
 
 /// The classes that the branch explains: [`CLASSES`].
 pub(super) struct Choice {

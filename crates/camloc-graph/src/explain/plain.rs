@@ -3,11 +3,15 @@
 
 use std::collections::HashSet;
 
+use super::error::ExplainError;
 use super::feature_map::FeatureMap;
 use super::layers::{self, Layer};
+use super::outputs;
+use super::prepare::prepare;
+use super::request::Request;
 use super::scores::{self, Scores};
 use super::tail::Tail;
-use super::{ExplainError, Request, outputs, prepare};
+
 use crate::onnx::build::{self, Dim};
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;

@@ -207,7 +207,8 @@ impl<'g, 'a, 'm> Fields<'g, 'a, 'm> {
         let Some(margins) = self.graph.operator(node).margins(space.rank) else { return [UNKNOWN; 2] };
         let reaches = self.input(node, 0);
         let shifted = |reach: Reach, axis: usize| {
-            let begin = margins.iter().find(|margin| margin.axis == axis).map_or(Some(0), |it| known(it.begin));
+            let begin =
+                margins.iter().find(|margin| margin.axis == axis).map_or(Some(0), |it| known(it.begin));
             begin.map_or(UNKNOWN, |begin| reach.slid(1.0, 1.0, -(begin as f64)))
         };
         [shifted(reaches[0], space.rows.axis), shifted(reaches[1], space.columns.axis)]

@@ -19,13 +19,10 @@
 
 use super::features::{activations, resized};
 use super::layers::{self, Layer};
-use super::outputs::MAPS;
+use super::outputs::{MAPS, RAW};
 use crate::onnx::build;
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
-
-/// The maps before they are refined.
-pub(super) const RAW: &str = "camloc.raw_maps";
 
 /// How many times finer than the map a guide may be, along a side. Features of finer grids describe edges and
 /// colours, and cost more than they tell.
@@ -57,7 +54,9 @@ pub enum Unrefined {
     #[error("the maps are not refined: the size of their layer is open; fix the size of the model's input")]
     OpenSize,
     /// No layer of a finer grid is known, or only of one too fine to be of use.
-    #[error("the maps are not refined: no layer of the network has a finer grid that is near enough to theirs")]
+    #[error(
+        "the maps are not refined: no layer of the network has a finer grid that is near enough to theirs"
+    )]
     NoFinerLayer,
 }
 

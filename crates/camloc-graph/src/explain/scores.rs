@@ -1,8 +1,9 @@
 //! Finding the class scores: which output holds them, and what stands before its softmax.
 
+use super::error::ExplainError;
 use super::head::{self, Form, Head, Walk};
 use super::probabilities::Link;
-use super::{ExplainError, Request};
+use super::request::Request;
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::DataType;
 

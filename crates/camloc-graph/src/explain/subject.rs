@@ -1,6 +1,6 @@
 //! What a method works on: the graph, the scores in it, and the classes chosen.
 
-use super::ExplainError;
+use super::error::ExplainError;
 use super::features::{Slopes, activations};
 use super::head::Layout;
 use super::layers::Layer;

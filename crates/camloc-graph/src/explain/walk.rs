@@ -9,11 +9,7 @@ pub(super) const MAX_WALK: usize = 128;
 pub(super) const MAX_OPERANDS: usize = 8;
 
 /// The first tensor, walking back, that is not made by a node to pass.
-pub(super) fn back<'g>(
-    graph: &'g Graph<'_>,
-    from: &'g str,
-    pass: impl Fn(&'g NodeProto) -> bool,
-) -> &'g str {
+pub(super) fn back<'g>(graph: &'g Graph<'_>, from: &'g str, pass: impl Fn(&'g NodeProto) -> bool) -> &'g str {
     let mut tensor = from;
     for _ in 0..MAX_WALK {
         match graph.producer(tensor).filter(|node| pass(node)).and_then(|node| data(graph, node)) {

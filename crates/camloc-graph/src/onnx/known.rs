@@ -50,7 +50,8 @@ impl TensorInfo {
         let info = TensorInfo::new(element(tensor.data_type()), Some(sizes));
         let small = tensor::element_count(&tensor.dims).is_some_and(|count| count <= MAX_VALUES);
         let ints = || tensor::ints(tensor).map(Values::of_ints);
-        let values = small.then(|| ints().or_else(|| tensor::doubles(tensor).map(Values::of_floats))).flatten();
+        let values =
+            small.then(|| ints().or_else(|| tensor::doubles(tensor).map(Values::of_floats))).flatten();
         TensorInfo { constant: true, values: values.map(Arc::new), ..info }
     }
 

@@ -131,3 +131,24 @@ pub(crate) fn second_operand(operator: &str) -> usize {
         _ => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::onnx::build::{Dim, graph, model, value_info};
+    use crate::onnx::graph::Graph;
+    use crate::onnx::operators::Operator;
+    use crate::onnx::proto::{DataType, ModelProto, NodeProto, TensorProto};
+
+    /// A node on `x`, of these sizes (below zero they are open), and constants.
+    pub(super) fn on(sizes: &[i64], constants: Vec<TensorProto>, node: NodeProto) -> ModelProto {
+        let size = |&size: &i64| if size < 0 { Dim::Unknown } else { Dim::Fixed(size) };
+        let dims: Vec<Dim<'_>> = sizes.iter().map(size).collect();
+        model(graph("g", vec![value_info("x", DataType::Float, &dims)], vec![], constants, vec![node]))
+    }
+
+    /// What is read of the one node of a model.
+    pub(super) fn read<T>(model: &ModelProto, read: impl FnOnce(&Operator<'_>) -> T) -> T {
+        let graph = Graph::new(model);
+        read(&graph.operator(&graph.nodes()[0]))
+    }
+}

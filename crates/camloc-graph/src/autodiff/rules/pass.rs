@@ -64,8 +64,7 @@ pub(super) fn quantize(call: &mut Call<'_, '_>, position: usize) -> Answer {
         return Ok(None);
     }
     let (input, output) = (call.input(0)?, call.output()?);
-    let rectified_already =
-        call.graph.producer(input).is_some_and(|node| rectifies(node.standard_op()));
+    let rectified_already = call.graph.producer(input).is_some_and(|node| rectifies(node.standard_op()));
     let lowest = if rectified_already { None } else { rectifying_step(call) };
     let Some(lowest) = lowest else { return cast(call, position) };
     // Of the quantized value, not of x: one more consumer of that would keep the runtime from computing the

@@ -135,7 +135,9 @@ impl Reduction {
 /// The axes that a node reduces, ascending.
 fn axes(call: &Call<'_, '_>) -> Result<Vec<usize>, Missing> {
     let rank = call.rank(call.input(0)?)?;
-    call.operator().reduced(rank).ok_or_else(|| Missing::because("its axes are computed, or not among its own"))
+    call.operator()
+        .reduced(rank)
+        .ok_or_else(|| Missing::because("its axes are computed, or not among its own"))
 }
 
 #[cfg(test)]

@@ -19,8 +19,7 @@ pub(super) fn concat(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let sizes: Vec<Size> = node.input.iter().take(position + 1).map(|input| call.size(input, axis)).collect();
     let start = total(call, &sizes[..position]);
     let is_last = position + 1 == node.input.len();
-    let end =
-        if is_last { call.graph.add_ints("camloc.end", &[i64::MAX]) } else { total(call, &sizes) };
+    let end = if is_last { call.graph.add_ints("camloc.end", &[i64::MAX]) } else { total(call, &sizes) };
     let axes = call.graph.add_ints("camloc.axes", &[call.shifted(axis)]);
     let part = call.op("Slice", &[&gradient, &start, &end, &axes], vec![]);
     Ok(Some(Gradient::spread(part, spread)))

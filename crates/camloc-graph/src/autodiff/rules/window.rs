@@ -34,7 +34,8 @@ impl Window {
     }
 
     fn unpadded(window: &window::Window) -> Result<Window, Missing> {
-        let kernel = window.known_kernel().ok_or_else(|| Missing::because("the size of its window is open"))?;
+        let kernel =
+            window.known_kernel().ok_or_else(|| Missing::because("the size of its window is open"))?;
         let (axes, strides, dilations) = (kernel.len(), window.strides.clone(), window.dilations.clone());
         let usable = |sizes: &[i64]| sizes.iter().all(|size| (1..=MOST).contains(size));
         if !usable(&kernel) || !usable(&strides) || !usable(&dilations) {
@@ -133,7 +134,9 @@ impl Window {
 /// What the node says of its window.
 fn window(call: &Call<'_, '_>) -> Result<window::Window, Missing> {
     let window = call.operator().window();
-    window.ok_or_else(|| Missing::because("the size of its window is not known, or its attributes do not fit it"))
+    window.ok_or_else(|| {
+        Missing::because("the size of its window is not known, or its attributes do not fit it")
+    })
 }
 
 /// Why paddings are not known.

@@ -4,7 +4,7 @@
 //! The direction comes from squaring the Gram matrix of the smaller side, nine times: that is 512 steps
 //! of power iteration. Its sign is arbitrary; here the map goes up where the activations do.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::{Grid, Maps, activations, mean};
 use super::super::layers::Layer;
 use super::super::subject::Subject;
@@ -27,7 +27,7 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
     let map = component(graph, &alone, layer);
     let times = graph.add_ints("camloc.times", &[count, 1, 1]);
     let tensor = graph.op("Expand", "camloc.each", &[&map, &times], vec![]);
-    Ok(Maps { tensor, grid: Grid::of(graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }
 
 /// Appends the maps of the chosen classes.
@@ -39,7 +39,7 @@ pub(super) fn append_with_gradient(
     let graph = &mut *subject.graph;
     let products = graph.op("Mul", "camloc.products", &[&slopes.tensor, &activations], vec![]);
     let tensor = component(graph, &products, layer);
-    Ok(Maps { tensor, grid: Grid::of(graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }
 
 /// `[K, N, P]`: `[K, N, C, P]` projected on its first principal direction.

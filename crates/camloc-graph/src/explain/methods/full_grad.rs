@@ -5,7 +5,7 @@
 //! the common PyTorch implementation does. Biases count where they belong to a convolution or a batch
 //! normalisation; of the latter the bias is what it adds in the end, `beta - mean * gamma / sqrt(variance + epsilon)`.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::{Grid, Maps, Slopes, over_channels, resized};
 use super::super::head::Layout;
 use super::super::layers::Layer;
@@ -36,14 +36,14 @@ pub(super) fn append(subject: &mut Subject<'_, '_>) -> Result<Maps, ExplainError
     let products = graph.op("Mul", "camloc.products", &[&pixels.tensor, &values], vec![]);
     let mut sum = spread(graph, &products);
     let grid = Grid::of(graph, &image.tensor, image.layout);
-    let size = Maps { tensor: sum.clone(), grid: grid.clone() }.folded(graph, "camloc.picture");
+    let size = Maps::by_class(sum.clone(), grid.clone()).folded(graph, "camloc.picture");
     let size = graph.op("Shape", "camloc.size", &[&size], vec![]);
     for (place, gradient) in biased.iter().zip(&found[1..]) {
         if let Some(term) = term(graph, place, gradient, count, &size)? {
             sum = graph.op("Add", "camloc.terms", &[&sum, &term], vec![]);
         }
     }
-    Ok(Maps { tensor: sum, grid })
+    Ok(Maps::by_class(sum, grid))
 }
 
 /// Where biases act between the picture and the scores.
@@ -81,7 +81,7 @@ fn term(
     let products = graph.op("Mul", "camloc.products", &[&slopes.tensor, &column], vec![]);
     let tensor = spread(graph, &products);
     let small =
-        Maps { tensor, grid: Grid::of(graph, &place.output, Layout::Nchw) }.folded(graph, "camloc.small");
+        Maps::by_class(tensor, Grid::of(graph, &place.output, Layout::Nchw)).folded(graph, "camloc.small");
     let large = resized(graph, &small, size);
     let flat = graph.reshape("camloc.large", &large, &[0, 0, -1]);
     Ok(Some(graph.transpose("camloc.large", &flat, &[1, 0, 2])))

@@ -1,6 +1,6 @@
 //! Grad-CAM (Selvaraju et al. 2017): `sum_c mean(g_c) * A_c`.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::{Grid, Maps, Slopes, activations, mean, weighted};
 use super::super::layers::Layer;
 use super::super::subject::Subject;
@@ -22,7 +22,7 @@ pub(super) fn append_from(
     let weights = weights(subject, &slopes);
     let activations = activations(subject.graph, layer);
     let tensor = weighted(subject.graph, &weights, &activations);
-    Ok(Maps { tensor, grid: Grid::of(subject.graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(subject.graph, &layer.tensor, layer.layout)))
 }
 
 /// Each channel's mean gradient, `[K, N, C, 1]`.

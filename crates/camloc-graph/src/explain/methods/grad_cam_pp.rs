@@ -4,7 +4,7 @@
 //! Where `2 + sum(A_c) g` comes near zero the quotient is ill-conditioned: single precision then gives four
 //! digits less than for the other methods, in every implementation.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::{Grid, Maps, sum, weighted};
 use super::super::layers::Layer;
 use super::super::outputs::as_f32;
@@ -40,5 +40,5 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
         false => sum(graph, &weights),
     };
     let tensor = weighted(graph, &weights, &activations);
-    Ok(Maps { tensor, grid: Grid::of(graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }

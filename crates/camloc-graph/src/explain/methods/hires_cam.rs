@@ -1,6 +1,6 @@
 //! HiResCAM (Draelos & Carin 2020): `sum_c g_c * A_c`. Where the gradient is the same at every place it is Grad-CAM.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::{Grid, Maps, over_channels, weighted};
 use super::super::layers::Layer;
 use super::super::subject::Subject;
@@ -16,5 +16,5 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
             over_channels(graph, &products)
         }
     };
-    Ok(Maps { tensor, grid: Grid::of(graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }

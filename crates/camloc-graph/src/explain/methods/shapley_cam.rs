@@ -4,7 +4,7 @@
 //! `H A` is the gradient of `g · A` with A held fixed: the reverse pass differentiated once more. That is done for one
 //! class after the other, so the price grows with their number.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::{Grid, Maps, Slopes, activations, weighted};
 use super::super::layers::Layer;
 use super::super::subject::Subject;
@@ -26,7 +26,7 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
     }
     let maps: Vec<&str> = maps.iter().map(String::as_str).collect();
     let tensor = subject.graph.op("Concat", "camloc.each", &maps, vec![int("axis", 0)]);
-    Ok(Maps { tensor, grid: Grid::of(subject.graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(subject.graph, &layer.tensor, layer.layout)))
 }
 
 /// `g - ½ H A` of one class for each picture, `[N, 1]`.

@@ -3,7 +3,7 @@
 //! Where the gradient is the same at every place the quotient is that gradient, exactly. Else, for channels whose
 //! activations add up to nearly zero, it is ill-conditioned in single precision, in every implementation.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::{Grid, Maps, sum, weighted};
 use super::super::layers::Layer;
 use super::super::subject::Subject;
@@ -23,5 +23,5 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
         }
     };
     let tensor = weighted(graph, &weights, &activations);
-    Ok(Maps { tensor, grid: Grid::of(graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }

@@ -94,7 +94,6 @@ pub(super) fn unpool(call: &Operator<'_>) -> Option<Sizes> {
     if window.axes() != spatial.len() || window.kernel.iter().any(|&size| known(size).is_none()) {
         return None;
     }
-    let sizes: Sizes =
-        (0..spatial.len()).map(|axis| widened(call, &window, axis, spatial[axis])).collect();
+    let sizes: Sizes = (0..spatial.len()).map(|axis| widened(call, &window, axis, spatial[axis])).collect();
     Some([input.get(..2)?, &sizes].concat())
 }

@@ -75,3 +75,72 @@ impl Operator<'_> {
         whole.then_some(perm)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{on, read};
+    use super::wrap_axis;
+    use crate::onnx::build::{i64_tensor, int, ints, node};
+
+    #[test]
+    fn axes_count_from_either_end() {
+        assert_eq!(
+            [-1, 0, 2, 3, -4, i64::MIN].map(|axis| wrap_axis(axis, 3)),
+            [Some(2), Some(0), Some(2), None, None, None]
+        );
+    }
+
+    #[test]
+    fn an_axis_that_is_left_out_is_the_standards() {
+        let default = |operator: &str, opset: i64| {
+            let mut model = on(&[2, 3, 4, 5], vec![], node(operator, "n", &["x"], &["y"], vec![]));
+            model.opset_import[0].version = Some(opset);
+            read(&model, |it| it.axis(4))
+        };
+        assert_eq!((default("Softmax", 12), default("Softmax", 13)), (Some(1), Some(3)));
+        let defaults = ["Concat", "Split", "Gather", "LayerNormalization", "TopK"].map(|it| default(it, 17));
+        assert_eq!(defaults, [1, 0, 0, 3, 3].map(Some));
+    }
+
+    #[test]
+    fn a_reduction_takes_all_axes_where_it_names_none_unless_it_says_otherwise() {
+        let reduced = |axes: Option<&[i64]>, attributes| {
+            let constants =
+                axes.map(|axes| i64_tensor("axes", &[axes.len() as i64], axes)).into_iter().collect();
+            let inputs: &[&str] = if axes.is_some() { &["x", "axes"] } else { &["x"] };
+            read(&on(&[2, 3, 4], constants, node("ReduceSum", "n", inputs, &["y"], attributes)), |it| {
+                it.reduced(3)
+            })
+        };
+        assert_eq!(reduced(None, vec![]), Some(vec![0, 1, 2]));
+        assert_eq!(reduced(Some(&[]), vec![]), Some(vec![0, 1, 2]));
+        assert_eq!(reduced(Some(&[]), vec![int("noop_with_empty_axes", 1)]), Some(vec![]));
+        assert_eq!(reduced(Some(&[-1, 0]), vec![]), Some(vec![0, 2]));
+        assert_eq!(reduced(None, vec![ints("axes", &[1])]), Some(vec![1]));
+        assert_eq!(reduced(Some(&[3]), vec![]), None);
+    }
+
+    #[test]
+    fn a_squeeze_without_axes_takes_those_of_size_one_if_no_size_is_open() {
+        let squeezed = |sizes: &[i64]| {
+            read(&on(sizes, vec![], node("Squeeze", "n", &["x"], &["y"], vec![])), |it| it.squeezed())
+        };
+        assert_eq!(squeezed(&[2, 1, 3, 1]), Some(vec![1, 3]));
+        assert_eq!(squeezed(&[-1, 1, 3, 1]), None);
+    }
+
+    #[test]
+    fn a_permutation_names_every_axis_once() {
+        let permutation = |perm: &[i64]| {
+            let node = node("Transpose", "n", &["x"], &["y"], vec![ints("perm", perm)]);
+            read(&on(&[2, 3, 4], vec![], node), |it| it.permutation(3))
+        };
+        assert_eq!(permutation(&[2, 0, 1]), Some(vec![2, 0, 1]));
+        assert_eq!(
+            [&[0, 0, 1][..], &[0, 1], &[0, 1, 3], &[0, 1, -1]].map(permutation),
+            [None, None, None, None]
+        );
+        let turned = on(&[2, 3, 4], vec![], node("Transpose", "n", &["x"], &["y"], vec![]));
+        assert_eq!(read(&turned, |it| it.permutation(3)), Some(vec![2, 1, 0]));
+    }
+}

@@ -35,3 +35,23 @@ impl Operator<'_> {
         self.node.string("mode").unwrap_or("constant")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{on, read};
+    use super::Margin;
+    use crate::onnx::build::{i64_tensor, ints, node};
+    use crate::onnx::known::size::fixed;
+
+    #[test]
+    fn margins_belong_to_the_axes_that_are_named() {
+        let margin = |axis, begin, end| Margin { axis, begin: fixed(begin), end: fixed(end) };
+        let old = on(&[4, 5], vec![], node("Pad", "n", &["x"], &["y"], vec![ints("pads", &[0, 1, 2, 3])]));
+        assert_eq!(read(&old, |it| it.margins(2)), Some(vec![margin(0, 0, 2), margin(1, 1, 3)]));
+        let lists = vec![i64_tensor("p", &[2], &[-1, 2]), i64_tensor("axes", &[1], &[-1])];
+        let named = on(&[4, 5], lists, node("Pad", "n", &["x", "p", "", "axes"], &["y"], vec![]));
+        assert_eq!(read(&named, |it| it.margins(2)), Some(vec![margin(1, -1, 2)]));
+        let misfit = on(&[4, 5], vec![], node("Pad", "n", &["x"], &["y"], vec![ints("pads", &[0, 1])]));
+        assert_eq!(read(&misfit, |it| it.margins(2)), None);
+    }
+}

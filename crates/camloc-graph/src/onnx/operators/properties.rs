@@ -51,7 +51,9 @@ impl Properties {
     /// Of an operator of the default domain; nothing of one that is not known.
     pub(crate) fn of(operator: &str) -> Properties {
         let row = OPERATORS.binary_search_by(|(name, _)| name.cmp(&operator));
-        row.ok().and_then(|row| OPERATORS.get(row)).map_or(Properties::default(), |(_, properties)| *properties)
+        row.ok()
+            .and_then(|row| OPERATORS.get(row))
+            .map_or(Properties::default(), |(_, properties)| *properties)
     }
 
     /// Whether any of these is true.
@@ -229,3 +231,138 @@ const OPERATORS: &[(&str, Properties)] = &[
     ("Where", BROADCAST),
     ("Xor", COMPARISON),
 ];
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::onnx::build::{Dim, f32_tensor, graph, i64_tensor, int, model, node, string, value_info};
+    use crate::onnx::proto::{AttributeProto, DataType, NodeProto, TensorProto};
+    use crate::testing::Session;
+
+    #[test]
+    fn every_operator_has_one_row_and_the_rows_are_in_order() {
+        assert!(OPERATORS.windows(2).all(|rows| rows[0].0 < rows[1].0));
+        assert_eq!(Properties::of("NoSuchOperator"), Properties::default());
+    }
+
+    #[test]
+    fn rows_do_not_contradict_themselves() {
+        for (name, row) in OPERATORS {
+            let kinds =
+                [P::ELEMENTWISE, P::NORMALISES, P::RESHAPES, P::REORDERS, P::REDUCES, P::CONVOLVES, P::POOLS];
+            assert!(kinds.into_iter().filter(|&kind| row.has(kind)).count() <= 1, "{name}");
+            let implies = |what: Properties, then: Properties| !row.has(what) || row.has(then);
+            assert!(implies(P::HANDS_ON, P::ELEMENTWISE) && implies(P::RECTIFIES, P::ACTIVATES), "{name}");
+            assert!(implies(P::TELLS_TRUTH, P::STEPS) && implies(P::BROADCASTS, P::ELEMENTWISE), "{name}");
+            assert!(!(row.has(P::SAME_SHAPE) && row.has(P::BROADCASTS)), "{name}");
+        }
+    }
+
+    /// What an operator makes of values on the runtime: a tensor of their shape, as floats.
+    fn made(operator: &str, values: &[f32]) -> Vec<f32> {
+        let cast = |from: &str, to: &str, element: DataType| {
+            node("Cast", to, &[from], &[to], vec![int("to", element as i64)])
+        };
+        let (element, inputs, attributes): (DataType, &[&str], Vec<AttributeProto>) = match operator {
+            "And" | "Or" | "Xor" => (DataType::Bool, &["a", "a"], vec![]),
+            "Not" => (DataType::Bool, &["a"], vec![]),
+            "BitShift" => (DataType::Uint8, &["a", "a"], vec![string("direction", "LEFT")]),
+            "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" => (DataType::Int32, &["a", "a"], vec![]),
+            "BitwiseNot" => (DataType::Int32, &["a"], vec![]),
+            "Cast" => (DataType::Float, &["a"], vec![int("to", DataType::Double as i64)]),
+            "QuantizeLinear" => (DataType::Float, &["a", "scale"], vec![]),
+            "DequantizeLinear" => (DataType::Uint8, &["a", "scale"], vec![]),
+            "Mod" => (DataType::Float, &["a", "scale"], vec![int("fmod", 1)]),
+            "Where" => (DataType::Float, &["yes", "a", "scale"], vec![]),
+            "CastLike" => (DataType::Float, &["a", "a"], vec![]),
+            _ if Properties::of(operator).has(P::BROADCASTS) => (DataType::Float, &["a", "a"], vec![]),
+            _ => (DataType::Float, &["a"], vec![]),
+        };
+        let nodes: Vec<NodeProto> = vec![
+            cast("x", "a", element),
+            cast("x", "yes", DataType::Bool),
+            node(operator, "b", inputs, &["b"], attributes),
+            cast("b", "y", DataType::Float),
+        ];
+        let constants: Vec<TensorProto> = vec![f32_tensor("scale", &[], &[0.5])];
+        let info = |name: &str| value_info(name, DataType::Float, &[Dim::Fixed(values.len() as i64)]);
+        let mut model = model(graph("g", vec![info("x")], vec![info("y")], constants, nodes));
+        model.opset_import[0].version = Some(24);
+        let mut session =
+            Session::load(&model.encode_to_vec(), None).unwrap_or_else(|error| panic!("{operator}: {error}"));
+        session.input_mut().copy_from_slice(values);
+        session.run().unwrap();
+        session.floats("y").1.to_vec()
+    }
+
+    /// Of operators that the standard has and that do not draw lots.
+    fn standard(any: Properties) -> impl Iterator<Item = &'static str> {
+        let rows = OPERATORS.iter().filter(move |(_, row)| row.has(any) && !row.has(P::RANDOM));
+        rows.map(|(name, _)| *name).filter(|name| !name.starts_with("QLinear"))
+    }
+
+    #[test]
+    fn elementwise_operators_make_the_same_of_a_value_wherever_it_stands() {
+        let values = [0.0, 1.0, 0.25, 3.0, 2.0];
+        let turned: Vec<f32> = values.iter().rev().copied().collect();
+        for operator in standard(P::ELEMENTWISE) {
+            let (mut there, back) = (made(operator, &turned), made(operator, &values));
+            there.reverse();
+            for (there, back) in there.iter().zip(&back) {
+                let both_undefined = there.is_nan() && back.is_nan();
+                let same = there == back || (there - back).abs() <= 1e-6 * back.abs();
+                assert!(both_undefined || same, "{operator}: {there} and {back}");
+            }
+        }
+    }
+
+    #[test]
+    fn operators_that_hand_values_on_do() {
+        let values = [0.0, 0.5, 1.0, 2.0];
+        for operator in standard(P::HANDS_ON) {
+            let scale = match operator {
+                "QuantizeLinear" => 2.0,
+                "DequantizeLinear" => 0.5,
+                _ => 1.0,
+            };
+            let expected = values.map(|value| match operator {
+                "DequantizeLinear" => f32::trunc(value) * scale,
+                _ => value * scale,
+            });
+            assert_eq!(made(operator, &values), expected, "{operator}");
+        }
+    }
+
+    #[test]
+    fn what_moves_in_steps_does_not_move_with_a_small_change() {
+        let values = [0.3, 1.4, 2.2, 3.3];
+        for operator in standard(P::STEPS).filter(|operator| Properties::of(operator).has(P::ELEMENTWISE)) {
+            let near = values.map(|value| value + 1e-3);
+            assert_eq!(made(operator, &values), made(operator, &near), "{operator}");
+        }
+    }
+
+    #[test]
+    fn reshaping_operators_keep_the_order_of_values() {
+        let values: Vec<f32> = (0_u8..6).map(f32::from).collect();
+        for operator in standard(P::RESHAPES) {
+            let inputs: &[&str] = if operator == "Flatten" { &["x"] } else { &["x", operator] };
+            let constants = vec![
+                i64_tensor("Reshape", &[2], &[3, 2]),
+                i64_tensor("Squeeze", &[1], &[0]),
+                i64_tensor("Unsqueeze", &[1], &[1]),
+            ];
+            let x = value_info("x", DataType::Float, &[1, 2, 3].map(Dim::Fixed));
+            let rank = if operator == "Unsqueeze" { 4 } else { 2 };
+            let y = value_info("y", DataType::Float, &vec![Dim::Unknown; rank]);
+            let reshaped = node(operator, "n", inputs, &["y"], vec![]);
+            let model = model(graph("g", vec![x], vec![y], constants, vec![reshaped]));
+            let mut session = Session::load(&model.encode_to_vec(), None).unwrap();
+            session.input_mut().copy_from_slice(&values);
+            session.run().unwrap();
+            assert_eq!(session.floats("y").1, values, "{operator}");
+        }
+    }
+}

@@ -51,3 +51,25 @@ impl Operator<'_> {
         self.node.string("mode").unwrap_or("nearest") == "nearest"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{on, read};
+    use super::Target;
+    use crate::onnx::build::{floats, node};
+
+    #[test]
+    fn where_the_size_comes_from_depends_on_the_operator_set() {
+        let target = |operator: &str, opset: i64, inputs: &[&str], attributes| {
+            let mut model = on(&[1, 1, 2, 2], vec![], node(operator, "n", inputs, &["y"], attributes));
+            model.opset_import[0].version = Some(opset);
+            read(&model, |it| it.resize_target())
+        };
+        assert_eq!(target("Resize", 13, &["x", "", "", "sizes"], vec![]), Target::Sizes(3));
+        assert_eq!(target("Resize", 13, &["x", "", "scales"], vec![]), Target::Scales(2));
+        assert_eq!(target("Resize", 10, &["x", "scales"], vec![]), Target::Scales(1));
+        assert_eq!(target("Upsample", 9, &["x", "scales"], vec![]), Target::Scales(1));
+        let scales = vec![floats("scales", &[1.0, 1.0, 2.0, 2.0])];
+        assert_eq!(target("Upsample", 7, &["x"], scales), Target::Factors(vec![1.0, 1.0, 2.0, 2.0]));
+    }
+}

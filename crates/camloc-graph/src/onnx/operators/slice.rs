@@ -40,14 +40,18 @@ impl Operator<'_> {
         let axes = if self.has_list("axes", 3) { Some(self.axes(rank, 3)?) } else { None };
         // How many there are, the length of a list that is computed tells as well.
         let length = |index: usize| usize::try_from(known(*self.shape(index)?.first()?)?).ok();
-        let count = axes.as_ref().map(Vec::len).or_else(|| starts.as_ref().map(Vec::len)).or_else(|| length(1))?;
+        let count =
+            axes.as_ref().map(Vec::len).or_else(|| starts.as_ref().map(Vec::len)).or_else(|| length(1))?;
         let axes = axes.unwrap_or_else(|| (0..rank.min(count)).collect());
         let steps = if self.node.input_at(4).is_some() { self.ints(4)? } else { vec![1; count] };
-        let fits = |entries: &Option<Vec<Size>>| entries.as_ref().is_none_or(|entries| entries.len() == count);
-        if axes.len() != count || steps.len() != count || steps.contains(&0) || !fits(&starts) || !fits(&ends) {
+        let fits =
+            |entries: &Option<Vec<Size>>| entries.as_ref().is_none_or(|entries| entries.len() == count);
+        if axes.len() != count || steps.len() != count || steps.contains(&0) || !fits(&starts) || !fits(&ends)
+        {
             return None;
         }
-        let at = |entries: &Option<Vec<Size>>, index: usize| entries.as_ref().and_then(|entries| entries[index]);
+        let at =
+            |entries: &Option<Vec<Size>>, index: usize| entries.as_ref().and_then(|entries| entries[index]);
         let cut = |index: usize| Cut {
             axis: axes[index],
             start: at(&starts, index),
@@ -95,5 +99,56 @@ impl Cut {
         let end = if to_end { None } else { Some(usize::try_from(from_front(end)?).ok()?) };
         let step = usize::try_from(self.step).ok()?;
         Some(Part { axis: self.axis, start, end, step })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{on, read};
+    use super::*;
+    use crate::onnx::build::{i64_tensor, ints, node};
+
+    #[test]
+    fn cuts_are_read_from_attributes_and_inputs() {
+        let list = |name: &str, value: i64| i64_tensor(name, &[1], &[value]);
+        let lists = |start, step| vec![list("s", start), list("e", 9), list("a", -1), list("t", step)];
+        let slice = || node("Slice", "n", &["x", "s", "e", "a", "t"], &["y"], vec![]);
+        let attributes = vec![ints("starts", &[1]), ints("ends", &[9]), ints("axes", &[-1])];
+        let old = on(&[2, 7], vec![], node("Slice", "n", &["x"], &["y"], attributes));
+        let part = |step| Part { axis: 1, start: 1, end: None, step };
+        let shape = [Some(2), Some(7)];
+        assert_eq!(read(&old, |it| it.parts_taken(&shape)), Some(vec![part(1)]));
+        let new = on(&[2, 7], lists(-6, 3), slice());
+        assert_eq!(read(&new, |it| it.parts_taken(&shape)), Some(vec![part(3)]));
+        let back = on(&[2, 7], lists(-1, -1), slice());
+        assert_eq!(read(&back, |it| it.parts_taken(&shape)), None);
+        assert_eq!(read(&back, |it| it.cuts(2).map(|cuts| cuts.len())), Some(1));
+        let stuck = on(&[2, 7], lists(0, 0), slice());
+        assert_eq!(read(&stuck, |it| it.cuts(2)), None);
+    }
+
+    #[test]
+    fn a_start_that_is_computed_leaves_the_other_axes_known() {
+        let mut model = on(
+            &[2, 7],
+            vec![i64_tensor("e", &[1], &[i64::MAX]), i64_tensor("a", &[1], &[1])],
+            node("Slice", "n", &["x", "computed", "e", "a"], &["y"], vec![]),
+        );
+        let graph = crate::onnx::graph::Graph::new(&model);
+        assert_eq!(graph.shape("y"), Some(&[Some(2), None][..]));
+        drop(graph);
+        model.graph.as_mut().unwrap().initializer.pop();
+        assert_eq!(read(&model, |it| it.cuts(2)), None, "which axes is not known");
+    }
+
+    #[test]
+    fn places_are_cut_as_the_standard_says() {
+        let places = |start: i64, end: i64, step: i64| {
+            Cut { axis: 0, start: None, end: None, step }.places(5, start, end)
+        };
+        assert_eq!(places(1, 4, 2), (1, 2));
+        assert_eq!(places(-2, i64::MAX, 1), (3, 2));
+        assert_eq!(places(-1, i64::MIN, -1), (4, 5));
+        assert_eq!(places(9, 9, 1), (5, 0));
     }
 }

@@ -35,3 +35,25 @@ impl Operator<'_> {
         Some((axis, ranges))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{on, read};
+    use crate::onnx::build::{i64_tensor, int, node};
+
+    #[test]
+    fn of_equal_parts_the_last_is_what_remains() {
+        let split =
+            node("Split", "n", &["x"], &["a", "b", "c"], vec![int("axis", -1), int("num_outputs", 3)]);
+        let found = read(&on(&[2, 7], vec![], split), |it| it.ranges());
+        assert_eq!(found, Some((1, vec![(0, 3), (3, 6), (6, 7)])));
+    }
+
+    #[test]
+    fn parts_are_as_long_as_the_node_says() {
+        let split = || node("Split", "n", &["x", "sizes"], &["a", "b"], vec![]);
+        let given = on(&[7, 2], vec![i64_tensor("sizes", &[2], &[5, 2])], split());
+        assert_eq!(read(&given, |it| it.ranges()), Some((0, vec![(0, 5), (5, 7)])));
+        assert_eq!(read(&on(&[7, 2], vec![], split()), |it| it.ranges()), None, "they are computed");
+    }
+}

@@ -41,9 +41,12 @@ impl Operator<'_> {
 
     /// The size of the window: of a convolution that of its weight, which it may name as well.
     fn kernel(&self) -> Option<Sizes> {
-        let named = || self.node.ints("kernel_shape").map(|kernel| kernel.iter().map(|&size| fixed(size)).collect());
+        let named =
+            || self.node.ints("kernel_shape").map(|kernel| kernel.iter().map(|&size| fixed(size)).collect());
         let weight = match self.name() {
-            "Conv" | "ConvInteger" | "QLinearConv" | "ConvTranspose" => self.shape(second_operand(self.name())),
+            "Conv" | "ConvInteger" | "QLinearConv" | "ConvTranspose" => {
+                self.shape(second_operand(self.name()))
+            }
             _ => None,
         };
         let weight = weight.and_then(|weight| weight.get(2..));
@@ -123,7 +126,9 @@ impl Window {
     pub(crate) fn is_unpadded(&self) -> bool {
         match &self.padding {
             Padding::Explicit(pads) => pads.iter().all(|pads| *pads == [0; 2]),
-            _ => (0..self.axes()).all(|axis| self.strides[axis] == 1 && self.pads(axis, None) == Some([0; 2])),
+            _ => {
+                (0..self.axes()).all(|axis| self.strides[axis] == 1 && self.pads(axis, None) == Some([0; 2]))
+            }
         }
     }
 
@@ -135,5 +140,49 @@ impl Window {
     /// Whether there is a window for each place.
     pub(crate) fn is_dense(&self) -> bool {
         self.strides.iter().all(|&stride| stride == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{on, read};
+    use super::*;
+    use crate::onnx::build::{f32_tensor, ints, node, string};
+    use crate::onnx::proto::AttributeProto;
+
+    fn pool(attributes: Vec<AttributeProto>) -> Option<Window> {
+        let attributes = [vec![ints("kernel_shape", &[3, 2])], attributes].concat();
+        read(&on(&[1, 1, 8, 8], vec![], node("MaxPool", "n", &["x"], &["y"], attributes)), |it| it.window())
+    }
+
+    #[test]
+    fn what_is_left_out_is_one_place_apart_and_not_padded() {
+        let window = pool(vec![]).unwrap();
+        assert_eq!((window.known_kernel(), &window.strides[..]), (Some(vec![3, 2]), &[1, 1][..]));
+        assert!(window.is_dense() && window.is_unpadded() && !window.is_pointwise());
+        assert_eq!(window.extent(0, 3), Some(3));
+        assert_eq!(pool(vec![ints("strides", &[2])]), None, "it does not fit the kernel");
+        assert_eq!(pool(vec![ints("pads", &[1, 1])]), None);
+    }
+
+    #[test]
+    fn a_convolutions_window_is_its_weights() {
+        let weight = || vec![f32_tensor("w", &[4, 1, 1, 1], &[0.0; 4])];
+        let conv = |attributes| node("Conv", "n", &["x", "w"], &["y"], attributes);
+        let window = read(&on(&[1, 1, 8, 8], weight(), conv(vec![])), |it| it.window());
+        assert!(window.unwrap().is_pointwise());
+        let padded = vec![ints("pads", &[0, 1, 0, 0])];
+        let window = read(&on(&[1, 1, 8, 8], weight(), conv(padded)), |it| it.window());
+        assert!(!window.unwrap().is_pointwise());
+    }
+
+    #[test]
+    fn automatic_padding_has_an_output_for_every_stride() {
+        let of = |how: &str| pool(vec![string("auto_pad", how), ints("strides", &[2, 1])]).unwrap();
+        let (upper, lower) = (of("SAME_UPPER"), of("SAME_LOWER"));
+        assert_eq!((upper.pads(0, Some(8)), lower.pads(0, Some(8))), (Some([0, 1]), Some([1, 0])));
+        assert_eq!((upper.pads(0, Some(7)), upper.pads(0, None)), (Some([1, 1]), None));
+        assert_eq!(upper.pads(1, None), Some([0, 1]), "with stride 1 the size does not matter");
+        assert!(of("VALID").is_unpadded() && !upper.is_unpadded());
     }
 }
