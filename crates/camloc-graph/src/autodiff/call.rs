@@ -1,7 +1,7 @@
-//! What a rule is given: the node, the gradients of its outputs, and the words to write its own nodes in.
+//! What a rule is given: the node, the gradients of its outputs, and functions that write its own nodes.
 
 use super::gradient::Gradient;
-use super::reverse::Rectifier;
+use super::rectifier::Rectifier;
 use crate::onnx::build;
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::operators::Operator;
@@ -425,8 +425,8 @@ impl<'c, 'm> Call<'c, 'm> {
             return None;
         }
         let axes: Vec<i64> = (1..=own.len() as i64).collect();
-        let words = [vec![0; own.len()], vec![1; own.len()], axes];
-        let [starts, ends, axes] = words.map(|values| self.graph.add_ints("camloc.first", &values));
+        let lists = [vec![0; own.len()], vec![1; own.len()], axes];
+        let [starts, ends, axes] = lists.map(|values| self.graph.add_ints("camloc.first", &values));
         let first = self.op("Slice", &[tensor, &starts, &ends, &axes], vec![]);
         let less = self.op("Less", &[&first, &first], vec![]);
         let zero = self.cast_like(&less, like);
@@ -466,9 +466,10 @@ impl<'c, 'm> Call<'c, 'm> {
     /// A tensor in the element type of another.
     pub(super) fn cast_like(&mut self, tensor: &str, like: &str) -> String {
         let wanted = self.element(like);
-        match self.graph.element_type(tensor) == Some(wanted) {
-            true => tensor.to_owned(),
-            false => self.op("Cast", &[tensor], vec![build::int("to", wanted as i64)]),
+        if self.graph.element_type(tensor) == Some(wanted) {
+            tensor.to_owned()
+        } else {
+            self.op("Cast", &[tensor], vec![build::int("to", wanted as i64)])
         }
     }
 

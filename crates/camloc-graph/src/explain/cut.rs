@@ -40,9 +40,10 @@ pub fn cut(model: &mut ModelProto, request: &Request) -> Result<Cut, ExplainErro
     opset::raise(model, CUT_OPSET)?;
     let mut graph = GraphEditor::new(model);
     let scores = scores::find(&graph, request)?;
-    let layer = match request.layers.is_empty() {
-        true => layer_for_a_head(&graph, &layers::candidates(&graph, &scores.logits)).cloned(),
-        false => Some(layers::select(&graph, &scores.logits, &request.layers)?.swap_remove(0)),
+    let layer = if request.layers.is_empty() {
+        layer_for_a_head(&graph, &layers::candidates(&graph, &scores.logits)).cloned()
+    } else {
+        Some(layers::select(&graph, &scores.logits, &request.layers)?.swap_remove(0))
     };
     let layer = layer.ok_or_else(|| layers::LayerError::NoLayers { logits: scores.logits.clone() })?;
     let shape = match (layer.channels, layer.size) {

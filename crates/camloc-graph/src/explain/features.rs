@@ -21,35 +21,35 @@ pub(super) fn activations(graph: &mut GraphEditor<'_>, layer: &Layer) -> String 
 
 /// A gradient by a layer, f32 `[K, N, C, P]`; `[K, N, C, 1]` where it is the same at every place.
 #[derive(Clone, Debug)]
-pub(super) struct Slopes {
+pub(super) struct LayerGradient {
     pub(super) tensor: String,
     /// Whether it is the same at every place, and P is 1.
-    pub(super) even: bool,
+    pub(super) uniform: bool,
 }
 
-impl Slopes {
+impl LayerGradient {
     /// Brings a gradient by a layer into this form.
     pub(super) fn of(
         graph: &mut GraphEditor<'_>,
         gradient: &Gradient,
         layer: &Layer,
         count: usize,
-    ) -> Result<Slopes, ExplainError> {
-        let even = match (gradient, layer.layout) {
+    ) -> Result<LayerGradient, ExplainError> {
+        let uniform = match (gradient, layer.layout) {
             (Gradient::Tensor { spread, .. }, Layout::Nchw) => spread[..] == [2, 3],
             (Gradient::Tensor { spread, .. }, Layout::Nhwc) => spread[..] == [1, 2],
             (Gradient::Tensor { spread, .. }, Layout::Tokens { .. }) => spread[..] == [1],
             _ => false,
         };
         let tensor = match gradient {
-            Gradient::Tensor { name, .. } if even => name.clone(),
+            Gradient::Tensor { name, .. } if uniform => name.clone(),
             _ => autodiff::filled(graph, gradient, &layer.tensor, count)?,
         };
         let tensor = as_f32(graph, &tensor);
         let lead = usize::from(count != 1);
         let layout = match layer.layout {
             // The one value for every token has no prefix to cut off.
-            Layout::Tokens { grid, .. } if even => Layout::Tokens { prefix: 0, grid },
+            Layout::Tokens { grid, .. } if uniform => Layout::Tokens { prefix: 0, grid },
             layout => layout,
         };
         let first = channels_first(graph, &tensor, layout, lead);
@@ -57,16 +57,16 @@ impl Slopes {
         shape.push(-1);
         let flat = match layout {
             Layout::Tokens { .. } => first,
-            Layout::Nchw | Layout::Nhwc => graph.reshape("camloc.slopes", &first, &shape),
+            Layout::Nchw | Layout::Nhwc => graph.reshape("camloc.layer_gradient", &first, &shape),
         };
         let tensor = match lead {
             0 => {
                 let axis = graph.add_ints("camloc.axes", &[0]);
-                graph.op("Unsqueeze", "camloc.slopes", &[&flat, &axis], vec![])
+                graph.op("Unsqueeze", "camloc.layer_gradient", &[&flat, &axis], vec![])
             }
             _ => flat,
         };
-        Ok(Slopes { tensor, even })
+        Ok(LayerGradient { tensor, uniform })
     }
 }
 

@@ -106,9 +106,10 @@ impl Plain {
             Ask::Pictures => None,
             Ask::Layer | Ask::Behind => Some(layer(&graph, method, request, &scores)?),
         };
-        let value = match request.index.is_empty() {
-            true => None,
-            false => Some(outputs::place(&graph, &scores.output, &request.index)?),
+        let value = if request.index.is_empty() {
+            None
+        } else {
+            Some(outputs::place(&graph, &scores.output, &request.index)?)
         };
         let (logits, own) = match value {
             Some(_) => (scores.output.clone(), None),

@@ -90,6 +90,17 @@ mod tests {
     }
 
     #[test]
+    fn probabilities_are_found_behind_all_that_hands_them_on() {
+        for op in ["Identity", "Dropout", "Flatten", "Transpose", "Clip"] {
+            let model = ends_in(&["Relu", "Softmax", op]);
+            assert_eq!(Link::of(&model, "t3"), Link::Identity, "{op}");
+            let graph = Graph::new(&model);
+            let maker = Link::behind(&graph, "t3").map(|(_, node)| node.standard_op());
+            assert_eq!(maker, Some("Softmax"), "{op}");
+        }
+    }
+
+    #[test]
     fn each_kind_of_output_becomes_probabilities_in_its_own_way() {
         assert_eq!(Link::Softmax.probabilities(&[7.0, 7.0]), [0.5, 0.5]);
         assert_eq!(Link::Identity.probabilities(&[0.9, 0.8]), [0.9, 0.8]);

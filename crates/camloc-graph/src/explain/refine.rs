@@ -186,10 +186,7 @@ fn joined<'a>(
     let (finest, _) = guides.clone().find(|&(_, size)| size == fine)?;
     let shape = graph.op("Shape", "camloc.fine_shape", &[finest], vec![]);
     let stretched: Vec<String> = guides
-        .map(|(tensor, size)| match size == fine {
-            true => tensor.to_owned(),
-            false => resized(graph, tensor, &shape),
-        })
+        .map(|(tensor, size)| if size == fine { tensor.to_owned() } else { resized(graph, tensor, &shape) })
         .collect();
     let sum = graph.sum(hint, &stretched);
     Some(graph.reshape(hint, &sum, &[0, 0, -1]))

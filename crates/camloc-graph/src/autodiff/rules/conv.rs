@@ -29,16 +29,16 @@ pub(super) fn conv(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let output = call.output()?;
     // Each place on its own: what is the same at every place stays so.
     let stays = is_pointwise && call.lead().is_none() && spread.iter().all(|&axis| axis >= 2);
-    let (gradient, spread) = match stays {
-        true => (gradient, spread),
-        false => {
-            let full = call.fill(&gradient, &spread, output)?;
-            (call.fold(&full, output)?, Vec::new())
-        }
+    let (gradient, spread) = if stays {
+        (gradient, spread)
+    } else {
+        let full = call.fill(&gradient, &spread, output)?;
+        (call.fold(&full, output)?, Vec::new())
     };
-    let result = match window.has_strides() {
-        false => flipped(call, &window, &gradient, weight)?,
-        true => transposed(call, &window, &gradient, input, weight)?,
+    let result = if window.has_strides() {
+        transposed(call, &window, &gradient, input, weight)?
+    } else {
+        flipped(call, &window, &gradient, weight)?
     };
     let result = if stays { result } else { call.unfold(&result, input)? };
     Ok(Some(Gradient::spread(result, spread)))
@@ -162,8 +162,8 @@ fn exchanged(call: &mut Call<'_, '_>, window: &Window, weight: &str) -> Result<S
     if window.kernel.iter().any(|&size| size > 1) {
         let axes: Vec<i64> = (2..spatial).collect();
         let each = |value: i64| vec![value; axes.len()];
-        let words = [each(-1), each(i64::MIN + 1), axes.clone(), each(-1)];
-        let [starts, ends, axes, steps] = words.map(|values| call.graph.add_ints("camloc.flip", &values));
+        let lists = [each(-1), each(i64::MIN + 1), axes.clone(), each(-1)];
+        let [starts, ends, axes, steps] = lists.map(|values| call.graph.add_ints("camloc.flip", &values));
         kernel = call.op("Slice", &[&kernel, &starts, &ends, &axes, &steps], vec![]);
     }
     Ok(kernel)

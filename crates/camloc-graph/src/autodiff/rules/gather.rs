@@ -242,9 +242,10 @@ mod tests {
             let axis = at % sizes.len();
             let size = sizes[axis];
             let count = indices.iter().product::<i64>() as usize;
-            let (shape, values) = match permuted {
-                true => (vec![size], (0..size).map(|place| place - (place % 2) * size).rev().collect()),
-                false => (indices.to_vec(), draw[..count].iter().map(|value| value % size).collect::<Vec<_>>()),
+            let (shape, values) = if permuted {
+                (vec![size], (0..size).map(|place| place - (place % 2) * size).rev().collect())
+            } else {
+                (indices.to_vec(), draw[..count].iter().map(|value| value % size).collect::<Vec<_>>())
             };
             Check::of(node("Gather", "n", &["x", "i"], &["y"], vec![int("axis", axis as i64 - sizes.len() as i64)]))
                 .constants(&[i64_tensor("i", &shape, &values)])

@@ -235,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::super::check::{Check, away_from, positive};
-    use super::super::super::reverse::Rectifier;
+    use super::super::super::rectifier::Rectifier;
     use super::*;
     use crate::onnx::build::{f32_tensor, float, i64_tensor, int, ints, node};
 

@@ -101,7 +101,7 @@ fn rectifying_step(call: &Call<'_, '_>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::super::super::check::{Check, away_from};
-    use super::super::super::reverse::Rectifier;
+    use super::super::super::rectifier::Rectifier;
     use super::*;
     use crate::onnx::build::{f32_tensor, int, node, raw_tensor};
     use crate::onnx::proto::TensorProto;

@@ -145,7 +145,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::super::check::{Check, Draw, away_from, distinct, positive};
-    use super::super::super::reverse::Rectifier;
+    use super::super::super::rectifier::Rectifier;
     use crate::onnx::build::{i64_tensor, int, ints, node};
 
     const OPS: &[&str] = &[

@@ -50,9 +50,10 @@ pub(super) fn resize(call: &mut Call<'_, '_>, position: usize) -> Answer {
             }
         };
         let [scales, sizes] = &inputs;
-        let matrix = match sizes.is_empty() {
-            true => call.op("Resize", &[&identity, "", scales], attributes.clone()),
-            false => call.op("Resize", &[&identity, "", "", sizes], attributes.clone()),
+        let matrix = if sizes.is_empty() {
+            call.op("Resize", &[&identity, "", scales], attributes.clone())
+        } else {
+            call.op("Resize", &[&identity, "", "", sizes], attributes.clone())
         };
         gradient = along(call, &gradient, change.axis, &matrix)?;
     }

@@ -93,7 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::super::check::{Check, away_from, positive};
-    use super::super::super::reverse::Rectifier;
+    use super::super::super::rectifier::Rectifier;
     use crate::onnx::build::{float, int, node};
 
     proptest! {

@@ -18,10 +18,10 @@ pub(super) fn reshape(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let (gradient, spread) = call.gradient()?;
     if let Some(kept) = same_along(call, &spread) {
         let mut sizes: Vec<Size> = call.lead_size().into_iter().collect();
-        sizes.extend((0..call.rank(input)?).map(|axis| match kept.contains(&axis) {
-            true => Size::Known(1),
-            false => call.size(input, axis),
-        }));
+        sizes.extend(
+            (0..call.rank(input)?)
+                .map(|axis| if kept.contains(&axis) { Size::Known(1) } else { call.size(input, axis) }),
+        );
         return Ok(Some(Gradient::spread(call.reshape(&gradient, &sizes), kept)));
     }
     let gradient = call.fill(&gradient, &spread, output)?;

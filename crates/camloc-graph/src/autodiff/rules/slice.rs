@@ -164,8 +164,8 @@ fn begin(call: &mut Call<'_, '_>, cut: &Cut) -> Result<Begin, Missing> {
 
 /// A gradient in the opposite order along an axis.
 fn reversed(call: &mut Call<'_, '_>, gradient: &str, axis: usize) -> String {
-    let words = [-1, i64::MIN + 1, call.shifted(axis), -1];
-    let [start, end, axis, step] = words.map(|value| call.graph.add_ints("camloc.reverse", &[value]));
+    let lists = [-1, i64::MIN + 1, call.shifted(axis), -1];
+    let [start, end, axis, step] = lists.map(|value| call.graph.add_ints("camloc.reverse", &[value]));
     call.op("Slice", &[gradient, &start, &end, &axis, &step], vec![])
 }
 

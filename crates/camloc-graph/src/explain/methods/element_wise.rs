@@ -7,9 +7,9 @@ use super::super::subject::Subject;
 
 /// Appends the maps of the chosen classes.
 pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Maps, ExplainError> {
-    let (activations, slopes) = subject.features(layer)?;
+    let (activations, gradient) = subject.features(layer)?;
     let graph = &mut *subject.graph;
-    let products = graph.op("Mul", "camloc.products", &[&slopes.tensor, &activations], vec![]);
+    let products = graph.op("Mul", "camloc.products", &[&gradient.tensor, &activations], vec![]);
     let positive = graph.op("Relu", "camloc.products", &[&products], vec![]);
     let tensor = over_channels(graph, &positive);
     Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))

@@ -6,7 +6,7 @@
 //! normalisation; of the latter the bias is what it adds in the end, `beta - mean * gamma / sqrt(variance + epsilon)`.
 
 use super::super::error::ExplainError;
-use super::super::features::{Grid, Maps, Slopes, over_channels, resized};
+use super::super::features::{Grid, LayerGradient, Maps, over_channels, resized};
 use super::super::head::Layout;
 use super::super::layers::Layer;
 use super::super::outputs::as_f32;
@@ -30,7 +30,7 @@ pub(super) fn append(subject: &mut Subject<'_, '_>) -> Result<Maps, ExplainError
         .collect();
     let found = subject.gradients(&by, &seed, Rectifier::Plain)?;
 
-    let pixels = Slopes::of(subject.graph, &found[0], &image, count)?;
+    let pixels = LayerGradient::of(subject.graph, &found[0], &image, count)?;
     let graph = &mut *subject.graph;
     let values = super::super::features::activations(graph, &image);
     let products = graph.op("Mul", "camloc.products", &[&pixels.tensor, &values], vec![]);
@@ -72,13 +72,13 @@ fn term(
     size: &str,
 ) -> Result<Option<String>, ExplainError> {
     let layer = Layer::at(graph, &place.output, Layout::Nchw);
-    let slopes = Slopes::of(graph, gradient, &layer, count)?;
-    if slopes.even {
+    let gradient = LayerGradient::of(graph, gradient, &layer, count)?;
+    if gradient.uniform {
         return Ok(None);
     }
     let Some(bias) = bias(graph, &place.node) else { return Ok(None) };
     let column = graph.reshape("camloc.bias", &bias, &[-1, 1]);
-    let products = graph.op("Mul", "camloc.products", &[&slopes.tensor, &column], vec![]);
+    let products = graph.op("Mul", "camloc.products", &[&gradient.tensor, &column], vec![]);
     let tensor = spread(graph, &products);
     let small =
         Maps::by_class(tensor, Grid::of(graph, &place.output, Layout::Nchw)).folded(graph, "camloc.small");

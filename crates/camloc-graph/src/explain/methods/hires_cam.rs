@@ -7,14 +7,13 @@ use super::super::subject::Subject;
 
 /// Appends the maps of the chosen classes.
 pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Maps, ExplainError> {
-    let (activations, slopes) = subject.features(layer)?;
+    let (activations, gradient) = subject.features(layer)?;
     let graph = &mut *subject.graph;
-    let tensor = match slopes.even {
-        true => weighted(graph, &slopes.tensor, &activations),
-        false => {
-            let products = graph.op("Mul", "camloc.products", &[&slopes.tensor, &activations], vec![]);
-            over_channels(graph, &products)
-        }
+    let tensor = if gradient.uniform {
+        weighted(graph, &gradient.tensor, &activations)
+    } else {
+        let products = graph.op("Mul", "camloc.products", &[&gradient.tensor, &activations], vec![]);
+        over_channels(graph, &products)
     };
     Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }

@@ -7,15 +7,14 @@ use super::super::subject::Subject;
 
 /// Appends the maps of the chosen classes.
 pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Maps, ExplainError> {
-    let (activations, slopes) = subject.features(layer)?;
+    let (activations, gradient) = subject.features(layer)?;
     let graph = &mut *subject.graph;
-    let positive = graph.op("Relu", "camloc.positive", &[&slopes.tensor], vec![]);
-    let tensor = match slopes.even {
-        true => weighted(graph, &positive, &activations),
-        false => {
-            let products = graph.op("Mul", "camloc.products", &[&positive, &activations], vec![]);
-            over_channels(graph, &products)
-        }
+    let positive = graph.op("Relu", "camloc.positive", &[&gradient.tensor], vec![]);
+    let tensor = if gradient.uniform {
+        weighted(graph, &positive, &activations)
+    } else {
+        let products = graph.op("Mul", "camloc.products", &[&positive, &activations], vec![]);
+        over_channels(graph, &products)
     };
     Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }

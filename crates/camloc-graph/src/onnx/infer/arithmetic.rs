@@ -192,9 +192,8 @@ fn unary(op: &str, values: &Values, element: DataType) -> Option<Values> {
                 "Not" => |a| Some(i64::from(a == 0)),
                 _ => return None,
             };
-            let value = |&value: &Size| match lost {
-                true => each_lossy([value], |[a]| f(a)),
-                false => each([value], |[a]| f(a)),
+            let value = |&value: &Size| {
+                if lost { each_lossy([value], |[a]| f(a)) } else { each([value], |[a]| f(a)) }
             };
             Some(Values::Ints(values.iter().map(|size| fit(value(size), element)).collect()))
         }

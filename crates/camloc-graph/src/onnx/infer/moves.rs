@@ -70,10 +70,11 @@ pub(super) fn concat(call: &Operator<'_>) -> Option<Sizes> {
     let joined = call.axis(rank)?;
     let dim = |axis: usize| -> Size {
         let mut dims = shapes.iter().map(|shape| shape.and_then(|shape| *shape.get(axis)?));
-        match axis == joined {
-            true => dims.fold(fixed(0), add),
+        if axis == joined {
+            dims.fold(fixed(0), add)
+        } else {
             // All have this size; one that is the same in both worlds says most.
-            false => dims.clone().find(|&dim| known(dim).is_some()).or_else(|| dims.find(Option::is_some))?,
+            dims.clone().find(|&dim| known(dim).is_some()).or_else(|| dims.find(Option::is_some))?
         }
     };
     Some((0..rank).map(dim).collect())
@@ -135,9 +136,10 @@ pub(super) fn blocks(call: &Operator<'_>, to_space: bool) -> Option<Sizes> {
     let &[batch, channels, height, width] = call.shape(0)? else { return None };
     let block = fixed(call.node.int("blocksize")?);
     let area = multiply(block, block);
-    Some(match to_space {
-        true => vec![batch, divide(channels, area), multiply(height, block), multiply(width, block)],
-        false => vec![batch, multiply(channels, area), divide(height, block), divide(width, block)],
+    Some(if to_space {
+        vec![batch, divide(channels, area), multiply(height, block), multiply(width, block)]
+    } else {
+        vec![batch, multiply(channels, area), divide(height, block), divide(width, block)]
     })
 }
 

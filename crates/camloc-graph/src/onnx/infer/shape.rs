@@ -161,9 +161,10 @@ fn recurrent(call: &Operator<'_>) -> Vec<Option<Sizes>> {
     let directions = fixed(if call.node.string("direction") == Some("bidirectional") { 2 } else { 1 });
     let by_weight = || call.shape(2).and_then(|weight| *weight.get(2)?);
     let hidden: Size = call.node.int("hidden_size").map_or_else(by_weight, fixed);
-    let (all, state) = match last {
-        true => (vec![batch, sequence, directions, hidden], vec![batch, directions, hidden]),
-        false => (vec![sequence, directions, batch, hidden], vec![directions, batch, hidden]),
+    let (all, state) = if last {
+        (vec![batch, sequence, directions, hidden], vec![batch, directions, hidden])
+    } else {
+        (vec![sequence, directions, batch, hidden], vec![directions, batch, hidden])
     };
     vec![Some(all), Some(state.clone()), Some(state)]
 }
