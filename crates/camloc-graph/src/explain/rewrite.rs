@@ -103,16 +103,7 @@ fn append(
     }
     graph.set_metadata("camloc.version", env!("CARGO_PKG_VERSION"));
     let Scores { logits, classes, .. } = scores;
-    Ok(Explanation {
-        method: method.into(),
-        layer,
-        logits,
-        classes,
-        count: choice.count,
-        map_size,
-        guides,
-        unrefined,
-    })
+    Ok(Explanation { method, layer, logits, classes, count: choice.count, map_size, guides, unrefined })
 }
 
 /// How maps are made, of which layers, and the maps of each.
