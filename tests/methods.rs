@@ -133,7 +133,7 @@ fn a_window_goes_from_one_method_to_the_next_and_comes_around() {
     for _ in 0..=Method::all().count() {
         explainer.explain_into(&picture, &mut maps).unwrap();
         assert!(maps[0].values.iter().all(|value| value.is_finite()), "{}", explainer.origin());
-        seen.push(explainer.explanation().method.clone());
+        seen.push(explainer.explanation().method.to_string());
         explainer.next_method();
     }
     let expected: Vec<&str> = Method::all().map(Method::name).chain(["cam"]).collect();

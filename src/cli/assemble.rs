@@ -18,6 +18,7 @@ use crate::runtime::{self, Options};
 use crate::source::read_photo;
 use crate::track::Tracking;
 use anyhow::{Context as _, Result, anyhow};
+use camloc_graph::explain::{MadeBy, Unrefined};
 
 use super::report::Report;
 use super::settings::{self, Localize, Overlay, Settings};
@@ -178,10 +179,15 @@ pub(super) fn explainer(
 ) -> Result<Explainer> {
     library(settings, store, report)?;
     let explainer = explained(classifier(settings, store, report)?, settings, needs)?;
-    let method = &explainer.explanation().method;
-    if method.parse().is_ok_and(Method::is_of_pixels) {
+    let explanation = explainer.explanation();
+    if let MadeBy::By(method) = &explanation.method
+        && method.is_of_pixels()
+    {
         report
             .note(format_args!("{method} marks single pixels, no regions: `camloc compare` shows them best"));
+    }
+    if let Some(why @ Unrefined::OpenSize) = explanation.unrefined {
+        report.note(why);
     }
     if explainer.batch() < needs.streams {
         report.note(format_args!(

@@ -7,7 +7,7 @@ use crate::files::write_file;
 use crate::model::{Classifier, MANIFEST_KEY};
 use anyhow::Result;
 use camloc_graph::autodiff;
-use camloc_graph::explain::{self, Explanation};
+use camloc_graph::explain::{self, Explanation, Unrefined};
 use camloc_graph::onnx::edit::GraphEditor;
 use camloc_graph::onnx::graph::Graph;
 use camloc_graph::onnx::{load, opset};
@@ -84,6 +84,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         classifier.embed_preprocessing();
     }
     write_file(&args.output, &load::encode(&classifier.model)?)?;
+    if let Some(why @ Unrefined::OpenSize) = explanation.unrefined {
+        context.report.note(why);
+    }
     let size = explanation.map_size.map(|(h, w)| format!(", maps {h}x{w}")).unwrap_or_default();
     let (method, layer) = (explanation.method, &explanation.layer);
     let file = args.output.display();

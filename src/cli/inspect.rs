@@ -109,7 +109,7 @@ impl Found {
     fn json(&self) -> Value {
         match self {
             Found::Itself(Explanation { method, layer, classes, .. }) => {
-                json!({"itself": {"method": method, "layer": layer, "classes": classes}})
+                json!({"itself": {"method": method.name(), "layer": layer, "classes": classes}})
             }
             Found::Offers(Inspection { scores, head, layers, methods }) => json!({
                 "classes": scores.classes,

@@ -216,7 +216,7 @@ fn about(
         .collect();
     json!({
         "model": explainer.title(),
-        "method": explainer.explanation().method,
+        "method": explainer.explanation().method.name(),
         "layer": explainer.explanation().layer,
         "refine": settings.model.refine,
         "preset": localize.preset.to_string(),

@@ -156,7 +156,7 @@ impl Maker<'_> {
                 return Ok(Some(Column { outcome: Err(reason(&error)), ..named(name) }));
             }
         };
-        let mut column = named(explainer.explanation().method.clone());
+        let mut column = named(explainer.explanation().method.to_string());
         if all.columns.iter().any(|earlier| earlier.method == column.method) {
             return Ok(None);
         }

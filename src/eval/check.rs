@@ -238,7 +238,7 @@ impl<'a> Checker<'a> {
                 return Ok(Some((checked, self.cases.iter().map(|_| None).collect())));
             }
         };
-        checked.method = explainer.explanation().method.clone();
+        checked.method = explainer.explanation().method.to_string();
         let Some(maps) = self.maps(&mut explainer)? else { return Ok(None) };
         let fill = explainer.neutral_colour();
         drop(explainer);

@@ -369,7 +369,7 @@ fn neutral(preprocessing: &Preprocessing) -> [u8; 3] {
 /// What a model explains already, if that is what was asked.
 fn is_answered(model: &ModelProto, request: &Request) -> Option<explain::Explanation> {
     let found = explain::recognise(model)?;
-    let method = request.method.is_none_or(|method| method.name() == found.method);
+    let method = request.method.is_none_or(|method| method.name() == found.method.name());
     let layer = request.layers.is_empty() || request.layers.join(",") == found.layer;
     (method && layer).then_some(found)
 }

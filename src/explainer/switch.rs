@@ -43,7 +43,8 @@ impl Explainer {
         let Some(base) = &self.base else { return };
         let methods: Vec<Method> = Method::all().collect();
         // The closed forms have names of their own.
-        let now = methods.iter().position(|method| method.name() == self.explanation.method).unwrap_or(0);
+        let now =
+            methods.iter().position(|method| method.name() == self.explanation.method.name()).unwrap_or(0);
         let following = methods.iter().cycle().skip(now + 1).take(methods.len() - 1);
         for &method in following {
             let request = Request { method: Some(method), ..base.request.clone() };

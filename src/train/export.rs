@@ -269,7 +269,7 @@ mod tests {
                 HeadKind::Cam => "class-maps",
                 HeadKind::Linear => "cam",
             };
-            assert_eq!((done.method.as_str(), done.classes, done.map_size), (method, 3, Some((5, 6))));
+            assert_eq!((done.method.name(), done.classes, done.map_size), (method, 3, Some((5, 6))));
 
             let explained = run(&model);
             let order = explained.integers("camloc.classes").unwrap().1.to_vec();

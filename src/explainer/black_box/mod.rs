@@ -353,5 +353,6 @@ fn explanation(method: Method, request: &Request, input: Input, network: &Plain)
         },
         map_size: Some(map_size),
         guides: String::new(),
+        unrefined: None,
     }
 }

@@ -1,10 +1,11 @@
-//! What a rule is given: the node, the gradients of its outputs, and the words to write its own nodes in.
+//! What a rule is given: the node, the gradients of its outputs, and functions that write its own nodes.
 
 use super::gradient::Gradient;
-use super::reverse::Rectifier;
+use super::rectifier::Rectifier;
 use crate::onnx::build;
 use crate::onnx::edit::GraphEditor;
-use crate::onnx::infer::wrap_axis;
+use crate::onnx::operators::Operator;
+use crate::onnx::operators::axes::wrap_axis;
 use crate::onnx::proto::{AttributeProto, DataType, NodeProto, TensorProto};
 
 /// Why a rule cannot be applied: what is missing and what to do.
@@ -22,6 +23,11 @@ impl Missing {
     /// Something about the node is not known or not supported.
     pub(super) fn because(why: impl Into<String>) -> Missing {
         Missing { why: why.into() }
+    }
+
+    /// There is no such axis.
+    fn axis(axis: i64, rank: usize) -> Missing {
+        Missing::because(format!("axis {axis} of a tensor of {rank} axes"))
     }
 
     /// A shape is not known.
@@ -73,6 +79,11 @@ impl<'c, 'm> Call<'c, 'm> {
 
     // The node.
 
+    /// The node, with what is known of its operands.
+    pub(super) fn operator(&self) -> Operator<'_> {
+        self.graph.operator(self.node)
+    }
+
     /// An input's name.
     pub(super) fn input(&self, index: usize) -> Result<&'c str, Missing> {
         self.node.input_at(index).ok_or_else(|| Missing::because(format!("it has no input {index}")))
@@ -93,10 +104,15 @@ impl<'c, 'm> Call<'c, 'm> {
         self.graph.shape(tensor).map(<[_]>::to_vec).ok_or_else(|| Missing::shape(tensor))
     }
 
-    /// An axis attribute, counted from the front.
-    pub(super) fn axis(&self, axis: i64, rank: usize) -> Result<usize, Missing> {
-        wrap_axis(axis, rank)
-            .ok_or_else(|| Missing::because(format!("axis {axis} of a tensor of {rank} axes")))
+    /// The axis that the operator works along, within a tensor of this rank.
+    pub(super) fn axis(&self, rank: usize) -> Result<usize, Missing> {
+        let named = self.node.int_or("axis", 0);
+        self.operator().axis(rank).ok_or_else(|| Missing::axis(named, rank))
+    }
+
+    /// An axis, counted from the front.
+    pub(super) fn wrapped(&self, axis: i64, rank: usize) -> Result<usize, Missing> {
+        wrap_axis(axis, rank).ok_or_else(|| Missing::axis(axis, rank))
     }
 
     // Gradients.
@@ -409,8 +425,8 @@ impl<'c, 'm> Call<'c, 'm> {
             return None;
         }
         let axes: Vec<i64> = (1..=own.len() as i64).collect();
-        let words = [vec![0; own.len()], vec![1; own.len()], axes];
-        let [starts, ends, axes] = words.map(|values| self.graph.add_ints("camloc.first", &values));
+        let lists = [vec![0; own.len()], vec![1; own.len()], axes];
+        let [starts, ends, axes] = lists.map(|values| self.graph.add_ints("camloc.first", &values));
         let first = self.op("Slice", &[tensor, &starts, &ends, &axes], vec![]);
         let less = self.op("Less", &[&first, &first], vec![]);
         let zero = self.cast_like(&less, like);
@@ -450,9 +466,10 @@ impl<'c, 'm> Call<'c, 'm> {
     /// A tensor in the element type of another.
     pub(super) fn cast_like(&mut self, tensor: &str, like: &str) -> String {
         let wanted = self.element(like);
-        match self.graph.element_type(tensor) == Some(wanted) {
-            true => tensor.to_owned(),
-            false => self.op("Cast", &[tensor], vec![build::int("to", wanted as i64)]),
+        if self.graph.element_type(tensor) == Some(wanted) {
+            tensor.to_owned()
+        } else {
+            self.op("Cast", &[tensor], vec![build::int("to", wanted as i64)])
         }
     }
 

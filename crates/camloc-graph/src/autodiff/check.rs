@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::gradient::Gradient;
-use super::reverse::{Rectifier, Seed, gradients};
+use super::rectifier::Rectifier;
+use super::reverse::{Seed, gradients};
 use crate::onnx::build::{self, Dim, int};
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::proto::*;

@@ -37,7 +37,7 @@ fn gelu(graph: &Graph<'_>, index: usize) -> Option<NodeProto> {
 /// A tensor's value, for a node that is appended. A sum that only a norm uses, as at the end of a transformer's last
 /// block, is added once more, the other way round: sum and norm are fused only where nothing else uses the sum, and
 /// equal nodes would be merged first.
-pub fn apart(graph: &mut GraphEditor<'_>, tensor: &str) -> String {
+pub(crate) fn apart(graph: &mut GraphEditor<'_>, tensor: &str) -> String {
     let users: Vec<&str> = graph.consumers(tensor).map(NodeProto::standard_op).collect();
     // In pieces, a norm begins with the mean and what differs from it.
     let only_in_norm = users == ["LayerNormalization"] || users == ["ReduceMean", "Sub"];
@@ -87,9 +87,8 @@ fn layer_norm(graph: &Graph<'_>, index: usize) -> Option<NodeProto> {
         _ => false,
     };
     let over_last = |node: &NodeProto| {
-        let axes = node.ints("axes").map(<[i64]>::to_vec).or_else(|| graph.ints(node.input_at(1)?))?;
-        let rank = graph.rank(x)? as i64;
-        (axes == [-1] || axes == [rank - 1]).then_some(())
+        let rank = graph.rank(x)?;
+        (graph.operator(node).reduced(rank)? == [rank.checked_sub(1)?]).then_some(())
     };
     over_last(mean)?;
     over_last(variance)?;

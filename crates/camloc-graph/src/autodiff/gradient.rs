@@ -2,7 +2,7 @@
 
 /// The gradient of the target by one tensor of the graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gradient {
+pub(crate) enum Gradient {
     /// One for a class, zero for the others: not computed yet, because what multiplies it with a matrix
     /// had better pick a row. Holds the classes' tensor: i32 `[N]`, or `[K, N]` for K > 1.
     OneHot(String),

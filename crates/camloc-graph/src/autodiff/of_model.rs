@@ -1,7 +1,8 @@
 //! The gradient of a model's scalar, as more outputs of the model: [`gradient`].
 
-use super::AutodiffError;
-use super::reverse::{Rectifier, Seed, filled, gradients};
+use super::error::AutodiffError;
+use super::rectifier::Rectifier;
+use super::reverse::{Seed, filled, gradients};
 use crate::onnx::build::{self, Dim};
 use crate::onnx::check::{self, CheckError};
 use crate::onnx::edit::GraphEditor;

@@ -4,15 +4,17 @@
 use std::collections::{HashMap, HashSet};
 
 use super::call::{Call, Missing};
+use super::error::AutodiffError;
 use super::gradient::Gradient;
-use super::{AutodiffError, composite, rules};
+use super::rectifier::Rectifier;
+use super::{composite, rules};
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::{DataType, NodeProto};
 
 /// What the gradient of the target itself is.
 #[derive(Clone, Debug)]
-pub enum Seed {
+pub(crate) enum Seed {
     /// One value of each picture's: the target is `[N, C]`, perhaps with further axes of size 1, and
     /// `classes` is a tensor i32 `[N, K]` of indices into C: with 64 bits not every execution provider computes.
     Classes {
@@ -30,24 +32,13 @@ pub enum Seed {
     },
 }
 
-/// What the gradient of a rectifier is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rectifier {
-    /// The true one.
-    #[default]
-    Plain,
-    /// Guided backpropagation (Springenberg et al. 2015): through `Relu`, and through a `Clip` or a quantization
-    /// whose lower bound is zero, only what is positive passes.
-    Guided,
-}
-
 /// Appends the gradients of `target` by each tensor in `by`, and returns them in that order.
 ///
 /// # Errors
 ///
 /// When an operator on the way has no rule, or one of the tensors does not lead to the target. Nodes may
 /// have been appended by then; nobody uses them.
-pub fn gradients(
+pub(crate) fn gradients(
     graph: &mut GraphEditor<'_>,
     target: &str,
     seed: &Seed,
@@ -71,7 +62,7 @@ pub fn gradients(
 
 /// The tensors from which every operator on the way to a target has a rule. A rule may still refuse a node for its
 /// attributes.
-pub fn differentiable<'g>(graph: &'g Graph<'_>, target: &'g str) -> HashSet<&'g str> {
+pub(crate) fn differentiable<'g>(graph: &'g Graph<'_>, target: &'g str) -> HashSet<&'g str> {
     let mut ways = HashMap::from([(target, true)]);
     for node in graph.nodes().iter().rev().filter(|node| !rules::is_flat(node)) {
         let outputs = node.output.iter().filter(|output| moves(graph, node, output));
@@ -85,7 +76,7 @@ pub fn differentiable<'g>(graph: &'g Graph<'_>, target: &'g str) -> HashSet<&'g 
 }
 
 /// The positions of the nodes through which a target depends on a tensor, in the graph's order.
-pub fn between(graph: &Graph<'_>, tensor: &str, target: &str) -> Vec<usize> {
+pub(crate) fn between(graph: &Graph<'_>, tensor: &str, target: &str) -> Vec<usize> {
     Way::find(graph, target, &[tensor.to_owned()]).nodes
 }
 
@@ -94,7 +85,7 @@ pub fn between(graph: &Graph<'_>, tensor: &str, target: &str) -> Vec<usize> {
 /// # Errors
 ///
 /// When the shape of the tensor is not known.
-pub fn filled(
+pub(crate) fn filled(
     graph: &mut GraphEditor<'_>,
     gradient: &Gradient,
     tensor: &str,

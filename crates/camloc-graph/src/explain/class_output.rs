@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::probabilities::Link;
 use crate::onnx::graph::Graph;
-use crate::onnx::infer::wrap_axis;
+use crate::onnx::operators::axes::wrap_axis;
 use crate::onnx::proto::{DataType, Dimension, DimensionValue, ModelProto, TypeValue, ValueInfoProto};
 
 /// An output that may hold class scores.
@@ -60,7 +61,7 @@ pub fn class_outputs(model: &mut ModelProto, labels: &[usize]) -> Vec<ClassOutpu
                 4,
                 "it has as many values as ImageNet has classes",
             ),
-            (ends_in_probabilities(&graph, name), 4, "it ends in probabilities"),
+            (Link::behind(&graph, name).is_some(), 4, "it ends in probabilities"),
             (has(&SCORES), 3, "its name"),
             (has(&OTHERS), -6, "its name"),
             (2 * own.len() < deepest, -2, "it leaves the network early"),
@@ -123,23 +124,6 @@ fn is_ranking(graph: &Graph<'_>, output: &str) -> bool {
     let node = graph.producer(output);
     node.is_some_and(|node| matches!(node.standard_op(), "TopK" | "ArgMax" | "ReduceMax"))
 }
-
-fn ends_in_probabilities(graph: &Graph<'_>, output: &str) -> bool {
-    let mut tensor = output;
-    for _ in 0..MAX_WALK {
-        let Some(node) = graph.producer(tensor) else { return false };
-        match node.standard_op() {
-            "Softmax" | "LogSoftmax" | "Sigmoid" => return true,
-            "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Clip" => {}
-            _ => return false,
-        }
-        tensor = node.input_at(0).unwrap_or_default();
-    }
-    false
-}
-
-/// No output is as far from its softmax; a hostile file's could be.
-const MAX_WALK: usize = 32;
 
 fn count(graph: &Graph<'_>, output: &str) -> Option<usize> {
     let shape = shape(graph, output)?;

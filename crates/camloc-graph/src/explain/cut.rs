@@ -1,12 +1,16 @@
 //! The part of a classifier in front of a layer, as a model of its own: what a new head is trained on.
 
+use super::error::ExplainError;
 use super::head::Layout;
 use super::layers::{self, Layer};
 use super::outputs::as_f32;
-use super::{ExplainError, Request, features, prepare, scores};
+use super::prepare::prepare;
+use super::request::Request;
+use super::{features, scores};
 use crate::onnx::build::{Dim, node, value_info};
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
+use crate::onnx::operators::properties::Properties;
 use crate::onnx::opset;
 use crate::onnx::proto::{DataType, ModelProto};
 use crate::onnx::prune::prune;
@@ -36,9 +40,10 @@ pub fn cut(model: &mut ModelProto, request: &Request) -> Result<Cut, ExplainErro
     opset::raise(model, CUT_OPSET)?;
     let mut graph = GraphEditor::new(model);
     let scores = scores::find(&graph, request)?;
-    let layer = match request.layers.is_empty() {
-        true => layer_for_a_head(&graph, &layers::candidates(&graph, &scores.logits)).cloned(),
-        false => Some(layers::select(&graph, &scores.logits, &request.layers)?.swap_remove(0)),
+    let layer = if request.layers.is_empty() {
+        layer_for_a_head(&graph, &layers::candidates(&graph, &scores.logits)).cloned()
+    } else {
+        Some(layers::select(&graph, &scores.logits, &request.layers)?.swap_remove(0))
     };
     let layer = layer.ok_or_else(|| layers::LayerError::NoLayers { logits: scores.logits.clone() })?;
     let shape = match (layer.channels, layer.size) {
@@ -73,20 +78,21 @@ fn layer_for_a_head<'l>(graph: &Graph<'_>, candidates: &'l [Layer]) -> Option<&'
     Some(found.next().filter(|before| is_expansion(graph, before, last)).unwrap_or(last))
 }
 
-/// Whether each place of `layer` is a linear layer of the same place of `before`, which has fewer channels, and perhaps a
-/// rectifier: mobile networks end so. It tells no place more, and a head on it has several times the weights.
+/// Whether each place of `layer` is a linear layer of the same place of `before`, which has fewer channels, and perhaps an
+/// activation function: mobile networks end so. It tells no place more, and a head on it has several times the weights.
 fn is_expansion(graph: &Graph<'_>, before: &Layer, layer: &Layer) -> bool {
     let producer = |tensor: &str| graph.producer(tensor);
     let conv = match producer(&layer.tensor) {
-        Some(node) if matches!(node.standard_op(), "Relu" | "Clip" | "HardSwish") => {
+        Some(node) if graph.operator(node).properties().has(Properties::ACTIVATES) => {
             node.input_at(0).and_then(producer)
         }
         node => node,
     };
     let Some(conv) = conv.filter(|node| node.standard_op() == "Conv") else { return false };
-    let kernel = conv.input_at(1).and_then(|weight| graph.shape(weight)).and_then(|shape| shape.get(2..));
-    let pointwise = kernel.is_some_and(|sides| sides.iter().all(|side| *side == Some(1)));
-    pointwise && conv.input_at(0) == Some(before.tensor.as_str()) && before.channels < layer.channels
+    let window = graph.operator(conv).window();
+    window.is_some_and(|window| window.is_pointwise())
+        && conv.input_at(0) == Some(before.tensor.as_str())
+        && before.channels < layer.channels
 }
 
 /// Makes the layer an output, channels first.

@@ -7,10 +7,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
-use super::operands::{MOST_PARTS, cuts, list, permutation, reduced_axes, split, strides};
-use super::space::{POINTWISE, Spaces};
+use super::space::{MOST_PARTS, Spaces, strides};
 use crate::onnx::graph::Graph;
-use crate::onnx::infer::wrap_axis;
+use crate::onnx::known::size::known;
+use crate::onnx::operators::Operator;
+use crate::onnx::operators::properties::Properties;
 use crate::onnx::proto::{GraphProto, NodeProto};
 
 /// The part of a tensor that the class scores depend on.
@@ -113,10 +114,11 @@ impl<'g> Demands<'g> {
         for (index, node) in graph.nodes().iter().enumerate().rev() {
             let wanted: Vec<Option<Demand>> =
                 node.output.iter().map(|output| found.demands.get(output.as_str()).cloned()).collect();
-            if wanted.iter().all(Option::is_none) || matches!(node.standard_op(), "Shape" | "Size") {
+            let operator = graph.operator(node);
+            if wanted.iter().all(Option::is_none) || operator.properties().has(Properties::OF_SIZES) {
                 continue;
             }
-            let call = Call { graph, node, wanted: &wanted };
+            let call = Call { graph, node, operator, wanted: &wanted };
             for (position, input) in node.input.iter().enumerate() {
                 if let Some(demand) = spaces.varies(input).then(|| call.demand(position)).flatten() {
                     // Shapes of a damaged model contradict each other.
@@ -163,6 +165,7 @@ fn captured(graph: &GraphProto) -> Vec<&str> {
 struct Call<'a, 'g, 'm> {
     graph: &'g Graph<'m>,
     node: &'g NodeProto,
+    operator: Operator<'g>,
     wanted: &'a [Option<Demand>],
 }
 
@@ -173,7 +176,7 @@ impl Call<'_, '_, '_> {
 
     /// The part of an input that the wanted parts of the outputs depend on; `None` for nothing.
     fn demand(&self, position: usize) -> Option<Demand> {
-        match self.node.standard_op() {
+        match self.operator.name() {
             "Concat" => self.concat(position),
             "Split" => Some(self.split().unwrap_or(Demand::All)),
             "Pad" if position == 0 => self.pad(),
@@ -183,31 +186,22 @@ impl Call<'_, '_, '_> {
 
     /// As [`Call::demand`] for operators that need something of every input; `None`: all of it.
     fn through(&self, position: usize) -> Option<Demand> {
-        let (graph, node) = (self.graph, self.node);
+        let (graph, node, operator) = (self.graph, self.node, self.operator);
+        let properties = operator.properties();
         let demand = self.wanted.first()?.clone()?;
         let shape = self.shape(position)?;
         let rank = shape.len();
         let kept =
             |from: usize| Some(demand.clone()).filter(|demand| demand.axis().is_some_and(|axis| axis < from));
         let apart = |axis: usize| Some(demand.clone()).filter(|demand| demand.axis() != Some(axis));
-        match node.standard_op() {
-            "LayerNormalization" | "RMSNormalization" => kept(wrap_axis(node.int_or("axis", -1), rank)?),
+        match operator.name() {
+            "LayerNormalization" | "RMSNormalization" => kept(operator.axis(rank)?),
             // Before operator set 13 all axes from the named one on were one.
-            "Softmax" | "LogSoftmax" | "Hardmax" if graph.opset() < 13 => {
-                kept(wrap_axis(node.int_or("axis", 1), rank)?)
-            }
-            "Softmax" | "LogSoftmax" | "Hardmax" | "LpNormalization" => {
-                apart(wrap_axis(node.int_or("axis", -1), rank)?)
-            }
+            "Softmax" | "LogSoftmax" | "Hardmax" if graph.opset() < 13 => kept(operator.axis(rank)?),
+            "Softmax" | "LogSoftmax" | "Hardmax" | "LpNormalization" => apart(operator.axis(rank)?),
             "InstanceNormalization" | "GroupNormalization" | "MeanVarianceNormalization" | "LRN" => kept(1),
-            op if POINTWISE.contains(&op) || op == "Expand" => {
-                let output = graph.shape(node.output_at(0)?)?.len();
-                Some(demand.clone().moved(|axis| {
-                    // An axis of size 1 is spread over all indices.
-                    let axis = axis.checked_sub(output.checked_sub(rank)?)?;
-                    demand.is_spread(shape, axis).then_some(axis)
-                }))
-            }
+            "Expand" => self.spread(demand, shape),
+            _ if properties.has(Properties::KEEPS_PLACES) => self.spread(demand, shape),
             "MatMul" => {
                 let output = graph.shape(node.output_at(0)?)?.len();
                 let contracted = if position == 0 { rank.checked_sub(1)? } else { rank.checked_sub(2)? };
@@ -218,49 +212,52 @@ impl Call<'_, '_, '_> {
             }
             "Gemm" if position == 0 && node.int_or("transA", 0) == 0 => kept(1),
             "Transpose" => {
-                let perm = permutation(node, rank)?;
+                let perm = operator.permutation(rank)?;
                 Some(demand.moved(|axis| perm.get(axis).copied()))
             }
-            "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" if position == 0 => {
+            _ if properties.has(Properties::RESHAPES) && position == 0 => {
                 let output = graph.shape(node.output_at(0)?)?;
                 demand.reshaped(output, shape)
             }
             "Gather" if position == 0 => {
                 let indices = node.input_at(1)?;
-                let axis = wrap_axis(node.int_or("axis", 0), rank)?;
+                let axis = operator.axis(rank)?;
                 let new = graph.shape(indices)?.len();
                 let size = shape[axis]?;
-                let taken = graph.ints(indices)?.into_iter().map(|index| match index < 0 {
-                    true => index.checked_add(size),
-                    false => Some(index),
-                });
+                let from_front = |index: i64| if index < 0 { index.checked_add(size) } else { Some(index) };
+                let taken = graph.ints(indices)?.into_iter().map(from_front);
                 let taken = taken.map(|index| usize::try_from(index?).ok()).collect::<Option<Vec<_>>>()?;
                 let (first, last) = (*taken.iter().min()?, *taken.iter().max()?);
-                match first == 0 && last as i64 == size.saturating_sub(1) {
-                    true => Some(demand.moved(|old| match old < axis {
-                        true => Some(old),
-                        false => (old + 1).checked_sub(new).filter(|&old| old > axis),
-                    })),
-                    false => Some(Demand::Only(axis, first..last + 1)),
+                if first > 0 || last as i64 != size.saturating_sub(1) {
+                    return Some(Demand::Only(axis, first..last + 1));
                 }
+                let behind = |old: usize| (old + 1).checked_sub(new).filter(|&old| old > axis);
+                Some(demand.moved(|old| if old < axis { Some(old) } else { behind(old) }))
             }
             "Slice" if position == 0 => {
                 let size = |axis: usize| usize::try_from(shape[axis]?).ok();
-                let cuts = cuts(graph, node, shape)?;
-                let mut narrow = cuts.iter().filter(|cut| cut.start > 0 || cut.end.is_some() || cut.step > 1);
-                match narrow.next() {
+                let cuts = operator.parts_taken(shape)?;
+                match cuts.iter().find(|cut| !cut.is_whole()) {
                     Some(cut) => Some(Demand::Only(cut.axis, cut.start..cut.end.or(size(cut.axis))?)),
                     None => Some(demand),
                 }
             }
-            op if op.starts_with("Reduce") && position == 0 => {
-                let gone = reduced_axes(graph, node, rank)?;
-                let keep = node.int_or("keepdims", 1) != 0;
+            _ if properties.has(Properties::REDUCES) && position == 0 => {
+                let (gone, keep) = (operator.reduced(rank)?, operator.keeps_axes());
                 let left: Vec<usize> = (0..rank).filter(|axis| keep || !gone.contains(axis)).collect();
                 Some(demand.moved(|axis| left.get(axis).copied().filter(|axis| !gone.contains(axis))))
             }
             _ => None,
         }
+    }
+
+    /// Of an operand of this shape that is broadcast: an axis of size 1 is spread over all indices.
+    fn spread(&self, demand: Demand, shape: &[Option<i64>]) -> Option<Demand> {
+        let output = self.graph.shape(self.node.output_at(0)?)?.len();
+        Some(demand.clone().moved(|axis| {
+            let axis = axis.checked_sub(output.checked_sub(shape.len())?)?;
+            demand.is_spread(shape, axis).then_some(axis)
+        }))
     }
 
     fn concat(&self, position: usize) -> Option<Demand> {
@@ -271,7 +268,7 @@ impl Call<'_, '_, '_> {
         }
         let Demand::Only(axis, range) = demand else { return all };
         let Some(rank) = self.shape(position).map(<[_]>::len) else { return all };
-        if wrap_axis(self.node.int_or("axis", 1), rank) != Some(axis) {
+        if self.operator.axis(rank) != Some(axis) {
             return Some(Demand::Only(axis, range));
         }
         let size = |input: usize| usize::try_from((*self.shape(input)?.get(axis)?)?).ok();
@@ -284,18 +281,22 @@ impl Call<'_, '_, '_> {
     fn pad(&self) -> Option<Demand> {
         let demand = self.wanted.first()?.clone()?;
         let Demand::Only(axis, range) = demand else { return Some(Demand::All) };
-        let pads = list(self.graph, self.node, "pads", 1);
-        let plain = matches!(self.node.string("mode"), None | Some("constant"));
-        let known = pads.zip(self.shape(0)).filter(|(pads, shape)| pads.len() == 2 * shape.len() && plain);
-        let size = known.as_ref().and_then(|(_, shape)| shape.get(axis).copied().flatten());
-        let (Some((pads, _)), Some(size)) = (known, size) else { return Some(Demand::All) };
-        let own = |index: usize| (index as i64).saturating_sub(pads[axis]).clamp(0, size) as usize;
+        let known = || {
+            let shape = self.shape(0).filter(|_| self.operator.pad_mode() == "constant")?;
+            let margins = self.operator.margins(shape.len())?;
+            // An axis that is not named stays.
+            let begin =
+                margins.iter().find(|margin| margin.axis == axis).map_or(Some(0), |it| known(it.begin))?;
+            Some((begin, (*shape.get(axis)?)?))
+        };
+        let Some((begin, size)) = known() else { return Some(Demand::All) };
+        let own = |index: usize| (index as i64).saturating_sub(begin).clamp(0, size) as usize;
         let own = own(range.start)..own(range.end);
         (!own.is_empty()).then_some(Demand::Only(axis, own))
     }
 
     fn split(&self) -> Option<Demand> {
-        let (axis, ranges) = split(self.graph, self.node)?;
+        let (axis, ranges) = Some(self.operator).filter(|it| it.node.output.len() <= MOST_PARTS)?.ranges()?;
         let whole = ranges.last().map_or(0, |range| range.1);
         let wanted =
             self.wanted.iter().zip(&ranges).filter_map(|(wanted, &range)| Some((wanted.clone()?, range)));

@@ -23,6 +23,7 @@ impl FeatureMap {
     }
 
     /// How many values one picture's activations have, tokens that are no place included.
+    #[expect(clippy::len_without_is_empty, reason = "none is empty")]
     pub fn len(&self) -> usize {
         (self.prefix() + self.places()) * self.channels
     }

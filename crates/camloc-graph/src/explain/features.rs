@@ -1,6 +1,6 @@
 //! A target layer and the gradient by it, in one form for all methods: channels by places.
 
-use super::ExplainError;
+use super::error::ExplainError;
 use super::head::Layout;
 use super::layers::Layer;
 use super::outputs::as_f32;
@@ -21,35 +21,35 @@ pub(super) fn activations(graph: &mut GraphEditor<'_>, layer: &Layer) -> String 
 
 /// A gradient by a layer, f32 `[K, N, C, P]`; `[K, N, C, 1]` where it is the same at every place.
 #[derive(Clone, Debug)]
-pub(super) struct Slopes {
+pub(super) struct LayerGradient {
     pub(super) tensor: String,
     /// Whether it is the same at every place, and P is 1.
-    pub(super) even: bool,
+    pub(super) uniform: bool,
 }
 
-impl Slopes {
+impl LayerGradient {
     /// Brings a gradient by a layer into this form.
     pub(super) fn of(
         graph: &mut GraphEditor<'_>,
         gradient: &Gradient,
         layer: &Layer,
         count: usize,
-    ) -> Result<Slopes, ExplainError> {
-        let even = match (gradient, layer.layout) {
+    ) -> Result<LayerGradient, ExplainError> {
+        let uniform = match (gradient, layer.layout) {
             (Gradient::Tensor { spread, .. }, Layout::Nchw) => spread[..] == [2, 3],
             (Gradient::Tensor { spread, .. }, Layout::Nhwc) => spread[..] == [1, 2],
             (Gradient::Tensor { spread, .. }, Layout::Tokens { .. }) => spread[..] == [1],
             _ => false,
         };
         let tensor = match gradient {
-            Gradient::Tensor { name, .. } if even => name.clone(),
+            Gradient::Tensor { name, .. } if uniform => name.clone(),
             _ => autodiff::filled(graph, gradient, &layer.tensor, count)?,
         };
         let tensor = as_f32(graph, &tensor);
         let lead = usize::from(count != 1);
         let layout = match layer.layout {
             // The one value for every token has no prefix to cut off.
-            Layout::Tokens { grid, .. } if even => Layout::Tokens { prefix: 0, grid },
+            Layout::Tokens { grid, .. } if uniform => Layout::Tokens { prefix: 0, grid },
             layout => layout,
         };
         let first = channels_first(graph, &tensor, layout, lead);
@@ -57,16 +57,16 @@ impl Slopes {
         shape.push(-1);
         let flat = match layout {
             Layout::Tokens { .. } => first,
-            Layout::Nchw | Layout::Nhwc => graph.reshape("camloc.slopes", &first, &shape),
+            Layout::Nchw | Layout::Nhwc => graph.reshape("camloc.layer_gradient", &first, &shape),
         };
         let tensor = match lead {
             0 => {
                 let axis = graph.add_ints("camloc.axes", &[0]);
-                graph.op("Unsqueeze", "camloc.slopes", &[&flat, &axis], vec![])
+                graph.op("Unsqueeze", "camloc.layer_gradient", &[&flat, &axis], vec![])
             }
             _ => flat,
         };
-        Ok(Slopes { tensor, even })
+        Ok(LayerGradient { tensor, uniform })
     }
 }
 
@@ -94,50 +94,77 @@ pub(super) fn channels_first(
     }
 }
 
-/// The grid of a map: how its places lie in rows and columns.
+/// How the places of a map lie in rows and columns.
 #[derive(Clone, Debug)]
-pub(super) struct Grid {
-    /// Rows and columns, when they do not depend on the picture.
-    pub(super) size: Option<(usize, usize)>,
+pub(super) enum Grid {
+    /// Rows and columns, which do not depend on the picture.
+    Fixed((usize, usize)),
     /// Rows and columns as a tensor, i64 `[2]`.
-    pub(super) tensor: String,
+    Open(String),
 }
 
 impl Grid {
     /// The grid of a tensor of this layout.
     pub(super) fn of(graph: &mut GraphEditor<'_>, tensor: &str, layout: Layout) -> Grid {
-        let size = graph.shape(tensor).and_then(|shape| layout.size(shape));
-        let tensor = match size {
-            Some((height, width)) => graph.add_ints("camloc.grid", &[height as i64, width as i64]),
+        match graph.shape(tensor).and_then(|shape| layout.size(shape)) {
+            Some(size) => Grid::Fixed(size),
             None => {
-                graph.sizes("camloc.grid", tensor, if layout == Layout::Nhwc { &[1, 2] } else { &[2, 3] })
+                let axes: &[i64] = if layout == Layout::Nhwc { &[1, 2] } else { &[2, 3] };
+                Grid::Open(graph.sizes("camloc.grid", tensor, axes))
             }
-        };
-        Grid { size, tensor }
+        }
+    }
+
+    /// Rows and columns, where they do not depend on the picture.
+    pub(super) fn size(&self) -> Option<(usize, usize)> {
+        match self {
+            Grid::Fixed(size) => Some(*size),
+            Grid::Open(_) => None,
+        }
     }
 }
 
-/// What a method makes: maps f32 `[K, N, P]`, and how their places lie.
+/// What a method makes: a map for each picture and class, and how its places lie.
 #[derive(Clone, Debug)]
 pub(super) struct Maps {
     pub(super) tensor: String,
+    pub(super) order: Order,
     pub(super) grid: Grid,
 }
 
+/// The order of the axes of maps, P counting the places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// f32 `[K, N, P]`, as gradients are.
+    ByClass,
+    /// f32 `[N, K, P]`.
+    ByPicture,
+}
+
 impl Maps {
+    /// Maps f32 `[K, N, P]`.
+    pub(super) fn by_class(tensor: String, grid: Grid) -> Maps {
+        Maps { tensor, order: Order::ByClass, grid }
+    }
+
+    /// Maps f32 `[N, K, P]`.
+    pub(super) fn by_picture(tensor: String, grid: Grid) -> Maps {
+        Maps { tensor, order: Order::ByPicture, grid }
+    }
+
     /// The maps as `[N, K, h, w]`, under a name that starts with `hint`.
     pub(super) fn folded(&self, graph: &mut GraphEditor<'_>, hint: &str) -> String {
-        let by_picture = graph.transpose("camloc.by_picture", &self.tensor, &[1, 0, 2]);
-        let shape = match self.grid.size {
-            Some((height, width)) => graph.add_ints("camloc.map_shape", &[0, 0, height as i64, width as i64]),
-            None => {
+        let by_picture = match self.order {
+            Order::ByClass => graph.transpose("camloc.by_picture", &self.tensor, &[1, 0, 2]),
+            Order::ByPicture => self.tensor.clone(),
+        };
+        let shape = match &self.grid {
+            Grid::Fixed((height, width)) => {
+                graph.add_ints("camloc.map_shape", &[0, 0, *height as i64, *width as i64])
+            }
+            Grid::Open(size) => {
                 let kept = graph.add_ints("camloc.kept", &[0, 0]);
-                graph.op(
-                    "Concat",
-                    "camloc.map_shape",
-                    &[&kept, &self.grid.tensor],
-                    vec![build::int("axis", 0)],
-                )
+                graph.op("Concat", "camloc.map_shape", &[&kept, size], vec![build::int("axis", 0)])
             }
         };
         graph.op("Reshape", hint, &[&by_picture, &shape], vec![])

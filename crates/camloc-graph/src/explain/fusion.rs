@@ -1,32 +1,8 @@
 //! Maps of several layers become one.
 
-use std::str::FromStr;
-
 use super::features::{Maps, resized};
+use super::request::Fusion;
 use crate::onnx::edit::GraphEditor;
-
-/// How the maps of several layers become one. Each is first rectified and divided by its maximum, and resized
-/// bilinearly to the largest of them: raw maps of different layers have no common scale.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fusion {
-    /// Their mean, as pytorch-grad-cam does.
-    #[default]
-    Mean,
-    /// The largest of them, as LayerCAM's authors do.
-    Max,
-}
-
-impl FromStr for Fusion {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Fusion, String> {
-        match text {
-            "mean" => Ok(Fusion::Mean),
-            "max" => Ok(Fusion::Max),
-            other => Err(format!("no fusion \"{other}\": use mean or max")),
-        }
-    }
-}
 
 /// Appends the maps, f32 `[N, K, h, w]`, of all layers' maps under a name, and returns their rows and columns where they
 /// are known. One layer's maps stay raw.
@@ -38,10 +14,10 @@ pub(super) fn finish(
 ) -> Option<(usize, usize)> {
     let largest = maps
         .iter()
-        .max_by_key(|maps| maps.grid.size.map_or(0, |(height, width)| height.saturating_mul(width)))?;
+        .max_by_key(|maps| maps.grid.size().map_or(0, |(height, width)| height.saturating_mul(width)))?;
     if let [only] = maps {
         only.folded(graph, name);
-        return only.grid.size;
+        return only.grid.size();
     }
     let like = largest.folded(graph, "camloc.largest");
     let size = graph.op("Shape", "camloc.size", &[&like], vec![]);
@@ -56,7 +32,7 @@ pub(super) fn finish(
             graph.with("Div", name, &sum, scaled.len() as f64);
         }
     }
-    largest.grid.size
+    largest.grid.size()
 }
 
 /// `[N, K, h, w]`: maps from 0 to 1, at the size asked for.

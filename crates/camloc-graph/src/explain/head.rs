@@ -3,11 +3,20 @@
 //! The search walks back from an output. It passes what changes neither the values nor their order
 //! (reshapes, casts, dropout, a bias), and ends at a linear layer or at a global pooling.
 
-use super::methods::acol::{ERASED_MAPS, FIRST_MAPS};
+use super::method::ClosedForm;
 pub use super::space::Layout;
+use super::walk::{MAX_OPERANDS, MAX_WALK, back, data};
 use crate::onnx::graph::Graph;
-use crate::onnx::infer::wrap_axis;
+use crate::onnx::operators::Operator;
+use crate::onnx::operators::properties::Properties;
 use crate::onnx::proto::NodeProto;
+
+/// The output of a model with an ACoL head that holds the first branch's class maps, f32 `[N, C, h, w]`, the ones that
+/// its class scores are the means of.
+pub const FIRST_MAPS: &str = "camloc.maps_a";
+/// The output that holds the second branch's class maps, f32 `[N, C, h, w]`, of features without what the first one finds
+/// of the predicted class.
+pub const ERASED_MAPS: &str = "camloc.maps_b";
 
 /// A head with a closed form.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +42,18 @@ pub enum Form {
     Acol,
     /// A linear layer on the flattened features.
     Flattened(Linear),
+}
+
+impl Form {
+    /// The closed form that goes with it.
+    pub(super) fn closed_form(&self) -> ClosedForm {
+        match self {
+            Form::Pooled(_) => ClosedForm::Cam,
+            Form::ClassMaps => ClosedForm::ClassMaps,
+            Form::Acol => ClosedForm::Acol,
+            Form::Flattened(_) => ClosedForm::FlattenLinear,
+        }
+    }
 }
 
 /// A linear layer, `alpha * weight * x + bias`.
@@ -62,20 +83,6 @@ pub fn find(graph: &Graph<'_>, logits: &str) -> Option<Head> {
     Some(Head { features: features.into(), layout, form })
 }
 
-/// What changes neither the values nor their order, up to the quantisation of values.
-const TRANSPARENT: &[&str] = &["Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear"];
-/// What changes only the shape, for a tensor that has one value for each channel.
-const RESHAPING: &[&str] = &["Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose"];
-
-/// No head has as many nodes in a row; a hostile file could, behind each of its many outputs.
-const MAX_WALK: usize = 128;
-/// No node of a head has as many operands.
-const MAX_OPERANDS: usize = 8;
-
-fn is_reshaping(node: &NodeProto) -> bool {
-    RESHAPING.contains(&node.standard_op())
-}
-
 /// Walks back along a graph.
 pub(super) struct Walk<'g, 'm> {
     pub(super) graph: &'g Graph<'m>,
@@ -83,39 +90,26 @@ pub(super) struct Walk<'g, 'm> {
 
 impl<'g> Walk<'g, '_> {
     /// The first tensor, walking back, that is not made by a node to pass.
-    fn back(&self, from: &'g str, pass: impl Fn(&NodeProto) -> bool) -> &'g str {
-        let mut tensor = from;
-        for _ in 0..MAX_WALK {
-            match self.graph.producer(tensor).filter(|node| pass(node)).and_then(|node| self.data(node)) {
-                Some(input) => tensor = input,
-                None => break,
-            }
-        }
-        tensor
+    fn back(&self, from: &'g str, pass: impl Fn(&'g NodeProto) -> bool) -> &'g str {
+        back(self.graph, from, pass)
     }
 
-    /// The first tensor, walking back, that is not only another shape or type of the one before it.
-    pub(super) fn back_to_values(&self, from: &'g str) -> &'g str {
-        self.back(from, |node| TRANSPARENT.contains(&node.standard_op()) || is_reshaping(node))
+    fn is(&self, node: &NodeProto, any: Properties) -> bool {
+        self.graph.operator(node).properties().has(any)
     }
 
+    fn is_unit_pool(&self, node: &NodeProto) -> bool {
+        is_unit_pool(&self.graph.operator(node))
+    }
+
+    /// Past what hands values on.
     fn back_transparent(&self, from: &'g str) -> &'g str {
-        self.back(from, |node| TRANSPARENT.contains(&node.standard_op()) || is_unit_pool(node))
+        self.back(from, |node| self.is(node, Properties::HANDS_ON) || self.is_unit_pool(node))
     }
 
+    /// Past what hands values on in another shape, of a tensor that has one value for each channel.
     fn back_reshaping(&self, from: &'g str) -> &'g str {
-        self.back(from, |node| {
-            TRANSPARENT.contains(&node.standard_op()) || is_reshaping(node) || is_unit_pool(node)
-        })
-    }
-
-    /// The input that carries the picture: the first one that is not constant.
-    fn data(&self, node: &'g NodeProto) -> Option<&'g str> {
-        node.input
-            .iter()
-            .take(MAX_OPERANDS)
-            .map(String::as_str)
-            .find(|name| !name.is_empty() && !self.graph.is_constant(name))
+        self.back(from, |node| self.is(node, Properties::SAME_VALUES) || self.is_unit_pool(node))
     }
 
     fn is_bias(&self, node: &NodeProto) -> bool {
@@ -133,9 +127,7 @@ impl<'g> Walk<'g, '_> {
 
     /// What the logits are made of.
     fn form(&self, logits: &'g str) -> Option<(&'g str, Layout, Form)> {
-        let end = self.back(logits, |node| {
-            TRANSPARENT.contains(&node.standard_op()) || is_reshaping(node) || self.is_bias(node)
-        });
+        let end = self.back(logits, |node| self.is(node, Properties::SAME_VALUES) || self.is_bias(node));
         let node = self.graph.producer(end)?;
         if let Some(linear) = self.linear(node) {
             let data = node.input_at(0)?;
@@ -161,18 +153,15 @@ impl<'g> Walk<'g, '_> {
         let (class_axis, alpha) = match node.standard_op() {
             "Gemm" => (usize::from(node.int_or("transB", 0) == 0), node.float_or("alpha", 1.0)),
             "MatMul" if self.graph.shape(weight).is_none_or(|shape| shape.len() == 2) => (1, 1.0),
-            "Conv" if self.is_pointwise(node, weight) => (0, 1.0),
+            "Conv" if self.is_pointwise(node) => (0, 1.0),
             _ => return None,
         };
         Some(Linear { weight: weight.into(), class_axis, alpha, features: self.size(weight, 1 - class_axis) })
     }
 
-    fn is_pointwise(&self, node: &NodeProto, weight: &str) -> bool {
-        let kernel = self.graph.shape(weight).and_then(|shape| shape.get(2..));
-        let unpadded = node.ints("pads").is_none_or(|pads| pads.iter().all(|&pad| pad == 0));
-        kernel.is_some_and(|kernel| kernel.iter().all(|&size| size == Some(1)))
-            && unpadded
-            && node.int_or("group", 1) == 1
+    fn is_pointwise(&self, node: &NodeProto) -> bool {
+        let window = self.graph.operator(node).window();
+        window.is_some_and(|window| window.is_pointwise()) && node.int_or("group", 1) == 1
     }
 
     /// The feature map `[N, …]` behind a global average pooling that makes `tensor`, which has
@@ -204,13 +193,13 @@ impl<'g> Walk<'g, '_> {
 
     /// Whether an average pooling has one window, the whole map.
     fn covers_map(&self, node: &NodeProto, input: &str, channels: Option<i64>) -> bool {
-        let Some(kernel) = node.ints("kernel_shape") else { return false };
-        let padded = node.ints("pads").is_some_and(|pads| pads.iter().any(|&pad| pad != 0));
+        let Some(window) = self.graph.operator(node).window() else { return false };
         let [_, input_channels, map @ ..] = self.graph.shape(input).unwrap_or_default() else { return false };
         let known: Option<Vec<i64>> = map.iter().copied().collect();
+        let kernel = window.known_kernel();
         // Of a map of unknown size: if a linear layer takes one value a channel, all was one window.
-        let single = || input_channels.is_some() && *input_channels == channels && !is_unit_pool(node);
-        !padded && known.map_or_else(single, |map| map == kernel)
+        let single = || input_channels.is_some() && *input_channels == channels && !self.is_unit_pool(node);
+        window.is_unpadded() && known.map_or_else(single, |map| kernel == Some(map))
     }
 
     /// A mean over both spatial axes, at once, one after the other, or over both folded into one.
@@ -224,7 +213,7 @@ impl<'g> Walk<'g, '_> {
             match inner.standard_op() {
                 "ReduceMean" => {
                     let [first] = self.mean_axes(inner, 4)?[..] else { return None };
-                    let gone = inner.int_or("keepdims", 1) == 0;
+                    let gone = !self.graph.operator(inner).keeps_axes();
                     let rank = if gone { 3 } else { 4 };
                     let [axis] = self.mean_axes(node, rank)?[..] else { return None };
                     axes = vec![first, axis + usize::from(gone && axis >= first)];
@@ -246,21 +235,17 @@ impl<'g> Walk<'g, '_> {
     }
 
     fn mean_axes(&self, node: &NodeProto, rank: usize) -> Option<Vec<usize>> {
-        let axes = match (node.ints("axes"), node.input_at(1)) {
-            (Some(axes), _) => axes.to_vec(),
-            (None, Some(axes)) => self.graph.ints(axes)?,
-            (None, None) => return None,
-        };
-        axes.into_iter().map(|axis| wrap_axis(axis, rank)).collect()
+        self.graph.operator(node).reduced(rank)
     }
 
     /// The convolution's own output behind class maps, before a rectifier, which would hide what
     /// speaks against a class.
     fn class_maps(&self, pooled: &'g str) -> Option<&'g str> {
         let tensor = self.back_transparent(pooled);
-        let maps = match self.graph.producer(tensor).map(NodeProto::standard_op) {
-            Some("Relu" | "Clip") => self.back_transparent(self.data(self.graph.producer(tensor)?)?),
-            _ => tensor,
+        let rectifier = self.graph.producer(tensor).filter(|node| self.is(node, Properties::RECTIFIES));
+        let maps = match rectifier {
+            Some(node) => self.back_transparent(data(self.graph, node)?),
+            None => tensor,
         };
         let conv = self.back(maps, |node| self.is_bias(node) || node.standard_op() == "BatchNormalization");
         (self.graph.producer(conv)?.standard_op() == "Conv").then_some(maps)
@@ -308,12 +293,7 @@ fn is_transpose(node: &NodeProto, perm: &[i64]) -> bool {
 }
 
 /// An average pooling of single values, which some exporters leave in place of an adaptive one.
-pub(super) fn is_unit_pool(node: &NodeProto) -> bool {
-    let ones = |name| node.ints(name).is_none_or(|sizes| sizes.iter().all(|&size| size == 1));
-    let unpadded = node.ints("pads").is_none_or(|pads| pads.iter().all(|&pad| pad == 0));
-    node.standard_op() == "AveragePool"
-        && node.ints("kernel_shape").is_some()
-        && ones("kernel_shape")
-        && ones("strides")
-        && unpadded
+pub(super) fn is_unit_pool(operator: &Operator<'_>) -> bool {
+    let single = || operator.window().is_some_and(|window| window.is_pointwise() && window.is_dense());
+    operator.name() == "AveragePool" && single()
 }

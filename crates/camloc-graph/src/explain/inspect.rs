@@ -1,11 +1,14 @@
 //! What a model offers to explain, without changing it.
 
+use super::error::ExplainError;
+use super::extent::Extent;
 use super::head::{Form, Head};
 use super::layers::{self, Layer};
+use super::method::Method;
+use super::prepare::prepare;
+use super::request::Request;
+use super::rewrite::{CLOSED_FORM_OPSET, GRADIENT_OPSET, REFINE_OPSET, explain};
 use super::scores::{self, Scores};
-use super::{
-    CLOSED_FORM_OPSET, ExplainError, Extent, GRADIENT_OPSET, Method, REFINE_OPSET, Request, explain, prepare,
-};
 use crate::onnx::graph::Graph;
 use crate::onnx::opset;
 use crate::onnx::outline::outline;

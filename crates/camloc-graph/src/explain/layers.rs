@@ -9,8 +9,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::demand::{Demand, Demands};
 use super::head::is_unit_pool;
 use super::receptive_field::{Field, Fields};
-use super::space::{Layout, POINTWISE, Spaces};
+use super::space::{Layout, Spaces};
 use crate::onnx::graph::Graph;
+use crate::onnx::operators::properties::Properties;
 use crate::onnx::proto::NodeProto;
 
 /// A tensor that a map can be made of.
@@ -164,21 +165,24 @@ impl<'g, 'm> Network<'g, 'm> {
 
     /// Whether a block can end with this operator.
     fn can_end_block(&self, node: &NodeProto) -> bool {
-        match node.standard_op() {
-            _ if is_transparent(node) => false,
-            "Conv" | "QLinearConv" | "ConvInteger" | "MaxPool" | "Concat" => true,
-            "AveragePool" | "LpPool" => true,
-            op => POINTWISE.contains(&op),
-        }
+        let operator = self.graph.operator(node);
+        let ends = Properties::CONVOLVES | Properties::POOLS | Properties::KEEPS_PLACES;
+        !self.is_transparent(node) && (operator.properties().has(ends) || operator.name() == "Concat")
     }
 
     /// Whether the node only goes over the channels of each place.
     fn is_pointwise(&self, node: &NodeProto) -> bool {
-        let op = node.standard_op();
+        let operator = self.graph.operator(node);
         let keeps_space = || node.output_at(0).is_some_and(|output| self.spaces.get(output).is_some());
-        POINTWISE.contains(&op)
-            || op.starts_with("Reduce") && keeps_space()
-            || op == "Concat" && keeps_space()
+        operator.properties().has(Properties::KEEPS_PLACES)
+            || (operator.properties().has(Properties::REDUCES) || operator.name() == "Concat")
+                && keeps_space()
+    }
+
+    /// Whether a node changes no value, or only the order of axes.
+    fn is_transparent(&self, node: &NodeProto) -> bool {
+        let operator = self.graph.operator(node);
+        operator.properties().has(Properties::HANDS_ON | Properties::REORDERS) || is_unit_pool(&operator)
     }
 
     /// Whether all ways from a tensor to the class scores meet again before anything but pointwise
@@ -188,7 +192,7 @@ impl<'g, 'm> Network<'g, 'm> {
         for _ in 0..MAX_BLOCK {
             let Some(index) = pending.pop_first() else { return false };
             let Some(node) = self.graph.nodes().get(index) else { return false };
-            if !is_transparent(node) {
+            if !self.is_transparent(node) {
                 if !self.is_pointwise(node) {
                     return false;
                 }
@@ -209,9 +213,10 @@ impl<'g, 'm> Network<'g, 'm> {
         let mut hidden: HashMap<&str, usize> = HashMap::new();
         for (index, node) in self.graph.nodes().iter().enumerate() {
             let mut varying = node.input.iter().filter(|input| self.spaces.varies(input));
-            let begin = match node.standard_op() {
-                "MatMul" | "Gemm" | "QLinearMatMul" | "MatMulInteger" | "Attention" | "Einsum" => Some(index),
-                "Conv" | "QLinearConv" | "ConvInteger" => None,
+            let operator = self.graph.operator(node);
+            let begin = match operator.name() {
+                _ if operator.properties().has(Properties::MULTIPLIES_MATRICES) => Some(index),
+                _ if operator.properties().has(Properties::CONVOLVES) => None,
                 op => {
                     let mut begins = varying.try_fold(BTreeSet::new(), |mut begins, input| {
                         begins.insert(*hidden.get(input.as_str())?);
@@ -220,7 +225,7 @@ impl<'g, 'm> Network<'g, 'm> {
                     match begins.as_mut().map_or(0, |begins| begins.len()) {
                         1 => begins.and_then(|mut begins| begins.pop_first()),
                         // The sum of two layers is what a residual branch ends with; a gate is not.
-                        2.. if !matches!(op, "Add" | "Sum") => Some(index),
+                        2.. if !matches!(op, "Add" | "Sum" | "QLinearAdd") => Some(index),
                         _ => None,
                     }
                 }
@@ -286,13 +291,5 @@ impl<'g, 'm> Network<'g, 'm> {
 
 /// No block has as many pointwise operators in a row; a hostile file could.
 const MAX_BLOCK: usize = 64;
-/// What changes no value, or only the order of axes.
-const TRANSPARENT: &[&str] =
-    &["Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear", "Transpose"];
-
-fn is_transparent(node: &NodeProto) -> bool {
-    TRANSPARENT.contains(&node.standard_op()) || is_unit_pool(node)
-}
-
 #[cfg(test)]
 mod tests;

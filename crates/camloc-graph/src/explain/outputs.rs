@@ -1,8 +1,8 @@
 //! What every method adds: the choice of classes, their scores, and the declaration of all outputs.
 
-use super::refine::RAW;
+use super::error::ExplainError;
+use super::request::Request;
 use super::scores::Scores;
-use super::{ExplainError, Request};
 use crate::onnx::build::{self, Dim};
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
@@ -16,6 +16,9 @@ pub(super) const CLASSES: &str = "camloc.classes";
 pub(super) const SCORES: &str = "camloc.scores";
 /// Their maps.
 pub(super) const MAPS: &str = "camloc.maps";
+
+/// The maps before they are refined.
+pub(super) const RAW: &str = "camloc.raw_maps";
 
 /// The classes that the branch explains: [`CLASSES`].
 pub(super) struct Choice {
@@ -33,17 +36,15 @@ pub(super) fn check(graph: &Graph<'_>, request: &Request, classes: usize) -> Res
     if let Some(&target) = request.targets.iter().find(|&&target| target >= classes) {
         return Err(ExplainError::NoSuchClass { target, classes });
     }
-    match request.top_k == 0 && request.targets.is_empty() {
-        true => Err(ExplainError::NothingAsked),
-        false => Ok(()),
-    }
+    if request.top_k == 0 && request.targets.is_empty() { Err(ExplainError::NothingAsked) } else { Ok(()) }
 }
 
 /// Appends the choice of classes and their scores.
 pub(super) fn choose(graph: &mut GraphEditor<'_>, scores: &Scores, request: &Request) -> Choice {
-    let targets: Vec<i64> = match request.targets.is_empty() {
-        true => vec![-1; request.top_k.min(scores.classes)],
-        false => request.targets.iter().map(|&target| target as i64).collect(),
+    let targets: Vec<i64> = if request.targets.is_empty() {
+        vec![-1; request.top_k.min(scores.classes)]
+    } else {
+        request.targets.iter().map(|&target| target as i64).collect()
     };
     let count = targets.len();
     add_targets(graph, &targets);

@@ -3,11 +3,15 @@
 
 use std::collections::HashSet;
 
+use super::error::ExplainError;
 use super::feature_map::FeatureMap;
 use super::layers::{self, Layer};
+use super::outputs;
+use super::prepare::prepare;
+use super::request::Request;
 use super::scores::{self, Scores};
 use super::tail::Tail;
-use super::{ExplainError, Request, outputs, prepare};
+
 use crate::onnx::build::{self, Dim};
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
@@ -102,9 +106,10 @@ impl Plain {
             Ask::Pictures => None,
             Ask::Layer | Ask::Behind => Some(layer(&graph, method, request, &scores)?),
         };
-        let value = match request.index.is_empty() {
-            true => None,
-            false => Some(outputs::place(&graph, &scores.output, &request.index)?),
+        let value = if request.index.is_empty() {
+            None
+        } else {
+            Some(outputs::place(&graph, &scores.output, &request.index)?)
         };
         let (logits, own) = match value {
             Some(_) => (scores.output.clone(), None),

@@ -1,7 +1,9 @@
 //! From what a model says of its classes to probabilities, as [`outputs`](super::outputs) does it within a graph.
 
+use super::walk::back;
 use crate::onnx::graph::Graph;
-use crate::onnx::proto::ModelProto;
+use crate::onnx::operators::properties::Properties;
+use crate::onnx::proto::{ModelProto, NodeProto};
 
 /// How a model's output of class scores becomes probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,21 +17,24 @@ pub enum Link {
 }
 
 impl Link {
-    /// By what stands before an output, past what only gives values another shape or type.
+    /// By what stands before an output, past what hands its values on.
     pub fn of(model: &ModelProto, output: &str) -> Link {
-        let graph = Graph::new(model);
-        let mut name = output.to_owned();
-        for _ in 0..graph.nodes().len() {
-            let Some(node) = graph.producer(&name) else { break };
-            match node.standard_op() {
-                "Softmax" | "Sigmoid" => return Link::Identity,
-                "LogSoftmax" => return Link::Exponential,
-                "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Cast" => {}
-                _ => break,
-            }
-            name = node.input_at(0).unwrap_or_default().to_owned();
+        Link::behind(&Graph::new(model), output).map_or(Link::Softmax, |(link, _)| link)
+    }
+
+    /// The node that makes probabilities, or their logarithms, which an output hands on; `None` where there is none.
+    pub(super) fn behind<'g>(graph: &'g Graph<'_>, output: &'g str) -> Option<(Link, &'g NodeProto)> {
+        // Some models keep probabilities away from 0 and 1.
+        let passes = |node: &NodeProto| {
+            let operator = graph.operator(node);
+            operator.properties().has(Properties::SAME_VALUES) || operator.name() == "Clip"
+        };
+        let node = graph.producer(back(graph, output, passes))?;
+        match node.standard_op() {
+            "Softmax" | "Sigmoid" => Some((Link::Identity, node)),
+            "LogSoftmax" => Some((Link::Exponential, node)),
+            _ => None,
         }
-        Link::Softmax
     }
 
     /// The probability of each class, 0..1, of its scores.
@@ -82,6 +87,17 @@ mod tests {
         assert_eq!(Link::of(&ends_in(&["LogSoftmax"]), "t1"), Link::Exponential);
         assert_eq!(Link::of(&ends_in(&["Softmax", "Relu"]), "t2"), Link::Softmax);
         assert_eq!(Link::of(&ends_in(&["Relu"]), "no such output"), Link::Softmax);
+    }
+
+    #[test]
+    fn probabilities_are_found_behind_all_that_hands_them_on() {
+        for op in ["Identity", "Dropout", "Flatten", "Transpose", "Clip"] {
+            let model = ends_in(&["Relu", "Softmax", op]);
+            assert_eq!(Link::of(&model, "t3"), Link::Identity, "{op}");
+            let graph = Graph::new(&model);
+            let maker = Link::behind(&graph, "t3").map(|(_, node)| node.standard_op());
+            assert_eq!(maker, Some("Softmax"), "{op}");
+        }
     }
 
     #[test]

@@ -2,12 +2,11 @@
 //! that stays the same does not explain what was learned.
 
 use crate::onnx::graph::Graph;
+use crate::onnx::operators::properties::Properties;
 use crate::onnx::proto::{DataType, ModelProto, TensorProto};
 
 /// How many operators may stand between a weight and the layer that uses it, such as a transposition.
 const HOPS: usize = 4;
-/// Those operators.
-const PASSED: [&str; 5] = ["Transpose", "Cast", "Identity", "Reshape", "DequantizeLinear"];
 
 /// The names of the weights that layers have learned, the layer nearest to the outputs first: initializers of two axes or
 /// more, of floats or quantised, that a convolution, a linear layer or a matrix product multiplies with.
@@ -34,7 +33,9 @@ fn weight(graph: &Graph<'_>, tensor: &str) -> Option<String> {
     let mut name = tensor;
     for _ in 0..HOPS {
         match graph.producer(name) {
-            Some(node) if PASSED.contains(&node.standard_op()) => name = node.input_at(0)?,
+            Some(node) if graph.operator(node).properties().has(Properties::SAME_VALUES) => {
+                name = node.input_at(0)?;
+            }
             _ => break,
         }
     }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::operands::{cuts, list};
 use super::space::{Space, Spaces};
 use crate::onnx::graph::Graph;
+use crate::onnx::known::size::known;
+use crate::onnx::operators::properties::Properties;
 use crate::onnx::proto::NodeProto;
 
 /// Which pixels the cells of a feature map see: cell (i, j) sees `size` pixels around
@@ -111,12 +112,9 @@ impl<'g, 'a, 'm> Fields<'g, 'a, 'm> {
         let Some(after) = self.spaces.get(output) else { return [UNKNOWN; 2] };
         let before = node.input_at(0).and_then(|input| self.spaces.get(input));
         let first = || self.input(node, 0);
-        match node.standard_op() {
-            "Conv" | "ConvInteger" => self.windows(node, self.kernel(node, 1)),
-            "QLinearConv" => self.windows(node, self.kernel(node, 3)),
-            "MaxPool" | "AveragePool" | "LpPool" => {
-                self.windows(node, node.ints("kernel_shape").map(<[_]>::to_vec))
-            }
+        let operator = self.graph.operator(node);
+        match operator.name() {
+            _ if operator.properties().has(Properties::CONVOLVES | Properties::POOLS) => self.windows(node),
             "ConvTranspose" => [UNKNOWN; 2],
             "Resize" | "Upsample" => self.scaled(node, before, after),
             "SpaceToDepth" => {
@@ -159,47 +157,36 @@ impl<'g, 'a, 'm> Fields<'g, 'a, 'm> {
         varying.reduce(|[a, b], [c, d]| [a.join(c), b.join(d)]).unwrap_or([UNKNOWN; 2])
     }
 
-    fn kernel(&self, node: &NodeProto, weight: usize) -> Option<Vec<i64>> {
-        let shape = self.graph.shape(node.input_at(weight)?)?;
-        shape.get(2..)?.iter().copied().collect()
-    }
-
     /// Convolutions and poolings.
-    fn windows(&self, node: &NodeProto, kernel: Option<Vec<i64>>) -> [Reach; 2] {
-        let Some(kernel) = kernel.filter(|kernel| kernel.len() == 2) else { return [UNKNOWN; 2] };
-        let size = |way: usize| *self.graph.shape(node.input_at(0)?)?.get(2 + way)?;
-        let attribute = |name, index: usize, default: i64| {
-            node.ints(name).and_then(|values| values.get(index).copied()).unwrap_or(default)
+    fn windows(&self, node: &NodeProto) -> [Reach; 2] {
+        let window = self.graph.operator(node).window();
+        let found = window.and_then(|window| Some((window.known_kernel()?, window)));
+        let Some((kernel, window)) = found.filter(|(kernel, _)| kernel.len() == 2) else {
+            return [UNKNOWN; 2];
         };
         let input = node.input_at(0).unwrap_or_default();
-        let space = self.spaces.get(input).zip(self.graph.shape(input));
+        let Some((space, shape)) = self.spaces.get(input).zip(self.graph.shape(input)) else {
+            return [UNKNOWN; 2];
+        };
         // Cells that were followed in blocks are not the ones that the window goes over.
-        if !space.is_some_and(|(space, shape)| space.is_planar(shape) && space.columns.axis == 3) {
+        if !space.is_planar(shape) || space.columns.axis != 3 {
             return [UNKNOWN; 2];
         }
         let reaches = self.input(node, 0);
         [0, 1].map(|way| {
-            let stride = attribute("strides", way, 1).max(1) as f64;
-            let taps = (kernel[way].saturating_sub(1) as f64) * attribute("dilations", way, 1) as f64 + 1.0;
-            // Padding until a stride fits as often as it does in the input.
-            let same = || match size(way) {
-                Some(size) => (((size as f64 / stride).ceil() - 1.0) * stride + taps - size as f64).max(0.0),
-                None => (taps - stride).max(0.0),
-            };
-            let padding = match node.string("auto_pad") {
-                Some("SAME_UPPER") => (same() / 2.0).floor(),
-                Some("SAME_LOWER") => (same() / 2.0).ceil(),
-                Some("VALID") => 0.0,
-                _ => attribute("pads", way, 0) as f64,
-            };
-            reaches[way].slid(taps, stride, (taps - 1.0) / 2.0 - padding)
+            let stride = window.strides[way].max(1);
+            let taps = (kernel[way].saturating_sub(1) as f64) * window.dilations[way] as f64 + 1.0;
+            // Of a size that is open, a stride is taken to fit as often as it can.
+            let size = shape.get(2 + way).copied().flatten().unwrap_or(stride);
+            let Some([begin, _]) = window.pads(way, Some(size)) else { return UNKNOWN };
+            reaches[way].slid(taps, stride as f64, (taps - 1.0) / 2.0 - begin as f64)
         })
     }
 
     fn scaled(&self, node: &NodeProto, before: Option<&Space>, after: &Space) -> [Reach; 2] {
         let reaches = self.input(node, 0);
         let Some(before) = before else { return [UNKNOWN; 2] };
-        let linear = !matches!(node.string("mode"), None | Some("nearest"));
+        let linear = !self.graph.operator(node).resize_is_nearest();
         let [rows, columns] = [(before.rows, after.rows), (before.columns, after.columns)]
             .map(|(from, to)| Some(to.extent? as f64 / from.extent? as f64));
         let scaled = |reach: Reach, factor: Option<f64>| match factor {
@@ -217,13 +204,14 @@ impl<'g, 'a, 'm> Fields<'g, 'a, 'm> {
         if before.is_some_and(|before| sizes(before).is_some() && sizes(before) == sizes(space)) {
             return self.input(node, 0);
         }
-        let Some(pads) = list(self.graph, node, "pads", 1) else { return [UNKNOWN; 2] };
-        if pads.len() != 2 * space.rank || node.input_at(3).is_some() {
-            return [UNKNOWN; 2];
-        }
-        let [rows, columns] = self.input(node, 0);
-        let shifted = |reach: Reach, axis: usize| reach.slid(1.0, 1.0, -(pads[axis] as f64));
-        [shifted(rows, space.rows.axis), shifted(columns, space.columns.axis)]
+        let Some(margins) = self.graph.operator(node).margins(space.rank) else { return [UNKNOWN; 2] };
+        let reaches = self.input(node, 0);
+        let shifted = |reach: Reach, axis: usize| {
+            let begin =
+                margins.iter().find(|margin| margin.axis == axis).map_or(Some(0), |it| known(it.begin));
+            begin.map_or(UNKNOWN, |begin| reach.slid(1.0, 1.0, -(begin as f64)))
+        };
+        [shifted(reaches[0], space.rows.axis), shifted(reaches[1], space.columns.axis)]
     }
 
     fn sliced(&self, node: &NodeProto, before: Option<&Space>, after: &Space) -> [Reach; 2] {
@@ -231,7 +219,7 @@ impl<'g, 'a, 'm> Fields<'g, 'a, 'm> {
         let Some(shape) = node.input_at(0).and_then(|input| self.graph.shape(input)) else {
             return [UNKNOWN; 2];
         };
-        let Some(cuts) = cuts(self.graph, node, shape) else { return [UNKNOWN; 2] };
+        let Some(cuts) = self.graph.operator(node).parts_taken(shape) else { return [UNKNOWN; 2] };
         if before.is_none_or(|before| !before.is_planar(shape)) {
             return reaches;
         }

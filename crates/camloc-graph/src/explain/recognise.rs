@@ -1,6 +1,7 @@
 //! Models that explain themselves already, as `camloc export` writes them.
 
-use super::Explanation;
+use super::explanation::Explanation;
+use super::method::MadeBy;
 use super::outputs::{CLASSES, MAPS, SCORES};
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::{DimensionValue, ModelProto, TypeValue};
@@ -26,13 +27,14 @@ pub fn recognise(model: &ModelProto) -> Option<Explanation> {
     let said = |key| graph.metadata(key).unwrap_or("unknown").to_owned();
     let count = size(1)?;
     Some(Explanation {
-        method: said(METHOD_KEY),
+        method: MadeBy::from(graph.metadata(METHOD_KEY).unwrap_or("unknown")),
         layer: said(LAYER_KEY),
         logits: String::new(),
         classes: said(CLASSES_KEY).parse().unwrap_or(count),
         count,
         map_size: size(2).zip(size(3)),
         guides: graph.metadata(GUIDES_KEY).unwrap_or_default().to_owned(),
+        unrefined: None,
     })
 }
 

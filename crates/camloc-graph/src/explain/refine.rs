@@ -19,13 +19,10 @@
 
 use super::features::{activations, resized};
 use super::layers::{self, Layer};
-use super::outputs::MAPS;
+use super::outputs::{MAPS, RAW};
 use crate::onnx::build;
 use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
-
-/// The maps before they are refined.
-pub(super) const RAW: &str = "camloc.raw_maps";
 
 /// How many times finer than the map a guide may be, along a side. Features of finer grids describe edges and
 /// colours, and cost more than they tell.
@@ -49,9 +46,45 @@ const ROUNDS: usize = 2;
 /// of raw ones.
 const POWER: f64 = 1.4;
 
+/// Why maps were not refined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unrefined {
+    /// Their rows and columns depend on the picture.
+    #[error("the maps are not refined: the size of their layer is open; fix the size of the model's input")]
+    OpenSize,
+    /// No layer of a finer grid is known, or only of one too fine to be of use.
+    #[error(
+        "the maps are not refined: no layer of the network has a finer grid that is near enough to theirs"
+    )]
+    NoFinerLayer,
+}
+
+/// Appends `camloc.maps`, made of [`RAW`], whose rows and columns are `cells`, and returns those of the refined maps and the
+/// names of the guides.
+///
+/// # Errors
+/// Where they can't be refined; `camloc.maps` are then the raw maps.
+pub(super) fn append(
+    graph: &mut GraphEditor<'_>,
+    logits: &str,
+    cells: Option<(usize, usize)>,
+) -> Result<((usize, usize), String), Unrefined> {
+    let refined = cells.ok_or(Unrefined::OpenSize).and_then(|cells| {
+        let guides = guides(graph, logits, cells);
+        let size = with_guides(graph, &guides, cells).ok_or(Unrefined::NoFinerLayer)?;
+        let names: Vec<&str> = guides.iter().map(|guide| guide.tensor.as_str()).collect();
+        Ok((size, names.join(",")))
+    });
+    if refined.is_err() {
+        graph.op("Identity", MAPS, &[RAW], vec![]);
+    }
+    refined
+}
+
 /// The layers that refine a map of `(rows, columns)`: of every finer grid the last feature map before the network
 /// goes coarser, which knows most; the coarsest first. None where no finer grid is known.
-pub(super) fn guides(graph: &Graph<'_>, logits: &str, (rows, columns): (usize, usize)) -> Vec<Layer> {
+fn guides(graph: &Graph<'_>, logits: &str, (rows, columns): (usize, usize)) -> Vec<Layer> {
     let mut guides: Vec<Layer> = Vec::new();
     for layer in layers::candidates(graph, logits) {
         let Some((height, width)) = layer.size else { continue };
@@ -70,7 +103,7 @@ pub(super) fn guides(graph: &Graph<'_>, logits: &str, (rows, columns): (usize, u
 
 /// Appends `camloc.maps` `[N, K, H, W]` on the grid of the finest guide, made of [`RAW`] `[N, K, h, w]`, and returns
 /// H and W. Their range is 0 to the raw map's maximum; all 0 where no cell is for the class.
-pub(super) fn append(
+fn with_guides(
     graph: &mut GraphEditor<'_>,
     guides: &[Layer],
     cells: (usize, usize),
@@ -153,10 +186,7 @@ fn joined<'a>(
     let (finest, _) = guides.clone().find(|&(_, size)| size == fine)?;
     let shape = graph.op("Shape", "camloc.fine_shape", &[finest], vec![]);
     let stretched: Vec<String> = guides
-        .map(|(tensor, size)| match size == fine {
-            true => tensor.to_owned(),
-            false => resized(graph, tensor, &shape),
-        })
+        .map(|(tensor, size)| if size == fine { tensor.to_owned() } else { resized(graph, tensor, &shape) })
         .collect();
     let sum = graph.sum(hint, &stretched);
     Some(graph.reshape(hint, &sum, &[0, 0, -1]))

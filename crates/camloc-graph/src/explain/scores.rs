@@ -1,7 +1,9 @@
 //! Finding the class scores: which output holds them, and what stands before its softmax.
 
+use super::error::ExplainError;
 use super::head::{self, Form, Head, Walk};
-use super::{ExplainError, Request};
+use super::probabilities::Link;
+use super::request::Request;
 use crate::onnx::graph::Graph;
 use crate::onnx::proto::DataType;
 
@@ -57,11 +59,12 @@ fn holds_scores(graph: &Graph<'_>, output: &str) -> bool {
 
 fn behind(graph: &Graph<'_>, output: &str) -> Result<Scores, ExplainError> {
     let walk = Walk { graph };
-    let end = walk.back_to_values(output);
-    let (logits, probabilities) = match graph.producer(end).map(|node| (node, node.standard_op())) {
-        Some((node, "Softmax" | "Sigmoid")) => (node.input_at(0).unwrap_or(end), Some(end)),
-        Some((node, "LogSoftmax")) => (node.input_at(0).unwrap_or(end), None),
-        _ => (output, None),
+    let (logits, probabilities) = match Link::behind(graph, output) {
+        Some((link, node)) => {
+            let own = node.output_at(0).filter(|_| link == Link::Identity);
+            (node.input_at(0).unwrap_or(output), own)
+        }
+        None => (output, None),
     };
     let head = head::find(graph, logits);
     let classes = head.as_ref().and_then(|head| match &head.form {

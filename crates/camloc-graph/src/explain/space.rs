@@ -9,10 +9,8 @@ mod follow;
 
 use std::collections::{HashMap, HashSet};
 
-pub(super) use follow::POINTWISE;
-
-use super::operands::strides;
 use crate::onnx::graph::Graph;
+use crate::onnx::operators::properties::Properties;
 use crate::onnx::proto::{NodeProto, ValueInfoProto};
 
 /// The order of a feature map's axes.
@@ -209,7 +207,7 @@ impl<'g, 'm> Spaces<'g, 'm> {
 
     fn pass(&mut self, node: &'g NodeProto) {
         // What is made of sizes alone is the same for every picture.
-        let of_sizes = matches!(node.standard_op(), "Shape" | "Size");
+        let of_sizes = self.graph.operator(node).properties().has(Properties::OF_SIZES);
         let varies = node.input.iter().any(|input| self.varies(input)) || node.subgraphs().next().is_some();
         if of_sizes || !varies {
             return;
@@ -242,6 +240,20 @@ impl<'g, 'm> Spaces<'g, 'm> {
         let name = self.graph.inputs().map(ValueInfoProto::name).find(|name| self.get(name).is_some())?;
         Some((name, self.get(name)?))
     }
+}
+
+/// Of a `Concat` or `Split` of more parts space and demand are not followed along the axis: it would take a look at
+/// all parts for each of them.
+pub(super) const MOST_PARTS: usize = 256;
+
+/// How many elements apart neighbours along each axis lie; `None` behind open sizes.
+pub(super) fn strides(shape: &[Option<i64>]) -> Vec<Option<i64>> {
+    let mut strides = vec![Some(1_i64); shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] =
+            strides[axis].zip(shape[axis]).and_then(|(stride, size)| stride.checked_mul(size));
+    }
+    strides
 }
 
 /// An input with room for a picture: its channels, 1, 3 or 4, are in front of rows and columns or behind.

@@ -1,7 +1,7 @@
 //! What a method works on: the graph, the scores in it, and the classes chosen.
 
-use super::ExplainError;
-use super::features::{Slopes, activations};
+use super::error::ExplainError;
+use super::features::{LayerGradient, activations};
 use super::head::Layout;
 use super::layers::Layer;
 use super::outputs::{Choice, TARGETS};
@@ -29,16 +29,16 @@ impl Subject<'_, '_> {
     }
 
     /// The gradient of the scores by a layer, from a seed.
-    pub(super) fn slopes(&mut self, layer: &Layer, seed: &Seed) -> Result<Slopes, ExplainError> {
+    pub(super) fn gradient(&mut self, layer: &Layer, seed: &Seed) -> Result<LayerGradient, ExplainError> {
         let found = self.gradients(std::slice::from_ref(&layer.tensor), seed, Rectifier::Plain)?;
-        Slopes::of(self.graph, &found[0], layer, self.count())
+        LayerGradient::of(self.graph, &found[0], layer, self.count())
     }
 
     /// A layer's activations `[N, C, P]` and the logits' gradient by them.
-    pub(super) fn features(&mut self, layer: &Layer) -> Result<(String, Slopes), ExplainError> {
+    pub(super) fn features(&mut self, layer: &Layer) -> Result<(String, LayerGradient), ExplainError> {
         let seed = self.logits();
-        let slopes = self.slopes(layer, &seed)?;
-        Ok((activations(self.graph, layer), slopes))
+        let gradient = self.gradient(layer, &seed)?;
+        Ok((activations(self.graph, layer), gradient))
     }
 
     /// The gradients of the scores by tensors, as many as tensors.

@@ -50,10 +50,7 @@ impl NodeProto {
 
     /// The operator, if it is one of the default domain, else `""`.
     pub fn standard_op(&self) -> &str {
-        match is_default_domain(self.domain()) {
-            true => self.op_type(),
-            false => "",
-        }
+        if is_default_domain(self.domain()) { self.op_type() } else { "" }
     }
 
     /// The graphs within this node (`If`, `Loop`, `Scan`).

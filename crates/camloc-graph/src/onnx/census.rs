@@ -17,7 +17,7 @@ impl Census {
     /// Counts what the bytes of a model hold.
     pub(super) fn of(model: &[u8]) -> Census {
         let mut census = Census::default();
-        // What is malformed is told by the decoder.
+        // The decoder says what is malformed.
         let _ = census.count(model, Message::Model, MAX_DEPTH);
         census
     }

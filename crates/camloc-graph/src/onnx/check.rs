@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::attribute::is_default_domain;
-use super::external;
 use super::proto::*;
 use super::tensor;
+use super::visit::each_tensor;
 
 /// What is wrong with a model's structure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -113,9 +113,12 @@ pub fn check_size(model: &ModelProto) -> Result<(), CheckError> {
 /// The first thing found wrong; the nodes may then be in another order.
 pub fn check(model: &mut ModelProto) -> Result<(), CheckError> {
     check_size(model)?;
-    external::each_tensor(model, &mut |tensor| match tensor::is_filled(tensor) {
-        true => Ok(()),
-        false => Err(CheckError::TensorData { tensor: tensor.name().into(), shape: tensor.dims.clone() }),
+    each_tensor(model, &mut |tensor| {
+        if tensor::is_filled(tensor) {
+            Ok(())
+        } else {
+            Err(CheckError::TensorData { tensor: tensor.name().into(), shape: tensor.dims.clone() })
+        }
     })?;
     model.functions.iter_mut().try_for_each(check_function)?;
     let Some(graph) = &mut model.graph else { return Ok(()) };

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use super::attribute::is_default_domain;
 use super::infer::Infos;
+use super::operators::Operator;
 use super::proto::*;
 use super::tensor;
 
@@ -175,6 +176,11 @@ impl<'m> Graph<'m> {
     /// How many axes a tensor has, if that is known.
     pub fn rank(&self, tensor: &str) -> Option<usize> {
         self.shape(tensor).map(<[_]>::len)
+    }
+
+    /// A node, with what is known of its operands.
+    pub(crate) fn operator<'g>(&'g self, node: &'g NodeProto) -> Operator<'g> {
+        self.infos.operator(node, self.opset)
     }
 
     /// Whether a tensor or node has this name.

@@ -305,7 +305,7 @@ impl Raise<'_, '_> {
         let axis = node.int_or("axis", 1);
         let shape = self.graph.shape(input).filter(|_| outermost);
         let single = shape.is_some_and(|shape| {
-            super::infer::wrap_axis(axis, shape.len())
+            super::operators::axes::wrap_axis(axis, shape.len())
                 .is_some_and(|axis| shape[axis + 1..].iter().all(|&size| size == Some(1)))
         });
         let same = without(node.clone(), &["axis"]);

@@ -3,27 +3,41 @@
 use std::collections::HashSet;
 
 use super::graph::collect_used;
-use super::proto::ModelProto;
+use super::proto::{GraphProto, ModelProto};
 
 /// Drops the nodes and constants that none of the outputs depends on. Inputs stay: whoever feeds them need not know.
 pub fn prune(model: &mut ModelProto) {
     let Some(graph) = &mut model.graph else { return };
-    let mut used: HashSet<String> = graph.output.iter().map(|output| output.name().to_owned()).collect();
-    let mut nodes = Vec::new();
-    // Nodes stand in topological order, so whoever uses a tensor comes after whoever makes it.
-    for node in std::mem::take(&mut graph.node).into_iter().rev() {
-        if node.output.iter().any(|output| used.contains(output)) {
-            collect_used(&node, &mut used);
-            nodes.push(node);
-        }
-    }
-    nodes.reverse();
-    graph.node = nodes;
-    graph.initializer.retain(|tensor| used.contains(tensor.name()));
+    let used = prune_behind(graph, 0, 0);
     graph
         .sparse_initializer
         .retain(|tensor| tensor.values.as_ref().is_some_and(|values| used.contains(values.name())));
     graph.value_info.retain(|value| used.contains(value.name()));
+}
+
+/// Drops, of the nodes and constants behind these positions, those that none of the outputs depends on, and returns the
+/// names of all tensors that outputs do depend on.
+pub(crate) fn prune_behind(graph: &mut GraphProto, nodes: usize, constants: usize) -> HashSet<String> {
+    let mut used: HashSet<String> = graph.output.iter().map(|output| output.name().to_owned()).collect();
+    let mut kept = Vec::new();
+    // Nodes stand in topological order, so whoever uses a tensor comes after whoever makes it.
+    for (index, node) in std::mem::take(&mut graph.node).into_iter().enumerate().rev() {
+        let needed = node.output.iter().any(|output| used.contains(output));
+        if needed {
+            collect_used(&node, &mut used);
+        }
+        if needed || index < nodes {
+            kept.push(node);
+        }
+    }
+    kept.reverse();
+    graph.node = kept;
+    let mut index = 0;
+    graph.initializer.retain(|tensor| {
+        index += 1;
+        index <= constants || used.contains(tensor.name())
+    });
+    used
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::f64::consts::FRAC_2_SQRT_PI;
 
 use super::super::call::{Answer, Call};
 use super::super::gradient::Gradient;
-use super::super::reverse::Rectifier;
+use super::super::rectifier::Rectifier;
 use super::arithmetic::product;
 
 /// `max(x, 0)`.
@@ -223,7 +223,7 @@ pub(super) fn bell(call: &mut Call<'_, '_>, x: &str, height: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::super::check::{Check, away_from};
-    use super::super::super::reverse::Rectifier;
+    use super::super::super::rectifier::Rectifier;
     use crate::onnx::build::{f32_tensor, float, node};
     use crate::onnx::proto::AttributeProto;
 

@@ -253,7 +253,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::super::check::{Check, away_from, broadcasting, distinct, positive};
-    use super::super::super::reverse::Rectifier;
+    use super::super::super::rectifier::Rectifier;
     use crate::onnx::build::{f32_tensor, i64_tensor, node, raw_tensor};
     use crate::onnx::proto::DataType;
 

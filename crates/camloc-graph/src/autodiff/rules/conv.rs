@@ -17,8 +17,7 @@ pub(super) fn conv(call: &mut Call<'_, '_>, position: usize) -> Answer {
         return Err(Missing::because("its weights are computed from the picture"));
     }
     let (input, weight) = (call.input(0)?, call.input(1)?);
-    let mut window = Window::of_weight(call, weight)?;
-    window.pad(call)?;
+    let window = Window::of(call)?;
     let is_pointwise = is_pointwise(&window) && group(call)? == 1;
     if let Some(classes) = call.one_hot()
         && is_pointwise
@@ -30,16 +29,16 @@ pub(super) fn conv(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let output = call.output()?;
     // Each place on its own: what is the same at every place stays so.
     let stays = is_pointwise && call.lead().is_none() && spread.iter().all(|&axis| axis >= 2);
-    let (gradient, spread) = match stays {
-        true => (gradient, spread),
-        false => {
-            let full = call.fill(&gradient, &spread, output)?;
-            (call.fold(&full, output)?, Vec::new())
-        }
+    let (gradient, spread) = if stays {
+        (gradient, spread)
+    } else {
+        let full = call.fill(&gradient, &spread, output)?;
+        (call.fold(&full, output)?, Vec::new())
     };
-    let result = match window.has_strides() {
-        false => flipped(call, &window, &gradient, weight)?,
-        true => transposed(call, &window, &gradient, input, weight)?,
+    let result = if window.has_strides() {
+        transposed(call, &window, &gradient, input, weight)?
+    } else {
+        flipped(call, &window, &gradient, weight)?
     };
     let result = if stays { result } else { call.unfold(&result, input)? };
     Ok(Some(Gradient::spread(result, spread)))
@@ -51,7 +50,7 @@ pub(super) fn conv_transpose(call: &mut Call<'_, '_>, position: usize) -> Answer
         return Err(Missing::because("its weights are computed from the picture"));
     }
     let (input, output, weight) = (call.input(0)?, call.output()?, call.input(1)?);
-    let window = cut_from_whole(call, Window::of_weight(call, weight)?)?;
+    let window = cut_from_whole(call)?;
     let axes = window.axes();
     let gradient = call.dense()?;
     let gradient = call.fold(&gradient, output)?;
@@ -71,7 +70,8 @@ pub(super) fn conv_transpose(call: &mut Call<'_, '_>, position: usize) -> Answer
 }
 
 /// The window of a transposed convolution, its paddings what is cut off its whole output at both ends.
-fn cut_from_whole(call: &Call<'_, '_>, mut window: Window) -> Result<Window, Missing> {
+fn cut_from_whole(call: &Call<'_, '_>) -> Result<Window, Missing> {
+    let mut window = Window::without_pads(call)?;
     let (node, axes) = (call.node, window.axes());
     let auto = node.string("auto_pad").unwrap_or("NOTSET");
     let added = node.ints("output_padding").map_or_else(|| vec![0; axes], <[i64]>::to_vec);
@@ -79,7 +79,7 @@ fn cut_from_whole(call: &Call<'_, '_>, mut window: Window) -> Result<Window, Mis
         return Err(Missing::because("its output_padding does not fit its kernel"));
     }
     if node.ints("output_shape").is_none() && !auto.starts_with("SAME") {
-        window.pad(call)?;
+        window = Window::of(call)?;
         window.ends.iter_mut().zip(added).for_each(|(end, added)| *end -= added);
         return Ok(window);
     }
@@ -162,8 +162,8 @@ fn exchanged(call: &mut Call<'_, '_>, window: &Window, weight: &str) -> Result<S
     if window.kernel.iter().any(|&size| size > 1) {
         let axes: Vec<i64> = (2..spatial).collect();
         let each = |value: i64| vec![value; axes.len()];
-        let words = [each(-1), each(i64::MIN + 1), axes.clone(), each(-1)];
-        let [starts, ends, axes, steps] = words.map(|values| call.graph.add_ints("camloc.flip", &values));
+        let lists = [each(-1), each(i64::MIN + 1), axes.clone(), each(-1)];
+        let [starts, ends, axes, steps] = lists.map(|values| call.graph.add_ints("camloc.flip", &values));
         kernel = call.op("Slice", &[&kernel, &starts, &ends, &axes, &steps], vec![]);
     }
     Ok(kernel)

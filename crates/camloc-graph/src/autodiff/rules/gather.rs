@@ -11,9 +11,9 @@ pub(super) fn gather(call: &mut Call<'_, '_>, position: usize) -> Answer {
     if position > 0 {
         return Ok(None);
     }
-    let (node, input, indices) = (call.node, call.input(0)?, call.input(1)?);
+    let (input, indices) = (call.input(0)?, call.input(1)?);
     let rank = call.rank(input)?;
-    let axis = call.axis(node.int_or("axis", 0), rank)?;
+    let axis = call.axis(rank)?;
     let depth = call.rank(indices)?;
     let gradient = call.dense()?;
     let gradient = one_axis(call, &gradient, axis, depth)?;
@@ -103,7 +103,7 @@ pub(super) fn gather_elements(call: &mut Call<'_, '_>, position: usize) -> Answe
         return Ok(None);
     }
     let (input, indices) = (call.input(0)?, call.input(1)?);
-    let axis = call.axis(call.node.int_or("axis", 0), call.rank(input)?)?;
+    let axis = call.axis(call.rank(input)?)?;
     let gradient = call.dense()?;
     let indices = for_each_gradient(call, indices)?;
     scattered(call, input, &indices, &gradient, axis)
@@ -121,8 +121,8 @@ fn for_each_gradient(call: &mut Call<'_, '_>, indices: &str) -> Result<String, M
 /// Puts or adds values along an axis, at each place to another one.
 pub(super) fn scatter_elements(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let adds = adds(call)?;
-    let (node, data, indices) = (call.node, call.input(0)?, call.input(1)?);
-    let axis = call.axis(node.int_or("axis", 0), call.rank(data)?)?;
+    let (data, indices) = (call.input(0)?, call.input(1)?);
+    let axis = call.axis(call.rank(data)?)?;
     let at = vec![int("axis", call.shifted(axis))];
     match position {
         0 if adds => super::pass::identity(call, 0),
@@ -242,9 +242,10 @@ mod tests {
             let axis = at % sizes.len();
             let size = sizes[axis];
             let count = indices.iter().product::<i64>() as usize;
-            let (shape, values) = match permuted {
-                true => (vec![size], (0..size).map(|place| place - (place % 2) * size).rev().collect()),
-                false => (indices.to_vec(), draw[..count].iter().map(|value| value % size).collect::<Vec<_>>()),
+            let (shape, values) = if permuted {
+                (vec![size], (0..size).map(|place| place - (place % 2) * size).rev().collect())
+            } else {
+                (indices.to_vec(), draw[..count].iter().map(|value| value % size).collect::<Vec<_>>())
             };
             Check::of(node("Gather", "n", &["x", "i"], &["y"], vec![int("axis", axis as i64 - sizes.len() as i64)]))
                 .constants(&[i64_tensor("i", &shape, &values)])

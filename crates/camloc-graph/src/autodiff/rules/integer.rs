@@ -72,7 +72,7 @@ fn scale_of(graph: &Graph<'_>, tensor: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::super::check::{Check, away_from};
-    use super::super::super::reverse::Rectifier;
+    use super::super::super::rectifier::Rectifier;
     use crate::onnx::build::{f32_tensor, int, ints, node, raw_tensor};
     use crate::onnx::proto::{DataType, TensorProto};
 

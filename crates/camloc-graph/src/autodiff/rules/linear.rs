@@ -155,7 +155,7 @@ pub(super) fn running_sum(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let (node, input, axis) = (call.node, call.input(0)?, call.input(1)?);
     let known = call.graph.ints(axis).and_then(|axis| axis.first().copied());
     let axis =
-        call.axis(known.ok_or_else(|| Missing::because("its axis is computed"))?, call.rank(input)?)?;
+        call.wrapped(known.ok_or_else(|| Missing::because("its axis is computed"))?, call.rank(input)?)?;
     let axis = crate::onnx::build::i64_tensor("camloc.axis", &[], &[call.shifted(axis)]);
     let axis = call.graph.add_initializer(axis);
     let gradient = call.dense()?;

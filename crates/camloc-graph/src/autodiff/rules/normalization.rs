@@ -47,7 +47,7 @@ pub(super) fn root_mean_square(call: &mut Call<'_, '_>, position: usize) -> Answ
 fn last_axes(call: &mut Call<'_, '_>, centred: bool) -> Answer {
     let (input, scale) = (call.input(0)?, call.input(1)?);
     let rank = call.rank(input)?;
-    let first = call.axis(call.node.int_or("axis", -1), rank)?;
+    let first = call.axis(rank)?;
     let axes: Vec<usize> = (first..rank).collect();
     let x = apart(call.graph, input);
     let x = wide(call, &x);
@@ -75,7 +75,7 @@ pub(super) fn mean_variance(call: &mut Call<'_, '_>, _: usize) -> Answer {
     let input = call.input(0)?;
     let rank = call.rank(input)?;
     let axes = call.node.ints("axes").unwrap_or(&[0, 2, 3]);
-    let mut axes = axes.iter().map(|&axis| call.axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
+    let mut axes = axes.iter().map(|&axis| call.wrapped(axis, rank)).collect::<Result<Vec<_>, _>>()?;
     axes.sort_unstable();
     let x = wide(call, input);
     let standard = Standard::of(call, &x, &axes, true, Guard::Beside(1e-9))?;
@@ -235,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::super::check::{Check, away_from, positive};
-    use super::super::super::reverse::Rectifier;
+    use super::super::super::rectifier::Rectifier;
     use super::*;
     use crate::onnx::build::{f32_tensor, float, i64_tensor, int, ints, node};
 

@@ -3,6 +3,7 @@
 use super::super::call::{Answer, Call};
 use super::super::gradient::Gradient;
 use super::activation::rectified;
+use crate::onnx::operators::properties::Properties;
 use crate::onnx::proto::{DataType, NodeProto};
 
 /// `x`. A choice of classes stays one.
@@ -63,8 +64,7 @@ pub(super) fn quantize(call: &mut Call<'_, '_>, position: usize) -> Answer {
         return Ok(None);
     }
     let (input, output) = (call.input(0)?, call.output()?);
-    let rectified_already =
-        call.graph.producer(input).is_some_and(|node| ["Relu", "Clip"].contains(&node.standard_op()));
+    let rectified_already = call.graph.producer(input).is_some_and(|node| rectifies(node.standard_op()));
     let lowest = if rectified_already { None } else { rectifying_step(call) };
     let Some(lowest) = lowest else { return cast(call, position) };
     // Of the quantized value, not of x: one more consumer of that would keep the runtime from computing the
@@ -73,6 +73,10 @@ pub(super) fn quantize(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let lowest = call.constant(lowest, input);
     let mask = call.mask("Greater", &steps, &lowest);
     rectified(call, &mask)
+}
+
+fn rectifies(operator: &str) -> bool {
+    Properties::of(operator).has(Properties::RECTIFIES)
 }
 
 /// The lowest step of a quantization, if that stands for zero.
@@ -97,7 +101,7 @@ fn rectifying_step(call: &Call<'_, '_>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::super::super::check::{Check, away_from};
-    use super::super::super::reverse::Rectifier;
+    use super::super::super::rectifier::Rectifier;
     use super::*;
     use crate::onnx::build::{f32_tensor, int, node, raw_tensor};
     use crate::onnx::proto::TensorProto;

@@ -78,7 +78,7 @@ pub(super) fn max(call: &mut Call<'_, '_>, _: usize) -> Answer {
 /// The mean of each window.
 pub(super) fn average(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let (input, output) = (call.input(0)?, call.output()?);
-    let (window, sizes) = (Window::of_pool(call)?, call.shape(input)?);
+    let (window, sizes) = (Window::of(call)?, call.shape(input)?);
     let kernel: Vec<_> = window.kernel.iter().map(|&size| Some(size)).collect();
     if sizes.get(2..) == Some(&kernel[..]) && !window.is_padded() && !window.is_dilated() {
         return global_average(call, position);

@@ -96,7 +96,7 @@ impl Reduction {
         if position > 0 {
             return Ok(None);
         }
-        let (axes, keeps) = (axes(call)?, call.node.int_or("keepdims", 1) != 0);
+        let (axes, keeps) = (axes(call)?, call.operator().keeps_axes());
         let (mut gradient, mut spread) = call.gradient()?;
         if !keeps && !axes.is_empty() {
             gradient = call.unsqueeze(&gradient, &axes);
@@ -135,19 +135,9 @@ impl Reduction {
 /// The axes that a node reduces, ascending.
 fn axes(call: &Call<'_, '_>) -> Result<Vec<usize>, Missing> {
     let rank = call.rank(call.input(0)?)?;
-    let given = match (call.node.ints("axes"), call.node.input_at(1)) {
-        (Some(axes), _) => axes.to_vec(),
-        (None, Some(axes)) => {
-            call.graph.ints(axes).ok_or_else(|| Missing::because("its axes are not constant"))?
-        }
-        (None, None) => Vec::new(),
-    };
-    if given.is_empty() && call.node.int_or("noop_with_empty_axes", 0) == 0 {
-        return Ok((0..rank).collect());
-    }
-    let mut axes = given.into_iter().map(|axis| call.axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
-    axes.sort_unstable();
-    Ok(axes)
+    call.operator()
+        .reduced(rank)
+        .ok_or_else(|| Missing::because("its axes are computed, or not among its own"))
 }
 
 #[cfg(test)]
@@ -155,7 +145,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::super::check::{Check, Draw, away_from, distinct, positive};
-    use super::super::super::reverse::Rectifier;
+    use super::super::super::rectifier::Rectifier;
     use crate::onnx::build::{i64_tensor, int, ints, node};
 
     const OPS: &[&str] = &[

@@ -16,10 +16,10 @@ pub(super) fn resize(call: &mut Call<'_, '_>, position: usize) -> Answer {
         return Ok(None);
     }
     let node = call.node;
-    if node.string("coordinate_transformation_mode") == Some("tf_crop_and_resize") {
+    if call.operator().resize_crops() {
         return Err(Missing::because("it cuts out a part as it resizes"));
     }
-    if node.string("keep_aspect_ratio_policy").is_some_and(|policy| policy != "stretch") {
+    if !call.operator().resize_stretches() {
         return Err(Missing::because("it keeps the aspect ratio"));
     }
     let changes = changes(call)?;
@@ -50,9 +50,10 @@ pub(super) fn resize(call: &mut Call<'_, '_>, position: usize) -> Answer {
             }
         };
         let [scales, sizes] = &inputs;
-        let matrix = match sizes.is_empty() {
-            true => call.op("Resize", &[&identity, "", scales], attributes.clone()),
-            false => call.op("Resize", &[&identity, "", "", sizes], attributes.clone()),
+        let matrix = if sizes.is_empty() {
+            call.op("Resize", &[&identity, "", scales], attributes.clone())
+        } else {
+            call.op("Resize", &[&identity, "", "", sizes], attributes.clone())
         };
         gradient = along(call, &gradient, change.axis, &matrix)?;
     }
@@ -77,10 +78,8 @@ enum Scale {
 fn changes(call: &mut Call<'_, '_>) -> Result<Vec<Change>, Missing> {
     let (node, input, output) = (call.node, call.input(0)?, call.output()?);
     let rank = call.rank(input)?;
-    let axes: Vec<usize> = match node.ints("axes") {
-        Some(axes) => axes.iter().map(|&axis| call.axis(axis, rank)).collect::<Result<_, _>>()?,
-        None => (0..rank).collect(),
-    };
+    let axes = call.operator().resized_axes(rank);
+    let axes = axes.ok_or_else(|| Missing::because("its axes are not those of its input"))?;
     let scales = node.input_at(2).filter(|scales| call.graph.shape(scales) != Some(&[Some(0)]));
     let known = scales.and_then(|scales| call.graph.floats(scales));
     let mut changes = Vec::new();
@@ -118,7 +117,7 @@ fn blocks(call: &Call<'_, '_>, changes: &[Change]) -> Result<Option<Vec<(usize, 
         "half_pixel" | "half_pixel_symmetric" | "pytorch_half_pixel" => nearest.starts_with("round"),
         _ => false,
     };
-    if node.string("mode").unwrap_or("nearest") != "nearest" || !even {
+    if !call.operator().resize_is_nearest() || !even {
         return Ok(None);
     }
     let factor = |change: &Change| -> Option<(usize, i64)> {

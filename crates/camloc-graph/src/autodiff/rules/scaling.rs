@@ -12,7 +12,7 @@ const MOST_CHANNELS: i64 = 4096;
 /// stays one, and nothing passes there.
 pub(super) fn lp(call: &mut Call<'_, '_>, _: usize) -> Answer {
     let (input, output) = (call.input(0)?, call.output()?);
-    let axis = call.axis(call.node.int_or("axis", -1), call.rank(input)?)?;
+    let axis = call.axis(call.rank(input)?)?;
     let (norm, slope) = match call.node.int_or("p", 2) {
         1 => {
             let sizes = call.op("Abs", &[input], vec![]);
@@ -93,7 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::super::check::{Check, away_from, positive};
-    use super::super::super::reverse::Rectifier;
+    use super::super::super::rectifier::Rectifier;
     use crate::onnx::build::{float, int, node};
 
     proptest! {

@@ -18,10 +18,10 @@ pub(super) fn reshape(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let (gradient, spread) = call.gradient()?;
     if let Some(kept) = same_along(call, &spread) {
         let mut sizes: Vec<Size> = call.lead_size().into_iter().collect();
-        sizes.extend((0..call.rank(input)?).map(|axis| match kept.contains(&axis) {
-            true => Size::Known(1),
-            false => call.size(input, axis),
-        }));
+        sizes.extend(
+            (0..call.rank(input)?)
+                .map(|axis| if kept.contains(&axis) { Size::Known(1) } else { call.size(input, axis) }),
+        );
         return Ok(Some(Gradient::spread(call.reshape(&gradient, &sizes), kept)));
     }
     let gradient = call.fill(&gradient, &spread, output)?;
@@ -88,13 +88,8 @@ fn is_class_column(input: &[Option<i64>], output: &[Option<i64>]) -> bool {
 pub(super) fn transpose(call: &mut Call<'_, '_>, _: usize) -> Answer {
     let (gradient, spread) = call.gradient()?;
     let rank = call.rank(call.input(0)?)?;
-    let perm: Vec<usize> = match call.node.ints("perm") {
-        Some(perm) => perm.iter().map(|&axis| call.axis(axis, rank)).collect::<Result<_, _>>()?,
-        None => (0..rank).rev().collect(),
-    };
-    if perm.len() != rank {
-        return Err(Missing::because("its perm does not name every axis"));
-    }
+    let perm = call.operator().permutation(rank);
+    let perm = perm.ok_or_else(|| Missing::because("its perm does not name every axis once"))?;
     let mut inverse = vec![0; rank];
     perm.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
     let perm_attribute = ints("perm", &call.permutation(&inverse));

@@ -5,21 +5,21 @@ use super::super::gradient::Gradient;
 use super::place::{self, Begin, Fit, Margin, fit};
 use super::resize;
 use crate::onnx::build::int;
+use crate::onnx::known::size::known;
+use crate::onnx::operators::pad;
 
 /// Joined along an axis: each operand has its own part of the gradient.
 pub(super) fn concat(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let (node, input) = (call.node, call.input(position)?);
-    let axis = call.axis(node.int_or("axis", 1), call.rank(input)?)?;
+    let axis = call.axis(call.rank(input)?)?;
     let (gradient, spread) = call.gradient()?;
     if spread.contains(&axis) {
         return Ok(Some(Gradient::spread(gradient, spread)));
     }
     let sizes: Vec<Size> = node.input.iter().take(position + 1).map(|input| call.size(input, axis)).collect();
     let start = total(call, &sizes[..position]);
-    let end = match position + 1 == node.input.len() {
-        true => call.graph.add_ints("camloc.end", &[i64::MAX]),
-        false => total(call, &sizes),
-    };
+    let is_last = position + 1 == node.input.len();
+    let end = if is_last { call.graph.add_ints("camloc.end", &[i64::MAX]) } else { total(call, &sizes) };
     let axes = call.graph.add_ints("camloc.axes", &[call.shifted(axis)]);
     let part = call.op("Slice", &[&gradient, &start, &end, &axes], vec![]);
     Ok(Some(Gradient::spread(part, spread)))
@@ -46,7 +46,7 @@ pub(super) fn split(call: &mut Call<'_, '_>, position: usize) -> Answer {
         return Ok(None);
     }
     let (node, input) = (call.node, call.input(0)?);
-    let axis = call.axis(node.int_or("axis", 0), call.rank(input)?)?;
+    let axis = call.axis(call.rank(input)?)?;
     let mut parts = Vec::new();
     for (index, output) in node.output.iter().enumerate() {
         parts.push(match call.dense_of(index)? {
@@ -99,37 +99,24 @@ enum Start {
     Computed(String),
 }
 
-/// Reads the inputs of a `Slice`.
+/// What a `Slice` takes along each axis.
 fn cuts(call: &mut Call<'_, '_>, rank: usize) -> Result<Vec<Cut>, Missing> {
-    let node = call.node;
-    let constant = |index: usize| node.input_at(index).map(|name| (name, call.graph.ints(name)));
-    let list = |index: usize| match constant(index) {
-        Some((_, Some(values))) => Ok(Some(values)),
-        None => Ok(None),
-        Some((name, None)) => Err(Missing::because(format!("its {name} is computed when it runs"))),
-    };
-    let (axes, steps) = (list(3)?, list(4)?);
-    let (starts, known) = constant(1).ok_or_else(|| Missing::because("it has no starts"))?;
-    let count = axes.as_ref().or(known.as_ref()).map(Vec::len);
-    let count = count.or_else(|| usize::try_from((*call.graph.shape(starts)?.first()?)?).ok());
-    let count = count.ok_or_else(|| Missing::shape(starts))?;
+    let found = call.operator().cuts(rank);
+    let found = found.ok_or_else(|| Missing::because("its axes or steps are computed, or do not fit"))?;
     let mut cuts = Vec::new();
-    for index in 0..count {
-        let given = axes.as_ref().map_or(Some(index as i64), |axes| axes.get(index).copied());
-        let axis = call.axis(given.unwrap_or(i64::MAX), rank)?;
-        let step = steps.as_ref().map_or(Some(1), |steps| steps.get(index).copied()).unwrap_or(0);
-        if step == 0 || step.abs() > i64::from(u16::MAX) {
+    for (index, cut) in found.into_iter().enumerate() {
+        if cut.step.unsigned_abs() > u16::MAX.into() {
             return Err(Missing::because("its steps are not usable"));
         }
-        let start = match known.as_ref().and_then(|known| known.get(index)) {
-            Some(&start) => Start::Known(start),
+        let start = match known(cut.start) {
+            Some(start) => Start::Known(start),
             None => {
                 let bounds = [index as i64, index as i64 + 1];
                 let [from, to] = bounds.map(|bound| call.graph.add_ints("camloc.bound", &[bound]));
-                Start::Computed(call.op("Slice", &[starts, &from, &to], vec![]))
+                Start::Computed(call.op("Slice", &[call.input(1)?, &from, &to], vec![]))
             }
         };
-        cuts.push(Cut { axis, start, step });
+        cuts.push(Cut { axis: cut.axis, start, step: cut.step });
     }
     Ok(cuts)
 }
@@ -177,8 +164,8 @@ fn begin(call: &mut Call<'_, '_>, cut: &Cut) -> Result<Begin, Missing> {
 
 /// A gradient in the opposite order along an axis.
 fn reversed(call: &mut Call<'_, '_>, gradient: &str, axis: usize) -> String {
-    let words = [-1, i64::MIN + 1, call.shifted(axis), -1];
-    let [start, end, axis, step] = words.map(|value| call.graph.add_ints("camloc.reverse", &[value]));
+    let lists = [-1, i64::MIN + 1, call.shifted(axis), -1];
+    let [start, end, axis, step] = lists.map(|value| call.graph.add_ints("camloc.reverse", &[value]));
     call.op("Slice", &[gradient, &start, &end, &axis, &step], vec![])
 }
 
@@ -209,26 +196,17 @@ pub(super) fn pad(call: &mut Call<'_, '_>, position: usize) -> Answer {
         2 => return Err(Missing::because("it is padded with a value computed from the picture")),
         _ => return Ok(None),
     }
-    let (node, input) = (call.node, call.input(0)?);
-    let rank = call.rank(input)?;
-    let mode = node.string("mode").unwrap_or("constant");
-    let axes: Vec<usize> = match node.input_at(3) {
-        None => (0..rank).collect(),
-        Some(name) => {
-            let axes = call.graph.ints(name).ok_or_else(|| Missing::because("its axes are computed"))?;
-            axes.into_iter().map(|axis| call.axis(axis, rank)).collect::<Result<_, _>>()?
-        }
-    };
-    let amounts = call.input(1)?;
-    let Some(amounts) = call.graph.ints(amounts) else {
-        return cropped(call, amounts, &axes, mode);
-    };
-    let usable = |amount: &i64| (-i64::from(i32::MAX)..=i64::from(i32::MAX)).contains(amount);
-    if amounts.len() != 2 * axes.len() || !amounts.iter().all(usable) {
-        return Err(Missing::because("its pads do not fit its axes"));
+    let rank = call.rank(call.input(0)?)?;
+    let mode = call.operator().pad_mode().to_owned();
+    let margins = call.operator().margins(rank).and_then(|margins| {
+        let sides = |margin: &pad::Margin| Some((margin.axis, known(margin.begin)?, known(margin.end)?));
+        margins.iter().map(sides).collect::<Option<Vec<(usize, i64, i64)>>>()
+    });
+    let Some(pads) = margins else { return cropped(call, rank, &mode) };
+    let usable = |amount: i64| amount.unsigned_abs() <= i32::MAX.unsigned_abs().into();
+    if !pads.iter().all(|&(_, begin, end)| usable(begin) && usable(end)) {
+        return Err(Missing::because("its pads are not usable"));
     }
-    let pads: Vec<(usize, i64, i64)> =
-        axes.iter().enumerate().map(|(at, &axis)| (axis, amounts[at], amounts[axes.len() + at])).collect();
     if mode != "constant" {
         return resize::repeated_around(call, &pads);
     }
@@ -252,7 +230,13 @@ pub(super) fn pad(call: &mut Call<'_, '_>, position: usize) -> Answer {
 }
 
 /// Undoes a padding whose amounts are computed when the model runs.
-fn cropped(call: &mut Call<'_, '_>, amounts: &str, axes: &[usize], mode: &str) -> Answer {
+fn cropped(call: &mut Call<'_, '_>, rank: usize, mode: &str) -> Answer {
+    let amounts = call.input(1)?;
+    if call.graph.ints(amounts).is_some() {
+        return Err(Missing::because("its pads do not fit its axes"));
+    }
+    let axes = call.operator().padded_axes(rank);
+    let axes = axes.ok_or_else(|| Missing::because("its axes are computed, or not among its own"))?;
     if mode != "constant" {
         return Err(Missing::because(format!("its pads are computed, in the mode {mode}")));
     }

@@ -6,7 +6,7 @@ use super::super::gradient::Gradient;
 /// `y = exp(x) / Σ exp(x)`: the gradient is `y * (g - Σ g y)`.
 pub(super) fn softmax(call: &mut Call<'_, '_>, _: usize) -> Answer {
     let output = call.output()?;
-    let axis = call.axis(call.node.int_or("axis", -1), call.rank(output)?)?;
+    let axis = call.axis(call.rank(output)?)?;
     let (gradient, _) = call.gradient()?;
     let weighted = call.op("Mul", &[&gradient, output], vec![]);
     let mean = call.sum(&weighted, &[axis], true);
@@ -17,7 +17,7 @@ pub(super) fn softmax(call: &mut Call<'_, '_>, _: usize) -> Answer {
 /// `y = x - log Σ exp(x)`: the gradient is `g - exp(y) * Σ g`.
 pub(super) fn log_softmax(call: &mut Call<'_, '_>, _: usize) -> Answer {
     let output = call.output()?;
-    let axis = call.axis(call.node.int_or("axis", -1), call.rank(output)?)?;
+    let axis = call.axis(call.rank(output)?)?;
     let gradient = call.dense()?;
     let sum = call.sum(&gradient, &[axis], true);
     let shares = call.op("Exp", &[output], vec![]);

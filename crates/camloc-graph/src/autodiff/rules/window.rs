@@ -3,7 +3,8 @@
 use super::super::call::{Call, Missing, Size};
 use super::place::{Begin, Fit, fit};
 use crate::onnx::build::{int, ints};
-use crate::onnx::proto::{AttributeProto, NodeProto};
+use crate::onnx::operators::window;
+use crate::onnx::proto::AttributeProto;
 
 /// The largest kernel along one axis, stride, dilation or padding.
 pub(super) const MOST: i64 = u16::MAX as i64;
@@ -20,30 +21,22 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Of a convolution with this weight, its first two axes the channels.
-    pub(super) fn of_weight(call: &Call<'_, '_>, weight: &str) -> Result<Window, Missing> {
-        let shape = call.shape(weight)?;
-        let kernel: Option<Vec<i64>> = shape.get(2..).and_then(|kernel| kernel.iter().copied().collect());
-        Window::new(call.node, kernel.ok_or_else(|| Missing::shape(weight))?)
+    /// Of the node, its paddings too.
+    pub(super) fn of(call: &Call<'_, '_>) -> Result<Window, Missing> {
+        let window = window(call)?;
+        let sizes = call.shape(call.input(0)?).unwrap_or_default();
+        Window::unpadded(&window)?.padded(&window, &sizes)
     }
 
-    /// Of a pooling.
-    pub(super) fn of_pool(call: &Call<'_, '_>) -> Result<Window, Missing> {
-        let kernel = call.node.ints("kernel_shape");
-        let kernel = kernel.ok_or_else(|| Missing::because("it has no kernel_shape"))?;
-        let mut window = Window::new(call.node, kernel.to_vec())?;
-        window.pad(call)?;
-        Ok(window)
+    /// Of a convolution without its paddings.
+    pub(super) fn without_pads(call: &Call<'_, '_>) -> Result<Window, Missing> {
+        Window::unpadded(&window(call)?)
     }
 
-    fn new(node: &NodeProto, kernel: Vec<i64>) -> Result<Window, Missing> {
-        let axes = kernel.len();
-        let list = |name| match node.ints(name) {
-            Some(values) if values.len() == axes => Ok(values.to_vec()),
-            None => Ok(vec![1; axes]),
-            _ => Err(Missing::because(format!("its {name} do not fit its kernel"))),
-        };
-        let (strides, dilations) = (list("strides")?, list("dilations")?);
+    fn unpadded(window: &window::Window) -> Result<Window, Missing> {
+        let kernel =
+            window.known_kernel().ok_or_else(|| Missing::because("the size of its window is open"))?;
+        let (axes, strides, dilations) = (kernel.len(), window.strides.clone(), window.dilations.clone());
         let usable = |sizes: &[i64]| sizes.iter().all(|size| (1..=MOST).contains(size));
         if !usable(&kernel) || !usable(&strides) || !usable(&dilations) {
             return Err(Missing::because(format!(
@@ -57,37 +50,16 @@ impl Window {
         Ok(Window { kernel, strides, dilations, begins: vec![0; axes], ends: vec![0; axes] })
     }
 
-    /// Reads the paddings, or works out what `auto_pad` makes of an input of its size.
-    pub(super) fn pad(&mut self, call: &Call<'_, '_>) -> Result<(), Missing> {
-        let axes = self.kernel.len();
-        let sizes = call.shape(call.input(0)?).unwrap_or_default();
-        match call.node.string("auto_pad").unwrap_or("NOTSET") {
-            "VALID" => {}
-            "NOTSET" => match call.node.ints("pads") {
-                Some(pads)
-                    if pads.len() == 2 * axes && pads.iter().all(|pad| (-MOST..=MOST).contains(pad)) =>
-                {
-                    self.begins = pads[..axes].to_vec();
-                    self.ends = pads[axes..].to_vec();
-                }
-                None => {}
-                _ => return Err(Missing::because("its pads do not fit its kernel")),
-            },
-            same => {
-                for axis in 0..axes {
-                    let stride = self.strides[axis];
-                    // With stride 1 the paddings are the same for every size.
-                    let size = if stride == 1 { Some(1) } else { sizes.get(axis + 2).copied().flatten() };
-                    let size = size.ok_or_else(open)?;
-                    let covered = ((size + stride - 1) / stride - 1) * stride + self.extent(axis);
-                    let total = (covered - size).max(0);
-                    let less = total / 2;
-                    (self.begins[axis], self.ends[axis]) =
-                        if same == "SAME_LOWER" { (total - less, less) } else { (less, total - less) };
-                }
+    /// With the paddings for an input of these sizes.
+    fn padded(mut self, window: &window::Window, sizes: &[Option<i64>]) -> Result<Window, Missing> {
+        for axis in 0..self.axes() {
+            let pads = window.pads(axis, sizes.get(axis + 2).copied().flatten()).ok_or_else(open)?;
+            if !pads.iter().all(|pad| (-MOST..=MOST).contains(pad)) {
+                return Err(Missing::because(format!("its pads are not from -{MOST} to {MOST}")));
             }
+            [self.begins[axis], self.ends[axis]] = pads;
         }
-        Ok(())
+        Ok(self)
     }
 
     /// The number of spatial axes.
@@ -157,6 +129,14 @@ impl Window {
         let fits: Vec<Fit> = fits.collect();
         fit(call, &whole, axes + 2, &fits)
     }
+}
+
+/// What the node says of its window.
+fn window(call: &Call<'_, '_>) -> Result<window::Window, Missing> {
+    let window = call.operator().window();
+    window.ok_or_else(|| {
+        Missing::because("the size of its window is not known, or its attributes do not fit it")
+    })
 }
 
 /// Why paddings are not known.

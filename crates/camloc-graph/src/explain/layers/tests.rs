@@ -191,12 +191,13 @@ fn transformer(in_pieces: bool) -> Network {
             .op("Add", &[&input, &name("projected")], &name("middle"), vec![]);
         network = norm(network, &name("middle"), &name("norm2_"));
         network = network.linear(&name("norm2_"), &name("hidden"), [4, 8]);
-        network = match in_pieces {
-            false => network.op("Gelu", &[&name("hidden")], &name("gelu"), vec![]),
-            true => network
+        network = if in_pieces {
+            network
                 .op("Erf", &[&name("hidden")], &name("erf"), vec![])
                 .op("Add", &[&name("erf"), "unit"], &name("one"), vec![])
-                .op("Mul", &[&name("hidden"), &name("one")], &name("gelu"), vec![]),
+                .op("Mul", &[&name("hidden"), &name("one")], &name("gelu"), vec![])
+        } else {
+            network.op("Gelu", &[&name("hidden")], &name("gelu"), vec![])
         };
         network = network.linear(&name("gelu"), &name("out"), [8, 4]).op(
             "Add",

@@ -5,23 +5,15 @@
 //! The paper brings each map to 0..1 before. That lifts the places that speak for no class well above 0, and what little a
 //! branch finds to 1: docs/training.md has what it costs. Here the maps stay signed, as those of every method do.
 
-use super::super::head::Head;
+use super::super::features::Maps;
+use super::super::head::{ERASED_MAPS, Head};
+use super::super::subject::Subject;
 use super::class_maps;
-use crate::onnx::edit::GraphEditor;
 
-pub(in super::super) const METHOD: &str = "acol";
-
-/// The output of a model with an ACoL head that holds the first branch's class maps, f32 `[N, C, h, w]`, the ones that
-/// its class scores are the means of.
-pub const FIRST_MAPS: &str = "camloc.maps_a";
-/// The output that holds the second branch's class maps, f32 `[N, C, h, w]`, of features without what the first one finds
-/// of the predicted class.
-pub const ERASED_MAPS: &str = "camloc.maps_b";
-
-/// Appends the maps under a name, f32 `[N, K, h, w]`, for the numbers of classes `[N, K]`.
-pub(in super::super) fn append(graph: &mut GraphEditor<'_>, head: &Head, numbers: &str, name: &str) {
+/// Appends the maps of the chosen classes.
+pub(super) fn append(subject: &mut Subject<'_, '_>, head: &Head) -> Maps {
     let second = Head { features: ERASED_MAPS.into(), ..head.clone() };
-    let [first, second] =
-        [head, &second].map(|branch| class_maps::append(graph, branch, numbers, "camloc.branch"));
-    graph.op("Max", name, &[&first, &second], vec![]);
+    let [first, second] = [head, &second].map(|branch| class_maps::append(subject, branch));
+    let tensor = subject.graph.op("Max", "camloc.branches", &[&first.tensor, &second.tensor], vec![]);
+    Maps { tensor, ..first }
 }

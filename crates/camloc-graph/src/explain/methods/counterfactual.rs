@@ -1,7 +1,7 @@
 //! Counterfactual maps (Selvaraju et al. 2017, section 3.3): Grad-CAM of the negative gradient, which is high where
 //! the picture speaks against the class.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::Maps;
 use super::super::layers::Layer;
 use super::super::subject::Subject;
@@ -9,6 +9,6 @@ use super::grad_cam;
 
 /// Appends the maps of the chosen classes.
 pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Maps, ExplainError> {
-    let Maps { tensor, grid } = grad_cam::append(subject, layer)?;
-    Ok(Maps { tensor: subject.graph.op("Neg", "camloc.against", &[&tensor], vec![]), grid })
+    let maps = grad_cam::append(subject, layer)?;
+    Ok(Maps { tensor: subject.graph.op("Neg", "camloc.against", &[&maps.tensor], vec![]), ..maps })
 }

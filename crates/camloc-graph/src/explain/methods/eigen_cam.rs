@@ -4,7 +4,7 @@
 //! The direction comes from squaring the Gram matrix of the smaller side, nine times: that is 512 steps
 //! of power iteration. Its sign is arbitrary; here the map goes up where the activations do.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::{Grid, Maps, activations, mean};
 use super::super::layers::Layer;
 use super::super::subject::Subject;
@@ -27,7 +27,7 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
     let map = component(graph, &alone, layer);
     let times = graph.add_ints("camloc.times", &[count, 1, 1]);
     let tensor = graph.op("Expand", "camloc.each", &[&map, &times], vec![]);
-    Ok(Maps { tensor, grid: Grid::of(graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }
 
 /// Appends the maps of the chosen classes.
@@ -35,11 +35,11 @@ pub(super) fn append_with_gradient(
     subject: &mut Subject<'_, '_>,
     layer: &Layer,
 ) -> Result<Maps, ExplainError> {
-    let (activations, slopes) = subject.features(layer)?;
+    let (activations, gradient) = subject.features(layer)?;
     let graph = &mut *subject.graph;
-    let products = graph.op("Mul", "camloc.products", &[&slopes.tensor, &activations], vec![]);
+    let products = graph.op("Mul", "camloc.products", &[&gradient.tensor, &activations], vec![]);
     let tensor = component(graph, &products, layer);
-    Ok(Maps { tensor, grid: Grid::of(graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }
 
 /// `[K, N, P]`: `[K, N, C, P]` projected on its first principal direction.
@@ -49,21 +49,18 @@ fn component(graph: &mut GraphEditor<'_>, tensor: &str, layer: &Layer) -> String
     let turned = graph.transpose("camloc.turned", &centred, &[0, 1, 3, 2]);
     let places = layer.size.map(|(height, width)| height * width);
     let by_channel = layer.channels.zip(places).is_some_and(|(channels, places)| channels < places);
-    let map = match by_channel {
-        true => {
-            let gram = graph.op("MatMul", "camloc.gram", &[&centred, &turned], vec![]);
-            let direction = principal(graph, &gram);
-            graph.op("MatMul", "camloc.projected", &[&turned, &direction], vec![])
-        }
-        false => {
-            // Of the other side's Gram matrix the eigenvector is the map itself, but for its length.
-            let gram = graph.op("MatMul", "camloc.gram", &[&turned, &centred], vec![]);
-            let shape = principal(graph, &gram);
-            let image = graph.op("MatMul", "camloc.image", &[&gram, &shape], vec![]);
-            let length = length(graph, &image);
-            let scale = graph.op("Sqrt", "camloc.scale", &[&length], vec![]);
-            graph.op("Mul", "camloc.projected", &[&shape, &scale], vec![])
-        }
+    let map = if by_channel {
+        let gram = graph.op("MatMul", "camloc.gram", &[&centred, &turned], vec![]);
+        let direction = principal(graph, &gram);
+        graph.op("MatMul", "camloc.projected", &[&turned, &direction], vec![])
+    } else {
+        // Of the other side's Gram matrix the eigenvector is the map itself, but for its length.
+        let gram = graph.op("MatMul", "camloc.gram", &[&turned, &centred], vec![]);
+        let shape = principal(graph, &gram);
+        let image = graph.op("MatMul", "camloc.image", &[&gram, &shape], vec![]);
+        let length = length(graph, &image);
+        let scale = graph.op("Sqrt", "camloc.scale", &[&length], vec![]);
+        graph.op("Mul", "camloc.projected", &[&shape, &scale], vec![])
     };
     let map = signed(graph, &map, &centred);
     let axis = graph.add_ints("camloc.axes", &[3]);

@@ -4,7 +4,7 @@
 //! The weights `m_k` are the softmax over the three, and move with the scores. So the seed is one for t and
 //! `-m_k (1 + y_k - ȳ)` for each of the three.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::Maps;
 use super::super::layers::Layer;
 use super::super::outputs::{CLASSES, rows};

@@ -5,8 +5,8 @@
 //! the common PyTorch implementation does. Biases count where they belong to a convolution or a batch
 //! normalisation; of the latter the bias is what it adds in the end, `beta - mean * gamma / sqrt(variance + epsilon)`.
 
-use super::super::ExplainError;
-use super::super::features::{Grid, Maps, Slopes, over_channels, resized};
+use super::super::error::ExplainError;
+use super::super::features::{Grid, LayerGradient, Maps, over_channels, resized};
 use super::super::head::Layout;
 use super::super::layers::Layer;
 use super::super::outputs::as_f32;
@@ -30,20 +30,20 @@ pub(super) fn append(subject: &mut Subject<'_, '_>) -> Result<Maps, ExplainError
         .collect();
     let found = subject.gradients(&by, &seed, Rectifier::Plain)?;
 
-    let pixels = Slopes::of(subject.graph, &found[0], &image, count)?;
+    let pixels = LayerGradient::of(subject.graph, &found[0], &image, count)?;
     let graph = &mut *subject.graph;
     let values = super::super::features::activations(graph, &image);
     let products = graph.op("Mul", "camloc.products", &[&pixels.tensor, &values], vec![]);
     let mut sum = spread(graph, &products);
     let grid = Grid::of(graph, &image.tensor, image.layout);
-    let size = Maps { tensor: sum.clone(), grid: grid.clone() }.folded(graph, "camloc.picture");
+    let size = Maps::by_class(sum.clone(), grid.clone()).folded(graph, "camloc.picture");
     let size = graph.op("Shape", "camloc.size", &[&size], vec![]);
     for (place, gradient) in biased.iter().zip(&found[1..]) {
         if let Some(term) = term(graph, place, gradient, count, &size)? {
             sum = graph.op("Add", "camloc.terms", &[&sum, &term], vec![]);
         }
     }
-    Ok(Maps { tensor: sum, grid })
+    Ok(Maps::by_class(sum, grid))
 }
 
 /// Where biases act between the picture and the scores.
@@ -72,16 +72,16 @@ fn term(
     size: &str,
 ) -> Result<Option<String>, ExplainError> {
     let layer = Layer::at(graph, &place.output, Layout::Nchw);
-    let slopes = Slopes::of(graph, gradient, &layer, count)?;
-    if slopes.even {
+    let gradient = LayerGradient::of(graph, gradient, &layer, count)?;
+    if gradient.uniform {
         return Ok(None);
     }
     let Some(bias) = bias(graph, &place.node) else { return Ok(None) };
     let column = graph.reshape("camloc.bias", &bias, &[-1, 1]);
-    let products = graph.op("Mul", "camloc.products", &[&slopes.tensor, &column], vec![]);
+    let products = graph.op("Mul", "camloc.products", &[&gradient.tensor, &column], vec![]);
     let tensor = spread(graph, &products);
     let small =
-        Maps { tensor, grid: Grid::of(graph, &place.output, Layout::Nchw) }.folded(graph, "camloc.small");
+        Maps::by_class(tensor, Grid::of(graph, &place.output, Layout::Nchw)).folded(graph, "camloc.small");
     let large = resized(graph, &small, size);
     let flat = graph.reshape("camloc.large", &large, &[0, 0, -1]);
     Ok(Some(graph.transpose("camloc.large", &flat, &[1, 0, 2])))

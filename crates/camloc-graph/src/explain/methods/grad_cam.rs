@@ -1,7 +1,7 @@
 //! Grad-CAM (Selvaraju et al. 2017): `sum_c mean(g_c) * A_c`.
 
-use super::super::ExplainError;
-use super::super::features::{Grid, Maps, Slopes, activations, mean, weighted};
+use super::super::error::ExplainError;
+use super::super::features::{Grid, LayerGradient, Maps, activations, mean, weighted};
 use super::super::layers::Layer;
 use super::super::subject::Subject;
 use crate::autodiff::Seed;
@@ -18,17 +18,14 @@ pub(super) fn append_from(
     layer: &Layer,
     seed: &Seed,
 ) -> Result<Maps, ExplainError> {
-    let slopes = subject.slopes(layer, seed)?;
-    let weights = weights(subject, &slopes);
+    let gradient = subject.gradient(layer, seed)?;
+    let weights = weights(subject, &gradient);
     let activations = activations(subject.graph, layer);
     let tensor = weighted(subject.graph, &weights, &activations);
-    Ok(Maps { tensor, grid: Grid::of(subject.graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(subject.graph, &layer.tensor, layer.layout)))
 }
 
 /// Each channel's mean gradient, `[K, N, C, 1]`.
-pub(super) fn weights(subject: &mut Subject<'_, '_>, slopes: &Slopes) -> String {
-    match slopes.even {
-        true => slopes.tensor.clone(),
-        false => mean(subject.graph, &slopes.tensor),
-    }
+pub(super) fn weights(subject: &mut Subject<'_, '_>, gradient: &LayerGradient) -> String {
+    if gradient.uniform { gradient.tensor.clone() } else { mean(subject.graph, &gradient.tensor) }
 }

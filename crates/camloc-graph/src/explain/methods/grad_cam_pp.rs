@@ -4,7 +4,7 @@
 //! Where `2 + sum(A_c) g` comes near zero the quotient is ill-conditioned: single precision then gives four
 //! digits less than for the other methods, in every implementation.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::{Grid, Maps, sum, weighted};
 use super::super::layers::Layer;
 use super::super::outputs::as_f32;
@@ -13,9 +13,9 @@ use crate::onnx::build::int;
 
 /// Appends the maps of the chosen classes.
 pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Maps, ExplainError> {
-    let (activations, slopes) = subject.features(layer)?;
+    let (activations, gradient) = subject.features(layer)?;
     let graph = &mut *subject.graph;
-    let gradient = &slopes.tensor;
+    let (gradient, uniform) = (&gradient.tensor, gradient.uniform);
     let square = graph.op("Mul", "camloc.square", &[gradient, gradient], vec![]);
     let cube = graph.op("Mul", "camloc.cube", &[&square, gradient], vec![]);
     let total = sum(graph, &activations);
@@ -27,18 +27,19 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
     let shares = graph.op("Div", "camloc.shares", &[&square, &below], vec![]);
     let positive = graph.op("Relu", "camloc.positive", &[gradient], vec![]);
     let weights = graph.op("Mul", "camloc.weights", &[&positive, &shares], vec![]);
-    let weights = match slopes.even {
+    let weights = if uniform {
         // One value stands for all places.
-        true => match layer.size {
+        match layer.size {
             Some((height, width)) => graph.with("Mul", "camloc.weights", &weights, (height * width) as f64),
             None => {
                 let places = graph.op("Shape", "camloc.places", &[&activations], vec![int("start", 2)]);
                 let places = as_f32(graph, &places);
                 graph.op("Mul", "camloc.weights", &[&weights, &places], vec![])
             }
-        },
-        false => sum(graph, &weights),
+        }
+    } else {
+        sum(graph, &weights)
     };
     let tensor = weighted(graph, &weights, &activations);
-    Ok(Maps { tensor, grid: Grid::of(graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }

@@ -3,8 +3,8 @@
 //!
 //! Of the gradients by a pixel's colours, the largest magnitude counts.
 
-use super::super::ExplainError;
-use super::super::features::{Grid, Maps, Slopes, resized};
+use super::super::error::ExplainError;
+use super::super::features::{Grid, LayerGradient, Maps, resized};
 use super::super::layers::Layer;
 use super::super::subject::Subject;
 use super::grad_cam;
@@ -32,15 +32,15 @@ pub(super) fn append_guided_cam(subject: &mut Subject<'_, '_>, layer: &Layer) ->
     let large = resized(graph, &positive, &size);
     let product = graph.op("Mul", "camloc.guided", &[&fine_map, &large], vec![]);
     let flat = graph.reshape("camloc.guided", &product, &[0, 0, -1]);
-    Ok(Maps { tensor: graph.transpose("camloc.guided", &flat, &[1, 0, 2]), grid: fine.grid })
+    Ok(Maps::by_picture(flat, fine.grid))
 }
 
 fn by_pixels(subject: &mut Subject<'_, '_>, rectifier: Rectifier) -> Result<Maps, ExplainError> {
     let (image, seed) = (subject.picture()?, subject.logits());
     let found = subject.gradients(std::slice::from_ref(&image.tensor), &seed, rectifier)?;
-    let slopes = Slopes::of(subject.graph, &found[0], &image, subject.choice.count)?;
+    let gradient = LayerGradient::of(subject.graph, &found[0], &image, subject.choice.count)?;
     let graph = &mut *subject.graph;
-    let size = graph.op("Abs", "camloc.magnitude", &[&slopes.tensor], vec![]);
+    let size = graph.op("Abs", "camloc.magnitude", &[&gradient.tensor], vec![]);
     let tensor = graph.reduce("ReduceMax", "camloc.magnitude", &size, &[2], false);
-    Ok(Maps { tensor, grid: Grid::of(graph, &image.tensor, image.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(graph, &image.tensor, image.layout)))
 }

@@ -1,20 +1,19 @@
 //! HiResCAM (Draelos & Carin 2020): `sum_c g_c * A_c`. Where the gradient is the same at every place it is Grad-CAM.
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::{Grid, Maps, over_channels, weighted};
 use super::super::layers::Layer;
 use super::super::subject::Subject;
 
 /// Appends the maps of the chosen classes.
 pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Maps, ExplainError> {
-    let (activations, slopes) = subject.features(layer)?;
+    let (activations, gradient) = subject.features(layer)?;
     let graph = &mut *subject.graph;
-    let tensor = match slopes.even {
-        true => weighted(graph, &slopes.tensor, &activations),
-        false => {
-            let products = graph.op("Mul", "camloc.products", &[&slopes.tensor, &activations], vec![]);
-            over_channels(graph, &products)
-        }
+    let tensor = if gradient.uniform {
+        weighted(graph, &gradient.tensor, &activations)
+    } else {
+        let products = graph.op("Mul", "camloc.products", &[&gradient.tensor, &activations], vec![]);
+        over_channels(graph, &products)
     };
-    Ok(Maps { tensor, grid: Grid::of(graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::super::ExplainError;
+use super::super::error::ExplainError;
 use super::super::features::{Grid, Maps};
 use super::super::head::Layout;
 use super::super::layers::Layer;
@@ -51,7 +51,7 @@ pub(super) fn append(subject: &mut Subject<'_, '_>, layer: &Layer) -> Result<Map
     let chosen = graph.op("Expand", "camloc.chosen", &[&chosen, &each], vec![]);
     let picked = graph.op("GatherElements", "camloc.picked", &[&scores, &chosen], vec![int("axis", 2)]);
     let tensor = graph.transpose("camloc.picked", &picked, &[2, 0, 1]);
-    Ok(Maps { tensor, grid: Grid::of(graph, &layer.tensor, layer.layout) })
+    Ok(Maps::by_class(tensor, Grid::of(graph, &layer.tensor, layer.layout)))
 }
 
 /// How many tokens come before the places.

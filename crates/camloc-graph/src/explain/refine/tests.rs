@@ -2,8 +2,8 @@
 
 use prost::Message;
 
-use super::super::tests::noise;
-use super::super::{Request, explain};
+use super::super::tests::{assert_all_used, noise};
+use super::super::{Method, Request, explain};
 use super::*;
 use crate::onnx::build::*;
 use crate::onnx::proto::*;
@@ -198,6 +198,29 @@ fn refined_maps_follow_the_formula_on_every_picture_of_a_batch() {
 }
 
 #[test]
+fn maps_of_open_size_are_said_to_stay_as_they_are() {
+    let mut open = pyramid(12, 16);
+    let sizes = [Dim::Symbol("N"), Dim::Fixed(3), Dim::Symbol("H"), Dim::Symbol("W")];
+    open.graph.as_mut().unwrap().input[0] = value_info("x", DataType::Float, &sizes);
+    let mut raw = open.clone();
+    let done = explain(&mut open, &Request { top_k: 1, refine: true, ..Request::default() }).unwrap();
+    assert_eq!((done.map_size, done.unrefined), (None, Some(Unrefined::OpenSize)));
+    explain(&mut raw, &Request { top_k: 1, ..Request::default() }).unwrap();
+    let [open, raw] = [open, raw].map(|model| run(&model, &noise(3 * 12 * 16, 9), &[1, 3, 12, 16]));
+    assert_eq!(open.floats(MAPS), raw.floats(MAPS));
+}
+
+#[test]
+fn all_that_a_refinement_adds_is_used() {
+    for method in Method::all() {
+        let mut model = pyramid(12, 16);
+        let request = Request { top_k: 2, refine: true, method: Some(method), ..Request::default() };
+        explain(&mut model, &request).unwrap();
+        assert_all_used(&model);
+    }
+}
+
+#[test]
 fn a_model_without_a_finer_grid_keeps_its_maps() {
     let features = node("Relu", "features", &["x"], &["features"], vec![]);
     let nodes = vec![
@@ -214,6 +237,7 @@ fn a_model_without_a_finer_grid_keeps_its_maps() {
         let mut model = plain.clone();
         let done = explain(&mut model, &Request { top_k: 1, refine, ..Request::default() }).unwrap();
         assert_eq!((done.guides.as_str(), done.map_size), ("", Some((6, 7))));
+        assert_eq!(done.unrefined, refine.then_some(Unrefined::NoFinerLayer));
         floats(&run(&model, &noise(3 * 42, 5), &[1, 3, 6, 7]), MAPS)
     });
     assert_eq!(maps[0], maps[1]);

@@ -1,82 +1,9 @@
 //! What each operator does to the place of rows and columns.
 
-use super::{Space, Spaces};
-use crate::explain::operands::{axes, cuts, permutation, reduced_axes, split};
-use crate::onnx::infer::wrap_axis;
+use super::{MOST_PARTS, Space, Spaces};
+use crate::onnx::operators::properties::Properties;
+use crate::onnx::operators::{Operator, second_operand};
 use crate::onnx::proto::NodeProto;
-
-/// Operators of which every value comes from the same place of each operand, or from the same place and
-/// all channels of it. Reductions over channels alone belong to them as well.
-pub(in crate::explain) const POINTWISE: &[&str] = &[
-    "Abs",
-    "Add",
-    "And",
-    "BatchNormalization",
-    "Cast",
-    "CastLike",
-    "Ceil",
-    "Celu",
-    "Clip",
-    "DequantizeLinear",
-    "Div",
-    "Dropout",
-    "Elu",
-    "Equal",
-    "Erf",
-    "Exp",
-    "Floor",
-    "Gelu",
-    "Greater",
-    "GreaterOrEqual",
-    "GroupNormalization",
-    "HardSigmoid",
-    "HardSwish",
-    "Hardmax",
-    "Identity",
-    "InstanceNormalization",
-    "LRN",
-    "LayerNormalization",
-    "LeakyRelu",
-    "Less",
-    "LessOrEqual",
-    "Log",
-    "LogSoftmax",
-    "LpNormalization",
-    "Max",
-    "Mean",
-    "MeanVarianceNormalization",
-    "Min",
-    "Mish",
-    "Mod",
-    "Mul",
-    "Neg",
-    "Not",
-    "Or",
-    "PRelu",
-    "Pow",
-    "QuantizeLinear",
-    "RMSNormalization",
-    "Reciprocal",
-    "Relu",
-    "Round",
-    "Selu",
-    "Shrink",
-    "Sigmoid",
-    "Sign",
-    "Sin",
-    "Cos",
-    "Softmax",
-    "Softplus",
-    "Softsign",
-    "Sqrt",
-    "Sub",
-    "Sum",
-    "Swish",
-    "Tanh",
-    "ThresholdedRelu",
-    "Where",
-    "Xor",
-];
 
 impl<'g> Spaces<'g, '_> {
     /// Where space lies in an output of a node, after that is known of its inputs.
@@ -84,20 +11,21 @@ impl<'g> Spaces<'g, '_> {
         let input = || self.get(node.input_at(0)?).copied();
         let input_shape = || self.graph.shape(node.input_at(0)?);
         let output_shape = || self.graph.shape(node.output_at(output)?);
-        match node.standard_op() {
-            "Split" => self.split(node, output),
+        let operator = self.graph.operator(node);
+        let properties = operator.properties();
+        match operator.name() {
+            "Split" => self.split(operator, output),
             "BatchNormalization" | "Dropout" | "LayerNormalization" | "MaxPool" if output > 0 => None,
-            "Conv" | "ConvInteger" | "QLinearConv" | "ConvTranspose" | "MaxPool" | "AveragePool"
-            | "LpPool" | "DepthToSpace" | "SpaceToDepth" => {
-                Space::planar(2, 3, output_shape().filter(|shape| shape.len() == 4)?)
-            }
+            "ConvTranspose" | "DepthToSpace" | "SpaceToDepth" => self.in_order(output_shape()?),
+            _ if properties.has(Properties::CONVOLVES | Properties::POOLS) => self.in_order(output_shape()?),
             "Resize" | "Upsample" | "Pad" => {
                 let space =
                     input().filter(|space| input_shape().is_some_and(|shape| space.is_planar(shape)))?;
                 Space::planar(space.rows.axis, space.columns.axis, output_shape()?)
             }
-            op if POINTWISE.contains(&op) || op == "Expand" => self.broadcast(node, output_shape()),
-            "MatMul" | "QLinearMatMul" | "MatMulInteger" => self.product(node),
+            "Expand" => self.broadcast(node, output_shape()),
+            _ if properties.has(Properties::KEEPS_PLACES) => self.broadcast(node, output_shape()),
+            "MatMul" | "QLinearMatMul" | "MatMulInteger" => self.product(operator),
             "Gemm" => {
                 let kept = node.int_or("transA", 0) == 0;
                 input().filter(|space| kept && space.rank == 2 && !space.is_on(1))
@@ -106,34 +34,35 @@ impl<'g> Spaces<'g, '_> {
             "Attention" if output == 0 => input().filter(|space| !space.is_on(space.rank - 1)),
             "Transpose" => {
                 let space = input()?;
-                let perm = permutation(node, space.rank)?;
+                let perm = operator.permutation(space.rank)?;
                 space.moved(space.rank, |axis| perm.iter().position(|&from| from == axis))
             }
             "Reshape" | "Flatten" => input()?.reshaped(input_shape()?, output_shape()?),
-            "Squeeze" => {
-                let (space, gone) = (input()?, axes(self.graph, node, input()?.rank)?);
-                without(space, &gone)
-            }
+            "Squeeze" => without(input()?, &operator.squeezed()?),
             "Unsqueeze" => {
-                let space = input()?;
-                let rank = output_shape()?.len();
-                let new = axes(self.graph, node, rank)?;
+                let (space, new) = (input()?, operator.unsqueezed()?);
+                let rank = space.rank + new.len();
                 let old: Vec<usize> = (0..rank).filter(|axis| !new.contains(axis)).collect();
                 space.moved(rank, |axis| old.get(axis).copied())
             }
-            "Gather" => self.gather(node),
-            "Slice" => self.slice(node),
-            "Concat" => self.concat(node),
-            op if op.starts_with("Reduce") => {
+            "Gather" => self.gather(operator),
+            "Slice" => self.slice(operator),
+            "Concat" => self.concat(operator),
+            _ if properties.has(Properties::REDUCES) => {
                 let space = input()?;
-                let gone = reduced_axes(self.graph, node, space.rank)?;
-                match node.int_or("keepdims", 1) != 0 {
-                    true => (!gone.iter().any(|&axis| space.is_on(axis))).then_some(space),
-                    false => without(space, &gone),
+                let gone = operator.reduced(space.rank)?;
+                if operator.keeps_axes() {
+                    return (!gone.iter().any(|&axis| space.is_on(axis))).then_some(space);
                 }
+                without(space, &gone)
             }
             _ => None,
         }
+    }
+
+    /// Space in a tensor `[N, C, h, w]`, as windows make it.
+    fn in_order(&self, output: &[Option<i64>]) -> Option<Space> {
+        if output.len() == 4 { Space::planar(2, 3, output) } else { None }
     }
 
     /// Operands of which the axes are aligned at the end.
@@ -154,9 +83,9 @@ impl<'g> Spaces<'g, '_> {
 
     /// Of a matrix product the rows are those of the left side and the columns those of the right side.
     /// In attention the rows are the places that look, so they come first.
-    fn product(&self, node: &NodeProto) -> Option<Space> {
-        let right = if node.standard_op() == "QLinearMatMul" { 3 } else { 1 };
-        let (left, right) = (node.input_at(0)?, node.input_at(right)?);
+    fn product(&self, operator: Operator<'_>) -> Option<Space> {
+        let node = operator.node;
+        let (left, right) = (node.input_at(0)?, node.input_at(second_operand(operator.name()))?);
         let (left_rank, right_rank) = (self.rank(left)?, self.rank(right)?);
         let rank = left_rank.max(right_rank);
         let operand = |name: &str, own: usize, contracted: usize| {
@@ -167,10 +96,11 @@ impl<'g> Spaces<'g, '_> {
             .or_else(|| operand(right, right_rank, right_rank.checked_sub(2)?))
     }
 
-    fn gather(&self, node: &NodeProto) -> Option<Space> {
+    fn gather(&self, operator: Operator<'_>) -> Option<Space> {
+        let node = operator.node;
         let data = node.input_at(0)?;
         let (space, shape) = (*self.get(data)?, self.graph.shape(data)?);
-        let axis = wrap_axis(node.int_or("axis", 0), space.rank)?;
+        let axis = operator.axis(space.rank)?;
         let indices = node.input_at(1)?;
         if space.is_on(axis) {
             let size = usize::try_from((*shape.get(axis)?)?).ok()?;
@@ -183,12 +113,12 @@ impl<'g> Spaces<'g, '_> {
         space.moved(space.rank + new - 1, |old| Some(if old < axis { old } else { old + new - 1 }))
     }
 
-    fn slice(&self, node: &NodeProto) -> Option<Space> {
-        let data = node.input_at(0)?;
+    fn slice(&self, operator: Operator<'_>) -> Option<Space> {
+        let data = operator.node.input_at(0)?;
         let (mut space, shape) = (*self.get(data)?, self.graph.shape(data)?);
         let planar = space.is_planar(shape);
-        for cut in cuts(self.graph, node, shape)? {
-            if !space.is_on(cut.axis) || cut.start == 0 && cut.end.is_none() && cut.step == 1 {
+        for cut in operator.parts_taken(shape)? {
+            if !space.is_on(cut.axis) || cut.is_whole() {
                 continue;
             }
             if !planar {
@@ -203,25 +133,26 @@ impl<'g> Spaces<'g, '_> {
         space.known()
     }
 
-    fn split(&self, node: &NodeProto, output: usize) -> Option<Space> {
-        let data = node.input_at(0)?;
+    fn split(&self, operator: Operator<'_>, output: usize) -> Option<Space> {
+        let data = operator.node.input_at(0)?;
         let (space, shape) = (*self.get(data)?, self.graph.shape(data)?);
-        let axis = wrap_axis(node.int_or("axis", 0), space.rank)?;
+        let axis = operator.axis(space.rank)?;
         if !space.is_on(axis) {
             return Some(space);
         }
-        let (_, ranges) = split(self.graph, node)?;
+        let (_, ranges) = Some(operator).filter(|it| it.node.output.len() <= MOST_PARTS)?.ranges()?;
         let &(start, end) = ranges.get(output)?;
         let to_end = shape.get(axis) == Some(&i64::try_from(end).ok());
         if to_end { cut_prefix(space, shape, start) } else { None }
     }
 
-    fn concat(&self, node: &NodeProto) -> Option<Space> {
+    fn concat(&self, operator: Operator<'_>) -> Option<Space> {
+        let node = operator.node;
         let parts: Vec<(&str, Option<&Space>)> =
             node.input.iter().map(|input| (input.as_str(), self.get(input))).collect();
         let known: Vec<Space> = parts.iter().filter_map(|(_, space)| space.copied()).collect();
         let rank = known.first()?.rank;
-        let axis = wrap_axis(node.int_or("axis", 1), rank)?;
+        let axis = operator.axis(rank)?;
         if !known.iter().any(|space| space.is_on(axis)) {
             return agreed(known, self.graph.shape(node.output_at(0)?));
         }

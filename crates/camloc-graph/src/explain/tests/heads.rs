@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn cam_of_a_model_of_unknown_size() {
     let explanation = check(&pooled_gemm(), cam);
-    assert_eq!((explanation.method.as_str(), explanation.layer.as_str()), ("cam", "features"));
+    assert_eq!((explanation.method.name(), explanation.layer.as_str()), ("cam", "features"));
     assert_eq!((explanation.classes, explanation.map_size), (CLASSES, None));
 }
 
@@ -154,7 +154,7 @@ fn class_maps_are_the_convolution_before_its_relu() {
     let expected = |class: usize, picture, place| cam(class, picture, place) + shift[class];
     let classifier = || Classifier::new(vec![pointwise(), bias()], nodes.clone());
     let explanation = check(&classifier(), expected);
-    assert_eq!((explanation.method.as_str(), explanation.layer.as_str()), ("class-maps", "class_maps"));
+    assert_eq!((explanation.method.name(), explanation.layer.as_str()), ("class-maps", "class_maps"));
     check(&classifier().fixed(), expected);
 }
 
@@ -172,7 +172,7 @@ fn flattened_features_have_weights_of_their_own_at_every_place() {
     ];
     let weight = f32_tensor("weight", &[CLASSES as i64, size as i64], &weights);
     let classifier = || Classifier::new(vec![weight.clone()], nodes.clone());
-    assert_eq!(check(&classifier(), expected).method, "flatten-linear");
+    assert_eq!(check(&classifier(), expected).method.name(), "flatten-linear");
     assert_eq!(check(&classifier().fixed(), expected).map_size, Some((HEIGHT, WIDTH)));
     check(&classifier().opset(12), expected);
 }

@@ -14,6 +14,7 @@ use prost::Message;
 use super::{ExplainError, Explanation, Fusion, Method, Request, explain};
 use crate::onnx::build::*;
 use crate::onnx::proto::*;
+use crate::onnx::prune::prune;
 use crate::testing::Session;
 
 const BATCH: usize = 2;
@@ -31,6 +32,21 @@ pub(super) fn noise(count: usize, seed: u64) -> Vec<f32> {
         (state >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
     (0..count).map(next).collect()
+}
+
+/// Of an initializer that nothing uses every runtime warns, each time that it loads the file.
+#[track_caller]
+pub(super) fn assert_all_used(model: &ModelProto) {
+    let mut needed = model.clone();
+    prune(&mut needed);
+    let names = |model: &ModelProto| {
+        let graph = model.graph.clone().unwrap_or_default();
+        let constants = graph.initializer.iter().map(|tensor| tensor.name().to_owned());
+        constants.chain(graph.node.iter().map(|node| node.name().to_owned())).collect::<Vec<_>>()
+    };
+    let needed = names(&needed);
+    let unused: Vec<String> = names(model).into_iter().filter(|name| !needed.contains(name)).collect();
+    assert!(unused.is_empty(), "nothing uses {unused:?}");
 }
 
 /// `[C, F]`

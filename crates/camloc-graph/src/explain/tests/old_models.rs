@@ -43,8 +43,7 @@ fn what_an_old_model_offers_is_what_it_can_be_asked_for() {
     classifier.nodes.insert(0, op("Clip", &["features"], "clipped", limits));
     classifier.nodes[1].input[0] = "clipped".into();
     let (old, request) = (classifier.fixed().model(), Request { top_k: 1, ..Request::default() });
-    let crate::explain::Inspection { methods, .. } =
-        crate::explain::inspect(&mut old.clone(), &request).unwrap();
+    let crate::explain::Inspection { methods, .. } = crate::explain::inspect(&old.clone(), &request).unwrap();
     for (method, offered) in &methods {
         let done = explain(&mut old.clone(), &Request { method: Some(*method), ..request.clone() });
         assert_eq!(offered.is_ok(), done.is_ok(), "{method}: {offered:?}, {done:?}");

@@ -95,3 +95,23 @@ fn an_explained_model_says_what_it_is() {
     ];
     assert_eq!(said, expected);
 }
+
+#[test]
+fn all_that_is_added_is_used() {
+    let mut maps = vec![op("Conv", &["features", "weight"], "maps", vec![])];
+    maps.extend([
+        op("GlobalAveragePool", &["maps"], "gap", vec![]),
+        op("Flatten", &["gap"], "logits", vec![]),
+    ]);
+    let class_maps = || Classifier::new(vec![pointwise()], maps.clone());
+    for classifier in [pooled_gemm(), pooled_gemm().fixed(), class_maps(), class_maps().fixed()] {
+        for method in Method::all().map(Some).chain([None]) {
+            let mut model = classifier.model();
+            let request = Request { top_k: 2, method, ..Default::default() };
+            match explain(&mut model, &request) {
+                Ok(_) => assert_all_used(&model),
+                Err(error) => assert!(matches!(error, ExplainError::NotForLayer { .. }), "{error}"),
+            }
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! What a damaged model is told, and that no bytes are a panic.
+//! How damaged models are refused, and that no bytes are a panic.
 
 use proptest::prelude::*;
 use prost::Message;

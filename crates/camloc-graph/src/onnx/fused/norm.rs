@@ -30,10 +30,7 @@ impl Fused<'_, '_> {
     /// The sum of two tensors, and perhaps a bias, then a norm; the sum is the fourth output.
     pub(super) fn skip_norm(&mut self, centred: bool) -> Option<()> {
         let (x, skip, scale) = (self.input(0)?, self.input(1)?, self.input(2)?);
-        let (shift, bias) = match centred {
-            true => (self.input(3), self.input(4)),
-            false => (None, self.input(3)),
-        };
+        let (shift, bias) = if centred { (self.input(3), self.input(4)) } else { (None, self.input(3)) };
         // Mean and deviation are of use in training only.
         [1, 2].iter().all(|&index| self.node.output_at(index).is_none()).then_some(())?;
         let x = self.plus(x, bias);
@@ -60,12 +57,11 @@ impl Fused<'_, '_> {
             let attributes = vec![int("axis", -1), float("epsilon", epsilon)];
             return self.last("LayerNormalization", &inputs, attributes, 0);
         }
-        let apart = match centred {
-            true => {
-                let mean = self.graph.reduce("ReduceMean", "camloc.part", x, &[-1], true);
-                self.op("Sub", &[x, &mean], vec![])
-            }
-            false => x.to_owned(),
+        let apart = if centred {
+            let mean = self.graph.reduce("ReduceMean", "camloc.part", x, &[-1], true);
+            self.op("Sub", &[x, &mean], vec![])
+        } else {
+            x.to_owned()
         };
         let square = self.op("Mul", &[&apart, &apart], vec![]);
         let variance = self.graph.reduce("ReduceMean", "camloc.part", &square, &[-1], true);

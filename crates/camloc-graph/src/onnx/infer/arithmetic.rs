@@ -3,14 +3,15 @@
 
 use half::{bf16, f16};
 
-use super::Call;
-use super::size::{Size, each, each_lossy, fixed, known};
-use super::value::{Real, Values, broadcast_places, dims, each_place};
+use super::value::{broadcast_places, dims, each_place};
+use crate::onnx::known::size::{Size, each, each_lossy, fixed, known};
+use crate::onnx::known::values::{Real, Values};
+use crate::onnx::operators::Operator;
 use crate::onnx::proto::*;
 
 /// The values of an elementwise operator.
-pub(super) fn elementwise(call: &Call<'_>, element: DataType, shape: &[usize]) -> Option<Values> {
-    let op = call.operator();
+pub(super) fn elementwise(call: &Operator<'_>, element: DataType, shape: &[usize]) -> Option<Values> {
+    let op = call.name();
     let operand = |index: usize| stretched(call, index, shape);
     match op {
         "Cast" | "CastLike" => cast(call.values(0)?, element),
@@ -48,7 +49,7 @@ pub(super) fn elementwise(call: &Call<'_>, element: DataType, shape: &[usize]) -
 }
 
 /// An operand, broadcast to the shape of the result.
-fn stretched(call: &Call<'_>, index: usize, shape: &[usize]) -> Option<Values> {
+fn stretched(call: &Operator<'_>, index: usize, shape: &[usize]) -> Option<Values> {
     fn at<T: Copy>(values: &[Option<T>], places: &[Option<usize>]) -> Vec<Option<T>> {
         places.iter().map(|place| *values.get((*place)?)?).collect()
     }
@@ -191,9 +192,8 @@ fn unary(op: &str, values: &Values, element: DataType) -> Option<Values> {
                 "Not" => |a| Some(i64::from(a == 0)),
                 _ => return None,
             };
-            let value = |&value: &Size| match lost {
-                true => each_lossy([value], |[a]| f(a)),
-                false => each([value], |[a]| f(a)),
+            let value = |&value: &Size| {
+                if lost { each_lossy([value], |[a]| f(a)) } else { each([value], |[a]| f(a)) }
             };
             Some(Values::Ints(values.iter().map(|size| fit(value(size), element)).collect()))
         }

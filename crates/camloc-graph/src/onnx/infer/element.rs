@@ -1,19 +1,16 @@
 //! The element types of what operators put out.
 
-use super::Call;
+use crate::onnx::known::element as known;
+use crate::onnx::operators::Operator;
+use crate::onnx::operators::properties::Properties;
 use crate::onnx::proto::*;
 
-/// An element type that is one.
-pub(super) fn known(element: DataType) -> Option<DataType> {
-    (element != DataType::Undefined).then_some(element)
-}
-
 /// The element type of an output.
-pub(super) fn output(call: &Call<'_>, index: usize) -> Option<DataType> {
+pub(super) fn output(call: &Operator<'_>, index: usize) -> Option<DataType> {
     let node = call.node;
     let input = |index| call.input_element(index);
     let attribute = |name| known(DataType::try_from(node.int(name)? as i32).ok()?);
-    match (call.operator(), index) {
+    match (call.name(), index) {
         ("", _) => None,
         ("Cast", _) => attribute("to"),
         ("Shape" | "Size" | "ArgMax" | "ArgMin" | "NonZero" | "NonMaxSuppression", _) => {
@@ -21,11 +18,7 @@ pub(super) fn output(call: &Call<'_>, index: usize) -> Option<DataType> {
         }
         ("MaxPool" | "TopK", 1) | ("Unique", 1..) => Some(DataType::Int64),
         ("Dropout", 1) => Some(if call.opset < 10 { input(0)? } else { DataType::Bool }),
-        (
-            "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "Equal" | "Not" | "And" | "Or" | "Xor"
-            | "IsNaN" | "IsInf",
-            _,
-        ) => Some(DataType::Bool),
+        _ if call.properties().has(Properties::TELLS_TRUTH) => Some(DataType::Bool),
         ("Constant", _) => constant(node),
         ("ConstantOfShape", _) => {
             node.tensor("value").map_or(Some(DataType::Float), |t| known(t.data_type()))

@@ -1,12 +1,15 @@
 //! The shapes of what operators put out.
 
-use super::size::{Size, Sizes, broadcast, fixed, known};
-use super::{Call, MAX_RANK, moves, of_tensor, reduce, value, windows};
+use super::{moves, reduce, value, windows};
+use crate::onnx::known::size::{Size, Sizes, broadcast, fixed, known};
+use crate::onnx::known::{MAX_RANK, TensorInfo};
+use crate::onnx::operators::properties::Properties;
+use crate::onnx::operators::{Operator, second_operand};
 
 /// The shapes of a node's outputs, as far as there are rules; perhaps of fewer outputs than it has.
-pub(super) fn outputs(call: &Call<'_>) -> Vec<Option<Sizes>> {
+pub(super) fn outputs(call: &Operator<'_>) -> Vec<Option<Sizes>> {
     let same = || call.shape(0).map(<[_]>::to_vec);
-    match call.operator() {
+    match call.name() {
         "MaxPool" => vec![windows::pool(call); 2],
         "Dropout" => vec![same(); 2],
         "TopK" => vec![top_k(call); 2],
@@ -14,7 +17,7 @@ pub(super) fn outputs(call: &Call<'_>) -> Vec<Option<Sizes>> {
         "LayerNormalization" => {
             let moments = || {
                 let mut shape = same()?;
-                let axis = call.axis(-1, shape.len())?;
+                let axis = call.axis(shape.len())?;
                 shape[axis..].fill(fixed(1));
                 Some(shape)
             };
@@ -31,14 +34,21 @@ pub(super) fn outputs(call: &Call<'_>) -> Vec<Option<Sizes>> {
     }
 }
 
-fn first(call: &Call<'_>) -> Option<Sizes> {
+fn first(call: &Operator<'_>) -> Option<Sizes> {
     let node = call.node;
-    match call.operator() {
+    let properties = call.properties();
+    let second = || call.shape(second_operand(call.name()));
+    match call.name() {
         // Before operator set 7 the first operand had the result's shape.
-        op if BROADCAST.contains(&op) && node.int("broadcast").is_none() => broadcast_inputs(call),
-        "QLinearAdd" | "QLinearMul" => Some(broadcast(call.shape(0)?, call.shape(3)?)),
-        "Conv" | "ConvInteger" => windows::conv(call, 0, 1),
-        "QLinearConv" => windows::conv(call, 0, 3),
+        _ if properties.has(Properties::BROADCASTS) && node.int("broadcast").is_none() => {
+            broadcast_inputs(call)
+        }
+        _ if properties.has(Properties::SAME_SHAPE | Properties::BROADCASTS) => {
+            call.shape(0).map(<[_]>::to_vec)
+        }
+        _ if properties.has(Properties::REDUCES) => reduce::reduce(call),
+        "QLinearAdd" | "QLinearMul" => Some(broadcast(call.shape(0)?, second()?)),
+        "Conv" | "ConvInteger" | "QLinearConv" => windows::conv(call),
         "ConvTranspose" => windows::conv_transpose(call),
         "AveragePool" | "LpPool" => windows::pool(call),
         "MaxUnpool" => windows::unpool(call),
@@ -47,10 +57,8 @@ fn first(call: &Call<'_>) -> Option<Sizes> {
             call.shape(0).map(windows::global)
         }
         "ArgMax" | "ArgMin" => reduce::arg(call),
-        op if op.starts_with("Reduce") => reduce::reduce(call),
         "Gemm" => reduce::gemm(call, 0, 1),
-        "MatMul" | "MatMulInteger" => reduce::matmul(call.shape(0)?, call.shape(1)?),
-        "QLinearMatMul" => reduce::matmul(call.shape(0)?, call.shape(3)?),
+        "MatMul" | "MatMulInteger" | "QLinearMatMul" => reduce::matmul(call.shape(0)?, second()?),
         "Einsum" => reduce::einsum(call),
         "Flatten" => reduce::flatten(call),
         "Reshape" => moves::reshape(call),
@@ -91,26 +99,25 @@ fn first(call: &Call<'_>) -> Option<Sizes> {
             let [height, width] = ["output_height", "output_width"].map(|name| fixed(node.int_or(name, 1)));
             Some(vec![rois, *call.shape(0)?.get(1)?, height, width])
         }
-        op if KEEPS_SHAPE.contains(&op) || BROADCAST.contains(&op) => call.shape(0).map(<[_]>::to_vec),
         _ => None,
     }
 }
 
-fn broadcast_inputs(call: &Call<'_>) -> Option<Sizes> {
+fn broadcast_inputs(call: &Operator<'_>) -> Option<Sizes> {
     (0..call.node.input.len()).try_fold(Sizes::new(), |shape, index| {
         Some(broadcast(&shape, call.shape(index)?)).filter(|shape| shape.len() <= MAX_RANK)
     })
 }
 
-fn top_k(call: &Call<'_>) -> Option<Sizes> {
+fn top_k(call: &Operator<'_>) -> Option<Sizes> {
     let mut shape = call.shape(0)?.to_vec();
-    let axis = call.axis(-1, shape.len())?;
+    let axis = call.axis(shape.len())?;
     let input = || call.sizes(1).and_then(|k| *k.first()?);
     shape[axis] = call.node.int("k").map_or_else(input, fixed);
     Some(shape)
 }
 
-fn constant_of_shape(call: &Call<'_>) -> Option<Sizes> {
+fn constant_of_shape(call: &Operator<'_>) -> Option<Sizes> {
     if let Some(sizes) = call.sizes(0) {
         return Some(sizes.to_vec());
     }
@@ -119,7 +126,7 @@ fn constant_of_shape(call: &Call<'_>) -> Option<Sizes> {
 }
 
 /// Which axes a `Shape` tells of.
-pub(super) fn shape_range(call: &Call<'_>, rank: usize) -> Option<std::ops::Range<usize>> {
+pub(super) fn shape_range(call: &Operator<'_>, rank: usize) -> Option<std::ops::Range<usize>> {
     let place = |name: &str, default: i64| {
         let place = call.node.int_or(name, default);
         let place = if place < 0 { place.saturating_add(rank as i64) } else { place };
@@ -129,10 +136,10 @@ pub(super) fn shape_range(call: &Call<'_>, rank: usize) -> Option<std::ops::Rang
     Some(start..end.max(start))
 }
 
-fn constant(call: &Call<'_>) -> Option<Sizes> {
+fn constant(call: &Operator<'_>) -> Option<Sizes> {
     let node = call.node;
     if let Some(tensor) = node.tensor("value") {
-        return of_tensor(tensor).sizes;
+        return TensorInfo::of_constant(tensor).sizes;
     }
     let list = |count: usize| Some(vec![fixed(count as i64)]);
     let value = node.attribute.iter().find(|attribute| attribute.name().contains("value"))?;
@@ -147,119 +154,17 @@ fn constant(call: &Call<'_>) -> Option<Sizes> {
 }
 
 /// All outputs of a recurrent layer, and its last states.
-fn recurrent(call: &Call<'_>) -> Vec<Option<Sizes>> {
+fn recurrent(call: &Operator<'_>) -> Vec<Option<Sizes>> {
     let Some(&[first, second, _]) = call.shape(0) else { return Vec::new() };
     let last = call.node.int_or("layout", 0) == 1;
     let (sequence, batch) = if last { (second, first) } else { (first, second) };
     let directions = fixed(if call.node.string("direction") == Some("bidirectional") { 2 } else { 1 });
     let by_weight = || call.shape(2).and_then(|weight| *weight.get(2)?);
     let hidden: Size = call.node.int("hidden_size").map_or_else(by_weight, fixed);
-    let (all, state) = match last {
-        true => (vec![batch, sequence, directions, hidden], vec![batch, directions, hidden]),
-        false => (vec![sequence, directions, batch, hidden], vec![directions, batch, hidden]),
+    let (all, state) = if last {
+        (vec![batch, sequence, directions, hidden], vec![batch, directions, hidden])
+    } else {
+        (vec![sequence, directions, batch, hidden], vec![directions, batch, hidden])
     };
     vec![Some(all), Some(state.clone()), Some(state)]
 }
-
-/// Elementwise operators of several operands.
-const BROADCAST: &[&str] = &[
-    "Add",
-    "And",
-    "BitShift",
-    "BitwiseAnd",
-    "BitwiseOr",
-    "BitwiseXor",
-    "Div",
-    "Equal",
-    "Greater",
-    "GreaterOrEqual",
-    "Less",
-    "LessOrEqual",
-    "Max",
-    "Mean",
-    "Min",
-    "Mod",
-    "Mul",
-    "Or",
-    "PRelu",
-    "Pow",
-    "Sub",
-    "Sum",
-    "Where",
-    "Xor",
-];
-
-/// Operators whose first output has the shape of their first input.
-const KEEPS_SHAPE: &[&str] = &[
-    "Abs",
-    "Acos",
-    "Acosh",
-    "Asin",
-    "Asinh",
-    "Atan",
-    "Atanh",
-    "Bernoulli",
-    "BitwiseNot",
-    "Cast",
-    "CastLike",
-    "Ceil",
-    "Celu",
-    "Clip",
-    "Cos",
-    "Cosh",
-    "CumSum",
-    "DequantizeLinear",
-    "Elu",
-    "Erf",
-    "Exp",
-    "EyeLike",
-    "Floor",
-    "Gelu",
-    "GroupNormalization",
-    "HardSigmoid",
-    "HardSwish",
-    "Hardmax",
-    "Identity",
-    "InstanceNormalization",
-    "IsInf",
-    "IsNaN",
-    "LRN",
-    "LeakyRelu",
-    "Log",
-    "LogSoftmax",
-    "LpNormalization",
-    "MeanVarianceNormalization",
-    "Mish",
-    "Neg",
-    "Not",
-    "QLinearLeakyRelu",
-    "QLinearSigmoid",
-    "QLinearSoftmax",
-    "QuantizeLinear",
-    "RMSNormalization",
-    "RandomNormalLike",
-    "RandomUniformLike",
-    "Reciprocal",
-    "Relu",
-    "ReverseSequence",
-    "Round",
-    "Scatter",
-    "ScatterElements",
-    "ScatterND",
-    "Selu",
-    "Shrink",
-    "Sigmoid",
-    "Sign",
-    "Sin",
-    "Sinh",
-    "Softmax",
-    "Softplus",
-    "Softsign",
-    "Sqrt",
-    "Swish",
-    "Tan",
-    "Tanh",
-    "TensorScatter",
-    "ThresholdedRelu",
-    "Trilu",
-];

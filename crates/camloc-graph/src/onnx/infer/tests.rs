@@ -284,7 +284,7 @@ fn only_values_that_are_known_are_walked() {
     // Places for each of these would take 16 GB, and a step for each row of nothing an hour.
     graph.initializer.push(i64_tensor("large", &[2], &[1 << 15, 1 << 15]));
     graph.initializer.push(i64_tensor("none", &[2], &[1 << 40, 0]));
-    let graph = Graph::new(&mut model);
+    let graph = Graph::new(&model);
     assert_eq!(graph.shape("most"), Some(&[Some(1), Some(1)][..]));
     assert_eq!((graph.ints("most"), graph.floats("joined")), (None, None));
 }

@@ -3,72 +3,20 @@
 
 use std::sync::Arc;
 
-use super::size::{Size, each, fixed, known, multiply, product};
-use super::{Call, TensorInfo, arithmetic, moves, reduce, shape};
+use super::{arithmetic, shape};
+use crate::onnx::known::TensorInfo;
+use crate::onnx::known::size::{each, fixed, known, multiply, product};
+use crate::onnx::known::values::{MAX_VALUES, Values};
+use crate::onnx::operators::Operator;
+use crate::onnx::operators::axes::wrap_axis;
+use crate::onnx::operators::properties::Properties;
 use crate::onnx::proto::*;
 use crate::onnx::tensor;
-
-/// The most values of a tensor that are computed.
-pub(super) const MAX_VALUES: usize = 1024;
-
-/// A floating point number in both worlds.
-pub(super) type Real = Option<[f64; 2]>;
-
-/// The values of a tensor in both worlds, in row-major order.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Values {
-    /// Of an integer or Boolean tensor.
-    Ints(Vec<Size>),
-    /// Of a floating point tensor.
-    Floats(Vec<Real>),
-}
-
-impl Values {
-    pub(super) fn of_ints(values: Vec<i64>) -> Values {
-        Values::Ints(values.into_iter().map(fixed).collect())
-    }
-
-    pub(super) fn of_floats(values: Vec<f64>) -> Values {
-        Values::Floats(values.into_iter().map(|value| Some([value; 2])).collect())
-    }
-
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Values::Ints(values) => values.len(),
-            Values::Floats(values) => values.len(),
-        }
-    }
-
-    pub(super) fn ints(&self) -> Option<&[Size]> {
-        match self {
-            Values::Ints(values) => Some(values),
-            Values::Floats(_) => None,
-        }
-    }
-
-    pub(super) fn floats(&self) -> Option<&[Real]> {
-        match self {
-            Values::Floats(values) => Some(values),
-            Values::Ints(_) => None,
-        }
-    }
-
-    /// The values at these places; what lies outside is not known.
-    fn pick(&self, places: &[Option<usize>]) -> Values {
-        fn pick<T: Copy>(values: &[Option<T>], places: &[Option<usize>]) -> Vec<Option<T>> {
-            places.iter().map(|place| *values.get((*place)?)?).collect()
-        }
-        match self {
-            Values::Ints(values) => Values::Ints(pick(values, places)),
-            Values::Floats(values) => Values::Floats(pick(values, places)),
-        }
-    }
-}
 
 /// The values of an output of which all else is found, if they are few and within the budget, which is
 /// charged for them.
 pub(super) fn output(
-    call: &Call<'_>,
+    call: &Operator<'_>,
     index: usize,
     info: &TensorInfo,
     budget: &mut usize,
@@ -76,23 +24,21 @@ pub(super) fn output(
     let dims = dims(info)?;
     // A size of 0 leaves no values, but the other sizes are still walked.
     let walked = dims.iter().try_fold(1_usize, |count, &dim| count.checked_mul(dim.max(1)))?;
-    let op = call.operator();
+    let op = call.name();
     if walked > MAX_VALUES || (index > 0 && op != "Split") {
         return None;
     }
     let count: usize = dims.iter().product();
-    let handed_on = match op {
-        "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => true,
-        "Transpose" => dims.len() < 2,
-        "Cast" | "CastLike" => info.element.is_some() && info.element == call.input_element(0),
-        _ => false,
-    };
-    let values = match handed_on {
-        true => call.input(0)?.values.clone()?,
-        false => {
-            *budget = budget.checked_sub((count + 1) * (call.node.input.len() + call.node.output.len()))?;
-            Arc::new(compute(call, index, info, &dims)?)
-        }
+    let properties = call.properties();
+    let same_type = info.element.is_some() && info.element == call.input_element(0);
+    let handed_on = properties.has(Properties::RESHAPES)
+        || (properties.has(Properties::HANDS_ON) && same_type)
+        || (properties.has(Properties::REORDERS) && dims.len() < 2);
+    let values = if handed_on {
+        call.input(0)?.values.clone()?
+    } else {
+        *budget = budget.checked_sub((count + 1) * (call.node.input.len() + call.node.output.len()))?;
+        Arc::new(compute(call, index, info, &dims)?)
     };
     (values.len() == count).then_some(values)
 }
@@ -102,8 +48,8 @@ pub(super) fn dims(info: &TensorInfo) -> Option<Vec<usize>> {
     info.shape.as_ref()?.iter().map(|&dim| usize::try_from(dim?).ok()).collect()
 }
 
-fn compute(call: &Call<'_>, index: usize, info: &TensorInfo, dims: &[usize]) -> Option<Values> {
-    match call.operator() {
+fn compute(call: &Operator<'_>, index: usize, info: &TensorInfo, dims: &[usize]) -> Option<Values> {
+    match call.name() {
         "Constant" => constant(call.node),
         "ConstantOfShape" => Some(fill(call.node.tensor("value"), dims)?),
         "Shape" => {
@@ -146,7 +92,7 @@ fn fill(value: Option<&TensorProto>, dims: &[usize]) -> Option<Values> {
     ints().or_else(|| Some(Values::of_floats(vec![*tensor::doubles(value)?.first()?; count])))
 }
 
-fn range(call: &Call<'_>, dims: &[usize]) -> Option<Values> {
+fn range(call: &Operator<'_>, dims: &[usize]) -> Option<Values> {
     let at = |index: usize| call.sizes(index).and_then(|value| *value.first()?);
     let (start, delta) = (at(0)?, at(2)?);
     let value = |number: usize| {
@@ -158,12 +104,12 @@ fn range(call: &Call<'_>, dims: &[usize]) -> Option<Values> {
 }
 
 /// How many values are not zero, if all are known.
-pub(super) fn count_non_zero(call: &Call<'_>) -> Option<usize> {
+pub(super) fn count_non_zero(call: &Operator<'_>) -> Option<usize> {
     let values: Vec<i64> = known_ints(call)?;
     Some(values.into_iter().filter(|&value| value != 0).count())
 }
 
-fn known_ints(call: &Call<'_>) -> Option<Vec<i64>> {
+fn known_ints(call: &Operator<'_>) -> Option<Vec<i64>> {
     match call.values(0)? {
         Values::Ints(values) => values.iter().map(|&value| known(value)).collect(),
         Values::Floats(_) => {
@@ -172,7 +118,7 @@ fn known_ints(call: &Call<'_>) -> Option<Vec<i64>> {
     }
 }
 
-fn non_zero(call: &Call<'_>) -> Option<Values> {
+fn non_zero(call: &Operator<'_>) -> Option<Values> {
     let dims = &dims(call.input(0)?)?[..];
     let strides = &strides(dims)[..];
     let values = known_ints(call)?;
@@ -184,8 +130,8 @@ fn non_zero(call: &Call<'_>) -> Option<Values> {
     Some(Values::of_ints((0..dims.len()).flat_map(along).collect()))
 }
 
-fn concat(call: &Call<'_>, dims: &[usize]) -> Option<Values> {
-    let axis = call.axis(1, dims.len())?;
+fn concat(call: &Operator<'_>, dims: &[usize]) -> Option<Values> {
+    let axis = call.axis(dims.len())?;
     let inner: usize = dims[axis + 1..].iter().product();
     let mut joined: Option<Values> = None;
     for outer in 0..dims[..axis].iter().product() {
@@ -203,32 +149,31 @@ fn concat(call: &Call<'_>, dims: &[usize]) -> Option<Values> {
     joined
 }
 
-fn dims_at(call: &Call<'_>, index: usize, axis: usize) -> Option<usize> {
+fn dims_at(call: &Operator<'_>, index: usize, axis: usize) -> Option<usize> {
     dims(call.input(index)?)?.get(axis).copied()
 }
 
 /// A padding with a constant, which must be known.
-fn pad(call: &Call<'_>, dims: &[usize]) -> Option<Values> {
-    let constant = call.node.string("mode").is_none_or(|mode| mode == "constant");
-    if !constant || call.node.input_at(3).is_some() || call.node.input_at(1).is_none() {
+fn pad(call: &Operator<'_>, dims: &[usize]) -> Option<Values> {
+    if call.pad_mode() != "constant" || call.node.input_at(1).is_none() {
         return None;
     }
-    let pads = call.ints(1)?;
     let input = self::dims(call.input(0)?)?;
     let strides = strides(&input);
+    let mut begins = vec![0; input.len()];
+    for margin in call.margins(input.len())? {
+        begins[margin.axis] = known(margin.begin)?;
+    }
     let place = |at: &[usize]| {
         let mut place = 0;
         for (axis, &at) in at.iter().enumerate() {
-            let from = usize::try_from((at as i64).checked_sub(pads[axis])?)
+            let from = usize::try_from((at as i64).checked_sub(begins[axis])?)
                 .ok()
                 .filter(|&from| from < input[axis])?;
             place += from * strides[axis];
         }
         Some(place)
     };
-    if pads.len() != 2 * input.len() {
-        return None;
-    }
     let places = each_place(dims, place);
     let around = || call.node.input_at(2).map_or(Some(None), |_| call.values(2).map(Some));
     Some(match (call.values(0)?.pick(&places), around()?) {
@@ -255,11 +200,11 @@ fn pad(call: &Call<'_>, dims: &[usize]) -> Option<Values> {
     })
 }
 
-fn reduction(call: &Call<'_>, info: &TensorInfo, dims: &[usize]) -> Option<Values> {
+fn reduction(call: &Operator<'_>, info: &TensorInfo, dims: &[usize]) -> Option<Values> {
     // Where the values are known they are few; the sizes alone may be of anything.
     let values = call.values(0)?;
     let input = self::dims(call.input(0)?)?;
-    let axes = reduce::axes(call, input.len())?;
+    let axes = call.reduced(input.len())?;
     let kept: Vec<usize> =
         input.iter().enumerate().map(|(axis, &dim)| if axes.contains(&axis) { 1 } else { dim }).collect();
     let strides = strides(&kept);
@@ -267,24 +212,24 @@ fn reduction(call: &Call<'_>, info: &TensorInfo, dims: &[usize]) -> Option<Value
         Some((0..at.len()).filter(|axis| !axes.contains(axis)).map(|axis| at[axis] * strides[axis]).sum())
     };
     let targets = each_place(&input, target);
-    arithmetic::reduce(call.operator(), values, &targets, dims.iter().product(), info.element?)
+    arithmetic::reduce(call.name(), values, &targets, dims.iter().product(), info.element?)
 }
 
 /// Where each value of an output comes from in the first input.
-fn sources(call: &Call<'_>, index: usize, dims: &[usize]) -> Option<Vec<Option<usize>>> {
+fn sources(call: &Operator<'_>, index: usize, dims: &[usize]) -> Option<Vec<Option<usize>>> {
     let input = self::dims(call.input(0)?)?;
     let steps = strides(&input);
     let sum =
         |places: &[usize]| -> usize { places.iter().zip(&steps).map(|(place, step)| place * step).sum() };
-    Some(match call.operator() {
+    Some(match call.name() {
         "Gather" => {
-            let axis = call.axis(0, input.len())?;
+            let axis = call.axis(input.len())?;
             let indices = call.ints(1)?;
             let inner: usize = input[axis + 1..].iter().product();
             let mut places = Vec::new();
             for outer in 0..input[..axis].iter().product() {
                 for &index in &indices {
-                    let index = super::wrap_axis(index, input[axis]);
+                    let index = wrap_axis(index, input[axis]);
                     let from = index.map(|index| (outer * input[axis] + index) * inner);
                     places.extend((0..inner).map(|place| Some(from? + place)));
                 }
@@ -293,7 +238,7 @@ fn sources(call: &Call<'_>, index: usize, dims: &[usize]) -> Option<Vec<Option<u
         }
         "Slice" => {
             let mut starts = vec![(0, 1); input.len()];
-            for cut in moves::cuts(call, input.len())? {
+            for cut in call.cuts(input.len())? {
                 let (start, end) = (known(cut.start)?, known(cut.end)?);
                 starts[cut.axis] = (cut.places(input[cut.axis] as i64, start, end).0, cut.step);
             }
@@ -306,7 +251,7 @@ fn sources(call: &Call<'_>, index: usize, dims: &[usize]) -> Option<Vec<Option<u
             })
         }
         "Transpose" => {
-            let perm = moves::permutation(call, input.len())?;
+            let perm = call.permutation(input.len())?;
             let strides: Vec<usize> = perm.iter().map(|&axis| steps[axis]).collect();
             each_place(dims, |at| Some(at.iter().zip(&strides).map(|(at, step)| at * step).sum()))
         }
@@ -320,11 +265,8 @@ fn sources(call: &Call<'_>, index: usize, dims: &[usize]) -> Option<Vec<Option<u
         }),
         // A split.
         _ => {
-            let axis = call.axis(0, input.len())?;
-            let mut before = 0;
-            for part in &moves::split(call)[..index] {
-                before += usize::try_from(known(*part.as_ref()?.get(axis)?)?).ok()?;
-            }
+            let (axis, ranges) = call.ranges()?;
+            let (before, _) = *ranges.get(index)?;
             each_place(dims, |at| Some(sum(at) + before * steps[axis]))
         }
     })

@@ -69,10 +69,11 @@ impl Taken<'_> {
         let mut copies = Vec::new();
         for (inner, outer) in branch.output.iter().zip(&node.output).filter(|(_, outer)| !outer.is_empty()) {
             let inner = inner.name().to_owned();
-            match made.contains(&inner) && !renaming.has(&inner) {
-                true => renaming.set(&inner, outer),
+            if made.contains(&inner) && !renaming.has(&inner) {
+                renaming.set(&inner, outer)
+            } else {
                 // A constant or a tensor from outside is handed on.
-                false => copies.push((inner, outer)),
+                copies.push((inner, outer))
             }
         }
         for name in &own {

@@ -3,22 +3,22 @@
 use std::collections::HashMap;
 
 /// An integer in both worlds; `None` when it is not even known there.
-pub(super) type Size = Option<[i64; 2]>;
+pub(crate) type Size = Option<[i64; 2]>;
 /// A shape in both worlds.
-pub(super) type Sizes = Vec<Size>;
+pub(crate) type Sizes = Vec<Size>;
 
 /// The same integer in both worlds.
-pub(super) fn fixed(size: i64) -> Size {
+pub(crate) fn fixed(size: i64) -> Size {
     Some([size; 2])
 }
 
 /// What is the same in both worlds.
-pub(super) fn known(size: Size) -> Option<i64> {
+pub(crate) fn known(size: Size) -> Option<i64> {
     size.filter(|[a, b]| a == b).map(|[a, _]| a)
 }
 
 /// A function of integers, in each world.
-pub(super) fn each<const N: usize>(sizes: [Size; N], f: impl Fn([i64; N]) -> Option<i64>) -> Size {
+pub(crate) fn each<const N: usize>(sizes: [Size; N], f: impl Fn([i64; N]) -> Option<i64>) -> Size {
     let mut worlds = [[0; N]; 2];
     for (index, size) in sizes.into_iter().enumerate() {
         let [first, second] = size?;
@@ -29,30 +29,30 @@ pub(super) fn each<const N: usize>(sizes: [Size; N], f: impl Fn([i64; N]) -> Opt
 
 /// A function that loses information (it rounds or clamps) of integers, in each world: if it is the
 /// same in both although they differ, it may be otherwise in a third.
-pub(super) fn each_lossy<const N: usize>(sizes: [Size; N], f: impl Fn([i64; N]) -> Option<i64>) -> Size {
+pub(crate) fn each_lossy<const N: usize>(sizes: [Size; N], f: impl Fn([i64; N]) -> Option<i64>) -> Size {
     let open = sizes.iter().any(|&size| known(size).is_none());
     each(sizes, f).filter(|[a, b]| !open || a != b)
 }
 
-pub(super) fn add(a: Size, b: Size) -> Size {
+pub(crate) fn add(a: Size, b: Size) -> Size {
     each([a, b], |[a, b]| a.checked_add(b))
 }
 
-pub(super) fn multiply(a: Size, b: Size) -> Size {
+pub(crate) fn multiply(a: Size, b: Size) -> Size {
     each([a, b], |[a, b]| a.checked_mul(b))
 }
 
 /// The quotient, where it is exact.
-pub(super) fn divide(a: Size, b: Size) -> Size {
+pub(crate) fn divide(a: Size, b: Size) -> Size {
     each([a, b], |[a, b]| if a.checked_rem(b)? == 0 { a.checked_div(b) } else { None })
 }
 
-pub(super) fn product(sizes: &[Size]) -> Size {
+pub(crate) fn product(sizes: &[Size]) -> Size {
     sizes.iter().fold(fixed(1), |product, &size| multiply(product, size))
 }
 
 /// The shape of an elementwise operation on two tensors.
-pub(super) fn broadcast(a: &[Size], b: &[Size]) -> Sizes {
+pub(crate) fn broadcast(a: &[Size], b: &[Size]) -> Sizes {
     let rank = a.len().max(b.len());
     let from_end = |shape: &[Size], back: usize| match shape.len().checked_sub(back) {
         Some(axis) => shape[axis],
@@ -74,14 +74,14 @@ pub(super) fn broadcast(a: &[Size], b: &[Size]) -> Sizes {
 /// same difference or the same ratio of worlds. The worlds are far apart, so that repeated halving does
 /// not make them equal, and multiples of 32, as networks want them.
 #[derive(Debug, Default)]
-pub(super) struct Symbols {
+pub(crate) struct Symbols {
     named: HashMap<String, Size>,
     batches: i64,
     others: i64,
 }
 
 impl Symbols {
-    pub(super) fn named(&mut self, symbol: &str, is_batch: bool) -> Size {
+    pub(crate) fn named(&mut self, symbol: &str, is_batch: bool) -> Size {
         if let Some(&size) = self.named.get(symbol) {
             return size;
         }
@@ -90,7 +90,7 @@ impl Symbols {
         size
     }
 
-    pub(super) fn unnamed(&mut self, is_batch: bool) -> Size {
+    pub(crate) fn unnamed(&mut self, is_batch: bool) -> Size {
         let count = if is_batch { &mut self.batches } else { &mut self.others };
         let number = *count;
         *count += 1;
