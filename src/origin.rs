@@ -12,6 +12,9 @@ pub struct Origin {
     pub method: String,
     /// Where the model's nodes ran.
     pub placement: Placement,
+    /// What is explained, `output[3,17]`, where it is a value of an output that holds no class scores. Scores are then that
+    /// value itself, of any size.
+    pub value: Option<String>,
 }
 
 impl Origin {
@@ -20,9 +23,13 @@ impl Origin {
         self.method.split(' ').next() == Some("counterfactual")
     }
 
-    /// What stands beside a box of a class: `tiger cat 83 %`, or `against tiger cat 83 %`. `score` is 0..1.
+    /// What stands beside a box of a class: `tiger cat 83 %`, or `against tiger cat 83 %`, with a `score` of 0..1. Of a value
+    /// that is no class's score: `output[3,17] -4.25`.
     pub fn tag(&self, name: &str, score: f32) -> String {
         let against = if self.speaks_against() { "against " } else { "" };
+        if let Some(value) = &self.value {
+            return format!("{against}{value} {score:.4}");
+        }
         if score <= 0.005 {
             format!("{against}{name} < 1 %")
         } else {
@@ -93,7 +100,7 @@ mod tests {
         assert_eq!(placement.to_string(), "CUDA, 1 of 3 nodes on CPU");
         assert_eq!(Placement::count(["CPU"; 4]).to_string(), "CPU");
         assert_eq!(Placement::count([]).to_string(), "CPU");
-        let origin = Origin { model: "Net".into(), method: "cam".into(), placement };
+        let origin = Origin { model: "Net".into(), method: "cam".into(), placement, value: None };
         assert_eq!(origin.to_string(), "Net · cam · CUDA, 1 of 3 nodes on CPU");
         assert!(!origin.speaks_against());
         assert_eq!(
@@ -102,5 +109,7 @@ mod tests {
         );
         let against = Origin { method: "counterfactual refined".into(), ..origin };
         assert_eq!(against.tag("cat", 0.5), "against cat 50 %");
+        let value = Origin { value: Some("boxes[3,17]".into()), ..Origin::default() };
+        assert_eq!(value.tag("class 17", -4.25), "boxes[3,17] -4.2500");
     }
 }

@@ -296,7 +296,8 @@ pub(super) fn request(settings: &Settings, labels: &Labels, classes: usize) -> R
     };
     let (refine, layers) = (model.refine, model.layers.clone());
     let black_box = black_box(&settings.black_box)?;
-    Ok(Request { top_k, targets, output, index, method, layers, fusion, refine, closer, black_box })
+    let link = None;
+    Ok(Request { top_k, targets, output, index, link, method, layers, fusion, refine, closer, black_box })
 }
 
 /// Reads `OUTPUT:INDEX`, the index behind the last colon, as names have colons too.
@@ -326,7 +327,12 @@ pub(super) fn localize(settings: &Settings) -> Result<localize::Settings> {
         components: parse("components", components)?,
         min_area: share("--min-area (localize.min_area)", *min_area)?,
         min_peak: share("--min-peak (localize.min_peak)", *min_peak)?,
-        min_score: if locked { 0.0 } else { share("--min-score (localize.min_score)", *min_score)? },
+        min_score: match locked {
+            // A value may be anything.
+            _ if !settings.model.target.is_empty() => f32::NEG_INFINITY,
+            true => 0.0,
+            false => share("--min-score (localize.min_score)", *min_score)?,
+        },
         merge_overlap: if locked { None } else { localize::Settings::default().merge_overlap },
     })
 }

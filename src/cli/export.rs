@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::explainer::Request;
 use crate::files::write_file;
-use crate::model::{Classifier, MANIFEST_KEY};
+use crate::model::{Classifier, MANIFEST_KEY, ModelError};
 use anyhow::Result;
 use camloc_graph::autodiff;
 use camloc_graph::explain::{self, Explanation, Unrefined};
@@ -13,6 +13,7 @@ use camloc_graph::onnx::graph::Graph;
 use camloc_graph::onnx::{load, opset};
 
 use super::arguments::{ModelArgs, set_path};
+use super::settings::Settings;
 use super::{Context, assemble};
 
 #[derive(Debug, clap::Args)]
@@ -62,6 +63,27 @@ fn explain(classifier: &mut Classifier, request: &Request, context: &Context) ->
     Ok(done)
 }
 
+/// A model that camloc can't feed, which an export does not have to; `None` where it is for another reason that it was
+/// refused.
+fn unfed(
+    settings: &Settings,
+    with_preprocessing: bool,
+    context: &Context,
+) -> Option<Result<Classifier, ModelError>> {
+    let model = &settings.model;
+    if with_preprocessing || model.path.is_empty() || !model.inputs.is_empty() {
+        return None;
+    }
+    let manifest = (!model.manifest.is_empty()).then(|| Path::new(&model.manifest));
+    match Classifier::open(Path::new(&model.path), manifest) {
+        Err(error @ ModelError::NoImage { .. }) => {
+            context.report.note(format_args!("{error}; it is exported as it is, for others to feed"));
+            Some(Classifier::open_unfed(Path::new(&model.path), manifest))
+        }
+        _ => None,
+    }
+}
+
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     let mut settings = args.model.over(&context.settings);
     // A file is for others to build on, who expect the maps of the method's paper.
@@ -70,7 +92,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         set_path(&mut settings.model, file);
     }
     assemble::refuse_over_model(&args.output, &settings)?;
-    let mut classifier = assemble::classifier(&settings, &assemble::store()?, &context.report)?;
+    let (mut classifier, fed) = match assemble::classifier(&settings, &assemble::store()?, &context.report) {
+        Ok(classifier) => (classifier, true),
+        Err(error) => (unfed(&settings, args.with_preprocessing, context).ok_or(error)??, false),
+    };
     let request = assemble::request(&settings, &classifier.labels, 0)?.of(&classifier);
     let manifest = classifier.manifest();
     let explanation = explain(&mut classifier, &request, context)?;
@@ -79,7 +104,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     if !stays && let Err(error) = opset::raise(&mut classifier.model, EXPORTED_OPSET) {
         context.report.note(format_args!("{error}; the export stays in that operator set"));
     }
-    GraphEditor::new(&mut classifier.model).set_metadata(MANIFEST_KEY, &manifest);
+    if fed {
+        GraphEditor::new(&mut classifier.model).set_metadata(MANIFEST_KEY, &manifest);
+    }
     if args.with_preprocessing {
         classifier.embed_preprocessing();
     }

@@ -100,7 +100,10 @@ impl Lines {
     /// Why there is no box.
     fn nothing(&self, shown: &Shown<'_>) -> String {
         let Some((class, score)) = shown.best else { return "nothing found".to_owned() };
-        let best = format!("{} {:.1} %", shown.label(class), 100.0 * score);
+        let best = match shown.made_by.value {
+            Some(_) => shown.made_by.tag("", score),
+            None => format!("{} {:.1} %", shown.label(class), 100.0 * score),
+        };
         if score < self.min_score {
             format!("nothing found (best: {best}, below --min-score {})", self.min_score)
         } else {

@@ -1,6 +1,7 @@
 //! How a model was read: of each fact its value, and where that is said.
 
 use crate::model::{Classifier, Fit, Preprocessing};
+use camloc_graph::explain::Link;
 use serde_json::{Value, json};
 
 /// One fact.
@@ -34,6 +35,11 @@ fn value(classifier: &Classifier, fact: &str) -> String {
         "filter" => format!("{filter:?}").to_lowercase(),
         "output" => classifier.output.clone(),
         "labels" => labels(classifier),
+        "scores" => match classifier.link {
+            Some(Link::Sigmoid) => "logits, each for or against its own class".to_owned(),
+            Some(Link::Identity) => "probabilities".to_owned(),
+            _ => "logits, of which one class is the case".to_owned(),
+        },
         _ => String::new(),
     }
 }

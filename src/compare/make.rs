@@ -115,7 +115,11 @@ fn empty(
     };
     if let Some(&target) = chosen.iter().find(|&&class| class >= probabilities.len()) {
         let source = ExplainError::NoSuchClass { target, classes: probabilities.len().max(1) };
-        return Err(ExplainerError::Explain { model: classifier.title.clone(), source: Box::new(source) });
+        return Err(ExplainerError::Explain {
+            model: classifier.title.clone(),
+            source: Box::new(source),
+            methods: Vec::new(),
+        });
     }
     Ok(SideBySide {
         name: name.to_owned(),

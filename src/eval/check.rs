@@ -206,7 +206,7 @@ impl<'a> Checker<'a> {
             if let Some(&target) = targets.iter().find(|&&target| target >= scores.len()) {
                 let source = ExplainError::NoSuchClass { target, classes: scores.len().max(1) };
                 let (model, source) = (classifier.title.clone(), Box::new(source));
-                return Err(ExplainerError::Explain { model, source });
+                return Err(ExplainerError::Explain { model, source, methods: Vec::new() });
             }
             let classes = if targets.is_empty() { best.as_slice() } else { targets };
             cases.extend(classes.iter().map(|&class| Case { photo, class }));

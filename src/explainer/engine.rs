@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use camloc_graph::explain::{self, Explanation};
+use camloc_graph::explain::{self, ExplainError, Explanation};
 use camloc_graph::onnx::load::encode;
 use camloc_graph::onnx::proto::ModelProto;
 
 use super::black_box::{BlackBox, BlackBoxError, Estimate, Input};
+use super::inspect::inspect;
 use super::{ExplainerError, Method, Request};
 use crate::maps::ClassMap;
 use crate::model::{Layout, Preprocessing};
@@ -52,7 +53,11 @@ impl Engine {
         run: &Run,
     ) -> Result<(Explanation, Engine), ExplainerError> {
         let title = &run.title;
-        let unfit = |source| ExplainerError::Explain { model: title.clone(), source: Box::new(source) };
+        let unfit = |source| ExplainerError::Explain {
+            model: title.clone(),
+            source: Box::new(source),
+            methods: Vec::new(),
+        };
         let method = match request.method {
             Some(Method::OnePass(method)) => Some(method),
             None => None,
@@ -69,7 +74,10 @@ impl Engine {
                 return Ok((explanation, Engine::BlackBox(Box::new(network))));
             }
         };
-        let explanation = explain::explain(&mut model, &request.rewrite(method)).map_err(unfit)?;
+        let explanation = explain::explain(&mut model, &request.rewrite(method)).map_err(|source| {
+            let methods = instead(&model, request, &source);
+            ExplainerError::Explain { model: title.clone(), source: Box::new(source), methods }
+        })?;
         let engine = Engine::load(&model, &explanation, request, run)?;
         Ok((explanation, engine))
     }
@@ -181,6 +189,17 @@ impl Engine {
         }
     }
 
+    /// What tells the picture that was explained from others.
+    pub(super) fn picture(&mut self) -> u64 {
+        let values: &[f32] = match self {
+            Engine::Graph(session) => session.input_mut(),
+            Engine::BlackBox(network) => network.input_mut(),
+        };
+        let turned =
+            |mark: u64, value: &f32| (mark ^ u64::from(value.to_bits())).wrapping_mul(0x0100_0000_01b3);
+        values.iter().step_by(1 + values.len() / 1024).fold(0xcbf2_9ce4_8422_2325, turned)
+    }
+
     /// Where the model's nodes run.
     pub(super) fn placement(&self) -> Placement {
         match self {
@@ -188,6 +207,17 @@ impl Engine {
             Engine::BlackBox(network) => network.placement(),
         }
     }
+}
+
+/// The methods that can explain a model where one can't; none where it is not for the method.
+fn instead(model: &ModelProto, request: &Request, error: &ExplainError) -> Vec<&'static str> {
+    let of_method = matches!(
+        error,
+        ExplainError::Gradient { .. } | ExplainError::NotForLayer { .. } | ExplainError::NoClosedForm { .. }
+    );
+    let found = if of_method { inspect(model, request).ok() } else { None };
+    let methods = found.map(|found| found.methods).unwrap_or_default();
+    methods.into_iter().filter(|(_, had)| had.is_ok()).map(|(method, _)| method.name()).collect()
 }
 
 /// Asks about one batch of variants after the other until there are no more, or the time is over.

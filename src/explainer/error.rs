@@ -13,12 +13,14 @@ use crate::runtime::RuntimeError;
 #[non_exhaustive]
 pub enum ExplainerError {
     /// The graph can't be rewritten.
-    #[error("{model} can't be explained: {source}")]
+    #[error("{model} can't be explained: {source}{}", can(methods))]
     Explain {
         /// The model's title.
         model: String,
         /// What stands in the way.
         source: Box<ExplainError>,
+        /// The methods that can explain it, where it is for the method that it can't.
+        methods: Vec<&'static str>,
     },
     /// The settings of a method of many passes do not fit the model.
     #[error("{model} can't be explained: {source}")]
@@ -53,4 +55,11 @@ pub enum ExplainerError {
     /// ONNX Runtime can't be loaded.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+}
+
+fn can(methods: &[&str]) -> String {
+    match methods {
+        [] => String::new(),
+        methods => format!("; what can be had: --method {}", methods.join(", ")),
+    }
 }

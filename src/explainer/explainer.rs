@@ -10,6 +10,7 @@ use super::closer::Closer;
 use super::engine::{Engine, Run};
 use super::explanation::{Class, Explanation, Heatmap};
 use super::scorer::Scorer;
+use super::sense::{Answer, Sense};
 use super::switch::Base;
 use super::{ExplainerBuilder, ExplainerError, Request};
 use crate::frame::Picture;
@@ -47,6 +48,9 @@ pub struct Explainer {
     second_look: Closer,
     /// The class scores of the whole picture, where parts of it were looked at since.
     at_first: Option<Vec<f32>>,
+    /// The value that is explained, `output[3,17]`, where it is no class's score.
+    value: Option<String>,
+    sense: Sense,
     /// The plain model, if it was asked for.
     scorer: Option<Scorer>,
     /// What [`Explainer::explain`] makes boxes and heat with.
@@ -79,12 +83,13 @@ impl Explainer {
         classifier.fix_size();
         let request = request.of(&classifier);
         let Classifier { model, title, labels, preprocessing, output: scores, .. } = classifier;
-        let link = Link::of(&model, &scores);
+        let link = request.link.unwrap_or_else(|| Link::of(&model, &scores));
         let neutral = neutral(&preprocessing);
         let background = labels.names().iter().position(|name| name == BACKGROUND);
         let background = background.filter(|class| !request.targets.contains(class));
         let run = Run::new(&title, &options, &preprocessing);
         let preprocessor = Preprocessor::new(&preprocessing);
+        let value = value_name(&request, &scores);
         let (base, (explanation, engine)) = match is_answered(&model, &request) {
             Some(explanation) => {
                 let engine = Engine::load(&model, &explanation, &request, &run)?;
@@ -111,6 +116,8 @@ impl Explainer {
             base,
             aside: None,
             closer: request.closer,
+            value,
+            sense: Sense::default(),
             second_look: Closer::default(),
             at_first: None,
             scorer,
@@ -233,6 +240,7 @@ impl Explainer {
         match &self.engine {
             Engine::Graph(_) => self.link.probabilities(scores),
             // It asks for logits, whatever the model says.
+            Engine::BlackBox(_) if self.link == Link::Sigmoid => Link::Sigmoid.probabilities(scores),
             Engine::BlackBox(_) => Link::Softmax.probabilities(scores),
         }
     }
@@ -310,7 +318,19 @@ impl Explainer {
         self.engine.explain(maps, go_on)?;
         let nowhere = self.background.filter(|_| self.asked != self.background);
         maps.iter_mut().for_each(|maps| maps.retain(|map| Some(map.class_id) != nowhere));
+        maps.iter().for_each(|maps| self.look_for_sense(maps));
         Ok(())
+    }
+
+    /// Says of an answer, once, what makes no sense in it.
+    fn look_for_sense(&mut self, maps: &[ClassMap]) {
+        let picture = self.engine.picture();
+        let mut sense = std::mem::take(&mut self.sense);
+        let link = Some(self.link).filter(|_| self.value.is_none());
+        let (scores, layer) = (self.scores_of_pass(), self.explanation.layer.as_str());
+        let words = sense.of(&Answer { maps, scores, link, picture, layer });
+        words.iter().for_each(|words| tracing::warn!("{}: {words}", self.title));
+        self.sense = sense;
     }
 
     /// Goes on asking about the last picture for this long, and brings `maps` up to date. Nothing happens where the
@@ -337,6 +357,7 @@ impl Explainer {
             model: self.title.clone(),
             method: format!("{}{refined}{closer}", self.explanation.method),
             placement: self.engine.placement(),
+            value: self.value.clone(),
         }
     }
 
@@ -364,6 +385,12 @@ fn neutral(preprocessing: &Preprocessing) -> [u8; 3] {
         Channels::Bgr => [third, second, first],
         Channels::Gray => [first; 3],
     }
+}
+
+/// What a value is called that is no class's score.
+fn value_name(request: &Request, output: &str) -> Option<String> {
+    let index: Vec<String> = request.index.iter().map(usize::to_string).collect();
+    (!index.is_empty()).then(|| format!("{output}[{}]", index.join(",")))
 }
 
 /// What a model explains already, if that is what was asked.

@@ -13,6 +13,7 @@ mod inspect;
 mod method;
 mod request;
 mod scorer;
+mod sense;
 mod switch;
 mod what_if;
 

@@ -1,6 +1,6 @@
 //! What to explain, and how: [`Request`].
 
-use camloc_graph::explain::{self, Fusion};
+use camloc_graph::explain::{self, Fusion, Link};
 
 use super::Method;
 use super::black_box;
@@ -18,6 +18,8 @@ pub struct Request {
     /// Where in `output`, behind its batch axis, the one value lies that is explained, if it holds no class scores: a
     /// regressor's number, a detector's score of one box. Empty: it holds class scores.
     pub index: Vec<usize>,
+    /// What the output of class scores holds; `None`: what the classifier says, or the graph.
+    pub link: Option<Link>,
     /// The method; `None`: the closed form where the head has one, else Grad-CAM.
     pub method: Option<Method>,
     /// The target layers: names of tensors or nodes, or `-1` for the last, `-2` for the one before; none: the last.
@@ -40,6 +42,7 @@ impl Default for Request {
             targets: Vec::new(),
             output: None,
             index: Vec::new(),
+            link: None,
             method: None,
             layers: Vec::new(),
             fusion: Fusion::default(),
@@ -53,6 +56,7 @@ impl Default for Request {
 impl Request {
     /// The same request of this classifier: of the output that holds its class scores, unless another is asked for.
     pub fn of(mut self, classifier: &Classifier) -> Request {
+        self.link = self.link.or(classifier.link);
         self.output.get_or_insert_with(|| classifier.output.clone());
         self
     }
@@ -64,6 +68,7 @@ impl Request {
             targets: self.targets.clone(),
             output: self.output.clone(),
             index: self.index.clone(),
+            link: self.link,
             method,
             layers: self.layers.clone(),
             fusion: self.fusion,

@@ -27,7 +27,7 @@ impl Scorer {
     pub(crate) fn new(classifier: &Classifier, options: &Options) -> Result<Scorer, ExplainerError> {
         let title = || classifier.title.clone();
         let mut model = classifier.model.clone();
-        let link = Link::of(&model, &classifier.output);
+        let link = classifier.link.unwrap_or_else(|| Link::of(&model, &classifier.output));
         if let Some(graph) = &mut model.graph {
             graph.output.retain(|output| output.name() == classifier.output);
         }

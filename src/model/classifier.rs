@@ -7,12 +7,13 @@ use super::error::ModelError;
 use super::fixed_input::FixedInput;
 use super::labels::Labels;
 use super::lite0;
-use super::manifest::{FitName, LabelSource, Manifest, PerChannel, Size};
+use super::manifest::{FitName, LabelSource, Manifest, PerChannel, ScoresAre, Size};
 use super::open;
 use super::preprocessing::{Fit, Preprocessing};
 use super::said::{self, Source};
 use super::signature;
 use crate::assets::{Progress, Store};
+use camloc_graph::explain::{Link, own_side};
 use camloc_graph::onnx::proto::ModelProto;
 
 /// The key of a model's metadata that holds its manifest, as [`Classifier::manifest`] writes it.
@@ -33,6 +34,8 @@ pub struct Classifier {
     pub input: String,
     /// The name of the output that holds a score for each class.
     pub output: String,
+    /// What that output holds, where that is said; else the graph tells.
+    pub link: Option<Link>,
     /// Where what is known of it was read.
     pub sources: Vec<Source>,
     /// What nobody says, one phrase each; empty where all is known.
@@ -56,6 +59,12 @@ impl Classifier {
         inputs: &[FixedInput],
     ) -> Result<Classifier, ModelError> {
         open::open(path, manifest, inputs)
+    }
+
+    /// As [`Classifier::open`], of a model that is not to be run here: its input may be anything that has rows and columns,
+    /// such as satellite pictures of 13 channels, and its preprocessing says nothing then.
+    pub fn open_unfed(path: &Path, manifest: Option<&Path>) -> Result<Classifier, ModelError> {
+        open::open_unfed(path, manifest)
     }
 
     /// camloc's own classifier, EfficientNet-Lite0; it is fetched into `store` the first time.
@@ -138,7 +147,8 @@ impl Classifier {
             std: Some(PerChannel::Each(preprocessing.std)),
             channels: Some(preprocessing.channels),
             layout: Some(preprocessing.layout),
-            output: Some(self.output.clone()),
+            output: Some(own_side(&self.output).to_owned()),
+            scores: self.link.and_then(ScoresAre::of),
             labels: (!names.is_empty()).then(|| LabelSource::List(names.to_vec())),
         }
         .to_toml()

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use camloc_graph::explain::Link;
 use serde::{Deserialize, Serialize};
 
 use super::error::ModelError;
@@ -17,9 +18,9 @@ const FILL: [u8; 3] = [128; 3];
 const MOST_PIXELS: u32 = 4096;
 
 /// Every key, for the hint on a misspelt one.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "title", "size", "fit", "crop", "fill", "filter", "range", "mean", "std", "channels", "layout", "labels",
-    "output",
+    "output", "scores",
 ];
 
 /// A manifest as it is written; every key may be left out.
@@ -52,6 +53,41 @@ pub(super) struct Manifest {
     pub(super) output: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) labels: Option<LabelSource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) scores: Option<ScoresAre>,
+}
+
+/// What the output of class scores holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ScoresAre {
+    /// Logits, of which one class is the case.
+    #[serde(alias = "logits")]
+    Softmax,
+    /// Logits, each of them for or against its own class.
+    Sigmoid,
+    /// Probabilities already.
+    Probabilities,
+}
+
+impl ScoresAre {
+    pub(super) fn link(self) -> Link {
+        match self {
+            ScoresAre::Softmax => Link::Softmax,
+            ScoresAre::Sigmoid => Link::Sigmoid,
+            ScoresAre::Probabilities => Link::Identity,
+        }
+    }
+
+    /// `None` for what no manifest can say.
+    pub(super) fn of(link: Link) -> Option<ScoresAre> {
+        match link {
+            Link::Softmax => Some(ScoresAre::Softmax),
+            Link::Sigmoid => Some(ScoresAre::Sigmoid),
+            Link::Identity => Some(ScoresAre::Probabilities),
+            Link::Exponential => None,
+        }
+    }
 }
 
 /// `size = 224` or `size = [height, width]`.
@@ -259,7 +295,7 @@ mod tests {
     #[test]
     fn the_list_of_keys_is_complete() {
         let text = "title=''\nsize=1\nfit='crop'\ncrop=1\nfilter='box'\nrange=1\nmean=0\nstd=1\n\
-                    channels='rgb'\nlayout='nchw'\nlabels=['a']\noutput='y'\n";
+                    channels='rgb'\nlayout='nchw'\nlabels=['a']\noutput='y'\nscores='logits'\n";
         let written: toml::Table = parse(text).to_toml().parse().unwrap();
         let mut keys: Vec<&str> = written.keys().map(String::as_str).chain(["fill"]).collect();
         let mut known = KEYS;

@@ -10,17 +10,20 @@ use super::error::ModelError;
 use super::fixed_input::FixedInput;
 use super::front::Front;
 use super::labels::Labels;
-use super::manifest::{LabelSource, Manifest};
+use super::manifest::{LabelSource, Manifest, ScoresAre};
 use super::names;
 use super::neighbours::{self, Place, custom_vision, file, ultralytics};
 use super::resolve::{preprocessing, scores};
 use super::said::{Kind, Said, Source, together};
 use super::signature::Signature;
+use camloc_graph::explain::{Link, both_sides, is_one_probability, uncover};
 use camloc_graph::onnx::load::load;
 use camloc_graph::onnx::proto::ModelProto;
 
 /// What the file's own metadata are called.
 const METADATA: &str = "the file's metadata";
+/// What names beside an output's scores are called.
+const ZIPPED: &str = "the file's output";
 /// What a front of the graph is called.
 const FRONT: &str = "the graph's first nodes";
 /// What shapes and types are called.
@@ -40,6 +43,15 @@ pub(super) fn open(
     manifest: Option<&Path>,
     inputs: &[FixedInput],
 ) -> Result<Classifier, ModelError> {
+    parts(path, manifest, inputs)?.together(true)
+}
+
+/// Opens a model that is not to be fed; see [`Classifier::open_unfed`].
+pub(super) fn open_unfed(path: &Path, manifest: Option<&Path>) -> Result<Classifier, ModelError> {
+    parts(path, manifest, &[])?.together(false)
+}
+
+fn parts(path: &Path, manifest: Option<&Path>, inputs: &[FixedInput]) -> Result<Parts, ModelError> {
     let place = Place::find(path)?;
     let file = place.model.display().to_string();
     let mut model = load(&place.model)?;
@@ -56,7 +68,7 @@ pub(super) fn open(
     let mut notes = place.notes.clone();
     let beside = neighbours::read(&place, &mut notes);
     let title = place.name;
-    Parts { model, file, title, written, beside, notes }.together()
+    Ok(Parts { model, file, title, written, beside, notes })
 }
 
 /// All that is known of a model.
@@ -71,12 +83,15 @@ struct Parts {
 }
 
 impl Parts {
-    fn together(self) -> Result<Classifier, ModelError> {
+    fn together(self, fed: bool) -> Result<Classifier, ModelError> {
         let Parts { mut model, file, title, written, beside, mut notes } = self;
-        let signature = Signature::of(&model, &file)?;
+        let uncovered = uncover(&mut model);
+        let signature = Signature::of(&model, &file, fed)?;
         let layout = signature.layouts().first().copied().unwrap_or_default();
         let front = Front::of(&mut model, &signature.input, layout);
-        let mut labels = Vec::new();
+        let zipped =
+            uncovered.labels.map(|names| Named { kind: Kind::File, origin: ZIPPED.to_owned(), names });
+        let mut labels: Vec<Named> = zipped.into_iter().collect();
         let mut sources = Vec::new();
         for mut said in own(&model, front.as_ref()).into_iter().chain(beside) {
             if let Some(LabelSource::List(names)) = said.says.labels.take() {
@@ -108,6 +123,13 @@ impl Parts {
             if counts.is_empty() { labels.iter().map(|named| named.names.len()).collect() } else { counts };
         let (output, classes) =
             scores(&mut model, &signature, manifest.output.as_deref(), (&counts, &file), &mut notes)?;
+        let link = link(&model, &output, &manifest, written.as_ref());
+        // One number for or against is one of two classes, unless there is one name for it.
+        let two = counts.contains(&2) || !counts.contains(&1) && is_one_probability(&model, &output);
+        let (output, classes, link) = match classes {
+            Some(1) if two => (both_sides(&mut model, &output), Some(2), None),
+            _ => (output, classes, link),
+        };
         let labels = match written.as_ref().map(|written| written.labels(classes)).transpose()?.flatten() {
             Some(labels) => {
                 let origin = written.as_ref().map(|written| written.name.clone()).unwrap_or_default();
@@ -123,8 +145,26 @@ impl Parts {
         tell_rest(&mut found, &signature, written.as_ref());
         let title = written.and_then(|written| written.manifest.title).unwrap_or(title);
         let input = signature.input;
-        Ok(Classifier { model, preprocessing, labels, title, input, output, sources: found, assumed, notes })
+        Ok(Classifier {
+            model,
+            preprocessing,
+            labels,
+            title,
+            input,
+            output,
+            link,
+            sources: found,
+            assumed,
+            notes,
+        })
     }
+}
+
+/// What the output holds, if that is said: a manifest is believed; what else is said only where the graph does not tell.
+fn link(model: &ModelProto, output: &str, says: &Manifest, written: Option<&Written>) -> Option<Link> {
+    let link = says.scores.map(ScoresAre::link)?;
+    let sure = written.is_some_and(|written| written.manifest.scores.is_some());
+    (sure || Link::of(model, output) == Link::Softmax).then_some(link)
 }
 
 /// What the file itself says: its metadata, and its first nodes.

@@ -73,6 +73,7 @@ pub(super) fn together(sources: &[Said]) -> (Manifest, Vec<Source>) {
         |all, says| (all.fit, all.crop, all.fill) = (says.fit, says.crop, says.fill),
     );
     take("filter", |says| says.filter.is_some(), |all, says| all.filter = says.filter);
+    take("scores", |says| says.scores.is_some(), |all, says| all.scores = says.scores);
     take("output", |says| says.output.is_some(), |all, says| all.output.clone_from(&says.output));
     (all, found)
 }

@@ -29,8 +29,8 @@ pub(super) struct Output {
 }
 
 impl Signature {
-    /// Reads the signature of a model; `file` is for messages.
-    pub(super) fn of(model: &ModelProto, file: &str) -> Result<Signature, ModelError> {
+    /// Reads the signature of a model, of an image that camloc can feed unless it need not be `fed`; `file` is for messages.
+    pub(super) fn of(model: &ModelProto, file: &str, fed: bool) -> Result<Signature, ModelError> {
         let empty = GraphProto::default();
         let graph = model.graph.as_ref().unwrap_or(&empty);
         let required: Vec<&ValueInfoProto> =
@@ -47,9 +47,13 @@ impl Signature {
         };
         let shape = match shape {
             None => [None; 4],
-            Some(shape) => <[_; 4]>::try_from(shape).map_err(|shape| no_image(&shape))?,
+            Some(shape) => match <[_; 4]>::try_from(shape) {
+                Ok(shape) => shape,
+                Err(shape) if fed => return Err(no_image(&shape)),
+                Err(_) => [None; 4],
+            },
         };
-        if layouts(&shape).is_empty() {
+        if fed && layouts(&shape).is_empty() {
             return Err(no_image(&shape));
         }
         let bytes = tensor(image).and_then(|tensor| tensor.elem_type) == Some(i32::from(DataType::Uint8));
@@ -132,6 +136,9 @@ pub(super) fn declare(info: &mut ValueInfoProto, shape: &[usize], anew: bool) ->
     };
     let mut changed = false;
     let dims = &mut tensor.shape.get_or_insert_default().dim;
+    if !dims.is_empty() && dims.len() != shape.len() {
+        return false;
+    }
     if dims.is_empty() {
         dims.resize_with(shape.len(), Default::default);
     }

@@ -16,6 +16,8 @@ use super::shape::{fixed_shape, shape_text};
 pub(super) struct Input {
     name: String,
     shape: Vec<usize>,
+    /// How often what was written is fed: a model of a fixed batch is fed one picture in every place of it.
+    times: usize,
     tensor: InputTensor,
 }
 
@@ -32,14 +34,22 @@ impl Input {
         let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
             return Err(RuntimeError::InputType { name, found: outlet.dtype().to_string() });
         };
-        let Some(fixed) = fixed_shape(shape, asked) else {
+        let whole = |batch: usize| asked.map(|asked| [&[batch], asked.get(1..).unwrap_or_default()].concat());
+        let once = fixed_shape(shape, asked).map(|fixed| (fixed, 1));
+        let batch = shape.first().and_then(|&batch| usize::try_from(batch).ok()).filter(|&batch| batch > 1);
+        let repeated = batch.filter(|_| asked.and_then(<[usize]>::first) == Some(&1));
+        let found = once.or_else(|| {
+            let times = repeated?;
+            Some((fixed_shape(shape, whole(times).as_deref())?, times))
+        });
+        let Some((fixed, times)) = found else {
             let found = shape_text(shape);
             return Err(match asked {
                 Some(asked) => RuntimeError::Shape { name, found, asked: shape_text(asked) },
                 None => RuntimeError::OpenShape { name, found },
             });
         };
-        let len = fixed.iter().product();
+        let len = fixed.iter().product::<usize>() / times;
         let allocator = Allocator::default();
         let tensor = match ty {
             TensorElementType::Float32 => InputTensor::F32(zeros(&allocator, &fixed)?),
@@ -51,16 +61,26 @@ impl Input {
             }
             other => return Err(RuntimeError::InputType { name, found: other.to_string() }),
         };
-        Ok(Input { name, shape: fixed, tensor })
+        let shape = match (times, asked) {
+            (2.., Some(asked)) => asked.to_vec(),
+            _ => fixed,
+        };
+        Ok(Input { name, shape, times, tensor })
     }
 
     pub(super) fn shape(&self) -> &[usize] {
         &self.shape
     }
 
+    /// How often what is written is fed.
+    pub(super) fn times(&self) -> usize {
+        self.times
+    }
+
     pub(super) fn values_mut(&mut self) -> &mut [f32] {
+        let len = self.shape.iter().product();
         match &mut self.tensor {
-            InputTensor::F32(tensor) => tensor.extract_tensor_mut().1,
+            InputTensor::F32(tensor) => &mut tensor.extract_tensor_mut().1[..len],
             InputTensor::F16 { values, .. } | InputTensor::U8 { values, .. } => values,
         }
     }
@@ -76,12 +96,20 @@ impl Input {
     /// Converts what was written to [`Input::values_mut`] to what the model wants; u8 rounds and clamps.
     pub(super) fn convert(&mut self) {
         match &mut self.tensor {
+            InputTensor::F32(tensor) if self.times > 1 => {
+                let all = tensor.extract_tensor_mut().1;
+                let len = all.len() / self.times;
+                let (first, rest) = all.split_at_mut(len);
+                rest.chunks_mut(len.max(1)).for_each(|next| next.copy_from_slice(first));
+            }
             InputTensor::F32(_) => {}
             InputTensor::F16 { tensor, values } => {
-                tensor.extract_tensor_mut().1.convert_from_f32_slice(values);
+                let all = tensor.extract_tensor_mut().1;
+                all.chunks_mut(values.len().max(1)).for_each(|next| next.convert_from_f32_slice(values));
             }
             InputTensor::U8 { tensor, values } => {
-                for (byte, value) in tensor.extract_tensor_mut().1.iter_mut().zip(values) {
+                let all = tensor.extract_tensor_mut().1;
+                for (byte, value) in all.iter_mut().zip(values.iter().cycle()) {
                     // A cast saturates: below 0 becomes 0, above 255 becomes 255.
                     *byte = (*value + 0.5) as u8;
                 }

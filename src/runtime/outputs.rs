@@ -27,10 +27,12 @@ impl Output {
     /// Binds every output of floats or i64 to a tensor of the shape that a first run gives it.
     ///
     /// Graphs seldom say all the sizes of their outputs. The first run finds them, and it pays for
-    /// everything that a session does only once, before the first frame.
+    /// everything that a session does only once, before the first frame. Of outputs for `times` the same picture the first
+    /// one's are read.
     pub(super) fn bind_all(
         session: &mut Session,
         binding: &mut IoBinding,
+        times: usize,
     ) -> Result<Vec<Output>, RuntimeError> {
         let cpu = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput)
             .map_err(RuntimeError::other)?;
@@ -43,7 +45,7 @@ impl Output {
         for (name, value) in session.run_binding(binding).map_err(RuntimeError::run)?.iter() {
             let ValueType::Tensor { ty, shape, .. } = value.dtype() else { continue };
             let shape = shape.iter().map(|&size| usize::try_from(size).unwrap_or(0)).collect();
-            outputs.push(Output::new(name, *ty, shape)?);
+            outputs.push(Output::new(name, *ty, shape, times)?);
         }
         binding.clear_outputs();
         for output in &mut outputs {
@@ -52,7 +54,12 @@ impl Output {
         Ok(outputs)
     }
 
-    fn new(name: &str, kind: TensorElementType, shape: Vec<usize>) -> Result<Output, RuntimeError> {
+    fn new(
+        name: &str,
+        kind: TensorElementType,
+        mut shape: Vec<usize>,
+        times: usize,
+    ) -> Result<Output, RuntimeError> {
         let allocator = Allocator::default();
         let tensor = match kind {
             TensorElementType::Int64 => OutputTensor::I64(zeros(&allocator, &shape)?),
@@ -62,6 +69,9 @@ impl Output {
             },
             _ => OutputTensor::F32(zeros(&allocator, &shape)?),
         };
+        if let Some(batch) = shape.first_mut().filter(|batch| times > 1 && **batch == times) {
+            *batch = 1;
+        }
         Ok(Output { name: name.to_owned(), shape, tensor })
     }
 
@@ -88,11 +98,15 @@ impl Output {
         &self.shape
     }
 
+    fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
     /// The values, where they are floats.
     pub(super) fn floats(&self) -> Option<&[f32]> {
         match &self.tensor {
-            OutputTensor::F32(tensor) => Some(tensor.extract_tensor().1),
-            OutputTensor::F16 { values, .. } => Some(values),
+            OutputTensor::F32(tensor) => Some(&tensor.extract_tensor().1[..self.count()]),
+            OutputTensor::F16 { values, .. } => Some(&values[..self.count()]),
             OutputTensor::I64(_) => None,
         }
     }
@@ -100,7 +114,7 @@ impl Output {
     /// The values, where they are integers.
     pub(super) fn integers(&self) -> Option<&[i64]> {
         match &self.tensor {
-            OutputTensor::I64(tensor) => Some(tensor.extract_tensor().1),
+            OutputTensor::I64(tensor) => Some(&tensor.extract_tensor().1[..self.count()]),
             _ => None,
         }
     }

@@ -237,7 +237,7 @@ impl Buffers {
         let mut binding = session.create_binding().map_err(RuntimeError::other)?;
         input.bind(&mut binding).map_err(RuntimeError::other)?;
         bind_targets(&mut binding, targets)?;
-        let outputs = Output::bind_all(session, &mut binding)?;
+        let outputs = Output::bind_all(session, &mut binding, input.times())?;
         Ok(Buffers { binding, input, outputs })
     }
 }
@@ -322,6 +322,24 @@ mod tests {
             assert_eq!(session.floats("y").unwrap().1.as_ptr(), buffer);
         }
         assert_eq!(session.outputs().collect::<Vec<_>>(), [("y", &[1, 2][..])]);
+    }
+
+    #[test]
+    fn a_model_of_a_fixed_batch_is_fed_the_picture_in_every_place() {
+        let sum = through(
+            DataType::Float,
+            &[Dim::Fixed(3), Dim::Fixed(2)],
+            vec![
+                node("ReduceSum", "s", &["x"], &["s"], vec![int("keepdims", 1)]),
+                node("Add", "n", &["x", "s"], &["y"], vec![]),
+            ],
+        );
+        let mut session = load(&sum, Some(vec![1, 2])).unwrap();
+        assert_eq!(session.input_shape(), [1, 2]);
+        session.input_mut().copy_from_slice(&[1.0, 2.0]);
+        session.run().unwrap();
+        assert_eq!(session.floats("y").unwrap(), (&[1, 2][..], &[10.0, 11.0][..]));
+        assert!(load(&sum, Some(vec![2, 2])).is_err());
     }
 
     #[test]

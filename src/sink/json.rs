@@ -100,7 +100,7 @@ struct MadeBy<'a> {
 }
 
 impl<'a> MadeBy<'a> {
-    fn new(Origin { model, method, placement }: &'a Origin) -> MadeBy<'a> {
+    fn new(Origin { model, method, placement, .. }: &'a Origin) -> MadeBy<'a> {
         let nodes = placement.counts().iter().map(|(provider, nodes)| (provider.as_str(), *nodes)).collect();
         MadeBy { model, method, provider: placement.provider(), nodes }
     }

@@ -64,9 +64,12 @@ impl<'a> Shown<'a> {
         self.overlay.unwrap_or(&self.frame.picture)
     }
 
-    /// The name of a class, `class 7` where it has none.
+    /// The name of a class, `class 7` where it has none; what a value that is no class's score is called.
     pub(crate) fn label(&self, class_id: usize) -> Cow<'a, str> {
-        label(self.labels, class_id)
+        match &self.made_by.value {
+            Some(value) => Cow::Borrowed(value),
+            None => label(self.labels, class_id),
+        }
     }
 
     /// The source's name without its extension. Files made of standard input are no `-…`, which programs take for options.

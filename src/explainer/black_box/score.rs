@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use camloc_graph::explain::{Probabilities, probabilities};
+use camloc_graph::explain::{Link, Probabilities, probabilities};
 
 /// The score of a class.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +25,7 @@ pub(super) fn scores(
     let probabilities = match made_of {
         Probabilities::Own => Cow::Borrowed(own.unwrap_or_default()),
         Probabilities::Softmax => Cow::Owned(probabilities(logits)),
+        Probabilities::Sigmoid => Cow::Owned(Link::Sigmoid.probabilities(logits)),
         Probabilities::None => Cow::Borrowed(logits),
     };
     let at = |values: &[f32], class: usize| values.get(class).copied().unwrap_or_default();

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::super::manifest::{FitName, LabelSource, Manifest, PerChannel, Size};
+use super::super::manifest::{FitName, LabelSource, Manifest, PerChannel, ScoresAre, Size};
 use super::super::names;
 use super::super::preprocessing::{Channels, Filter};
 use super::{per_channel, pixels, timm};
@@ -17,6 +17,8 @@ pub(super) fn config(config: &Value) -> Manifest {
         .filter(|names| !placeholders(names))
         .map(LabelSource::List);
     says.size = config.get("image_size").and_then(size);
+    let several = config.get("problem_type").and_then(Value::as_str) == Some("multi_label_classification");
+    says.scores = several.then_some(ScoresAre::Sigmoid);
     says
 }
 

@@ -99,6 +99,58 @@ fn ultralytics_and_windows_files_need_no_manifest() {
     assert_eq!((found.preprocessing.channels, found.preprocessing.std), (Channels::Bgr, [1.0; 3]));
 }
 
+/// A network of one sigmoid for each picture.
+fn one_number() -> ModelProto {
+    let input = value_info("image", DataType::Float, &[1, 3, 8, 8].map(Dim::Fixed));
+    let output = value_info("p", DataType::Float, &[1, 1].map(Dim::Fixed));
+    let nodes = vec![
+        node("GlobalAveragePool", "pool", &["image"], &["pool"], vec![]),
+        node("Flatten", "flat", &["pool"], &["flat"], vec![]),
+        node("MatMul", "linear", &["flat", "w"], &["z"], vec![]),
+        node("Sigmoid", "sigmoid", &["z"], &["p"], vec![]),
+    ];
+    let constants = vec![f32_tensor("w", &[3, 1], &[1.0; 3])];
+    model(graph("g", vec![input], vec![output], constants, nodes))
+}
+
+#[test]
+fn one_probability_is_two_classes_unless_it_has_one_name() {
+    let two = read(&one_number(), &[("labels.txt", "cat\ndog\n")]);
+    assert_eq!(
+        (two.labels.names(), two.output.as_str()),
+        (&["cat".to_owned(), "dog".to_owned()][..], "p.both")
+    );
+    let unnamed = read(&one_number(), &[]);
+    assert_eq!(unnamed.labels.classes(), Some(2));
+    let one = read(&one_number(), &[("labels.txt", "defect\n")]);
+    assert_eq!((one.labels.names(), one.output.as_str()), (&["defect".to_owned()][..], "p"));
+    // What is written down is read again of the model itself.
+    let again = read(&one_number(), &[("model.toml", &two.manifest())]);
+    assert_eq!((again.output, again.labels), (two.output, two.labels));
+}
+
+#[test]
+fn what_scores_are_is_read_where_the_graph_does_not_tell() {
+    let config = r#"{"id2label": {"0": "cat", "1": "dog"}, "problem_type": "multi_label_classification"}"#;
+    let found = read(&network(vec![], &[]), &[("config.json", config)]);
+    assert_eq!((found.link, origin(&found, "scores").as_str()), (Some(Link::Sigmoid), "config.json"));
+    let told = read(&one_number(), &[("config.json", config)]);
+    assert_eq!(told.link, None, "it ends in a sigmoid");
+    let said =
+        read(&network(vec![], &[]), &[("config.json", config), ("model.toml", "scores = 'probabilities'")]);
+    assert_eq!(said.link, Some(Link::Identity));
+}
+
+#[test]
+fn an_export_takes_what_camloc_can_t_feed() {
+    let mut bands = network(vec![], &[]);
+    bands.graph.as_mut().unwrap().input[0] =
+        value_info("image", DataType::Float, &[1, 13, 8, 8].map(Dim::Fixed));
+    let folder = folder(&bands, &[]);
+    assert!(matches!(Classifier::open(folder.path(), None), Err(ModelError::NoImage { .. })));
+    assert_eq!(Classifier::open_unfed(folder.path(), None).unwrap().output, "logits");
+}
+
 #[test]
 fn contradictions_are_named_with_what_was_taken_instead() {
     let wrong = read(&network(vec![], &[]), &[("labels.txt", "a\nb\nc\n"), ("config.json", CONFIG)]);

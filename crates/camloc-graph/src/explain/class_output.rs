@@ -55,6 +55,7 @@ pub fn class_outputs(model: &mut ModelProto, labels: &[usize]) -> Vec<ClassOutpu
         let named = |count: &usize| Some(*count) == classes;
         let evidence = [
             (used, -64, "another output is made of it"),
+            (is_ranking(&graph, name) && uncovered(&graph, name), -32, "it is a part of another output"),
             (labels.iter().any(named), 16, "it has as many values as there are labels"),
             (
                 labels.is_empty() && matches!(classes, Some(1000 | 1001)),
@@ -119,10 +120,20 @@ fn declared_sizes(value: &ValueInfoProto) -> Option<Vec<Option<i64>>> {
     Some(tensor.shape.as_ref()?.dim.iter().map(size).collect())
 }
 
-/// Whether an output only ranks others: the values of the best, their places.
+/// Whether an output only ranks others, or picks some: the values of the best, their places, the first picture's.
 fn is_ranking(graph: &Graph<'_>, output: &str) -> bool {
+    let Some(node) = graph.producer(output) else { return false };
+    match node.standard_op() {
+        "TopK" | "ArgMax" | "ReduceMax" => true,
+        "Gather" | "Squeeze" | "Slice" => graph.rank(output) == Some(1),
+        _ => false,
+    }
+}
+
+/// Whether what an output ranks or picks of is an output, too.
+fn uncovered(graph: &Graph<'_>, output: &str) -> bool {
     let node = graph.producer(output);
-    node.is_some_and(|node| matches!(node.standard_op(), "TopK" | "ArgMax" | "ReduceMax"))
+    node.and_then(|node| node.input_at(0)).is_some_and(|scores| graph.is_output(scores))
 }
 
 fn count(graph: &Graph<'_>, output: &str) -> Option<usize> {

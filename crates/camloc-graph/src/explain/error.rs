@@ -68,6 +68,19 @@ pub enum ExplainError {
         /// The ones that there are.
         outputs: String,
     },
+    /// The output is no list of class scores.
+    #[error(
+        "output {output:?} holds values at places, {shape}, as detectors and segmentations have them, and no class scores; \
+         name the one to explain: --target {output}:{example}"
+    )]
+    NotScores {
+        /// The output.
+        output: String,
+        /// Its sizes, `?` for open ones.
+        shape: String,
+        /// Where one value lies.
+        example: String,
+    },
     /// The classes cannot be counted.
     #[error(
         "the model does not say how many classes its output {output:?} has; export it with that size fixed"

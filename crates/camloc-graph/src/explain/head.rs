@@ -199,7 +199,15 @@ impl<'g> Walk<'g, '_> {
         let kernel = window.known_kernel();
         // Of a map of unknown size: if a linear layer takes one value a channel, all was one window.
         let single = || input_channels.is_some() && *input_channels == channels && !self.is_unit_pool(node);
-        window.is_unpadded() && known.map_or_else(single, |map| kernel == Some(map))
+        // A window that hangs over is as large as the map, unless what it hangs over counts, too.
+        let hangs = node.int_or("ceil_mode", 0) != 0 && node.int_or("count_include_pad", 0) == 0;
+        let covers = |map: Vec<i64>| {
+            kernel.is_some_and(|kernel| {
+                let within = map.len() == kernel.len() && map.iter().zip(&kernel).all(|(size, own)| size <= own);
+                map == kernel || hangs && within
+            })
+        };
+        window.is_unpadded() && known.map_or_else(single, covers)
     }
 
     /// A mean over both spatial axes, at once, one after the other, or over both folded into one.

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::demand::{Demand, Demands};
 use super::head::is_unit_pool;
+use super::mirror::mirrored;
 use super::receptive_field::{Field, Fields};
 use super::space::{Layout, Spaces};
 use crate::onnx::graph::Graph;
@@ -132,11 +133,12 @@ impl<'g, 'm> Network<'g, 'm> {
 
     fn candidates(&self) -> Vec<Layer> {
         let fields = Fields::of(self.graph, &self.spaces);
-        let hidden = self.hidden();
+        let (hidden, mirrored) = (self.hidden(), mirrored(self.graph));
         let ends = self.graph.nodes().iter().rev().filter_map(|node| {
             let tensor = node.output_at(0)?;
-            let ends =
-                self.can_end_block(node) && !self.is_within_block(tensor) && !hidden.contains_key(tensor);
+            // Places of a mirrored branch are not the picture's.
+            let apart = hidden.contains_key(tensor) || mirrored.contains_key(tensor);
+            let ends = self.can_end_block(node) && !apart && !self.is_within_block(tensor);
             (ends && self.depends_on_places(tensor)).then(|| self.layer(tensor, &fields))?
         });
         ends.collect()

@@ -37,6 +37,8 @@
 //! # Ok::<(), camloc_graph::explain::ExplainError>(())
 //! ```
 
+mod both_sides;
+mod bounds;
 mod class_output;
 mod cut;
 mod demand;
@@ -51,6 +53,7 @@ mod inspect;
 pub mod layers;
 mod method;
 mod methods;
+mod mirror;
 mod outputs;
 mod plain;
 mod prepare;
@@ -67,8 +70,10 @@ mod subject;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod uncover;
 mod walk;
 
+pub use both_sides::{both_sides, is_one_probability, own_side};
 pub use class_output::{ClassOutput, class_outputs};
 pub use cut::{Cut, FEATURES, cut};
 pub use error::ExplainError;
@@ -85,3 +90,4 @@ pub use refine::Unrefined;
 pub use request::{Fusion, Request};
 pub use rewrite::explain;
 pub use scores::Scores;
+pub use uncover::{Uncovered, uncover};

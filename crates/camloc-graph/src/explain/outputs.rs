@@ -2,6 +2,7 @@
 
 use super::error::ExplainError;
 use super::request::Request;
+use super::probabilities::Link;
 use super::scores::Scores;
 use crate::onnx::build::{self, Dim};
 use crate::onnx::edit::GraphEditor;
@@ -72,7 +73,9 @@ pub(super) fn choose(graph: &mut GraphEditor<'_>, scores: &Scores, request: &Req
     let probabilities = match &scores.probabilities {
         Some(own) => rows(graph, own, scores.classes),
         // One logit is for or against: its probability is not shared out among classes.
-        None if scores.classes == 1 => graph.op("Sigmoid", "camloc.probabilities", &[&logits], vec![]),
+        None if scores.classes == 1 || scores.link == Link::Sigmoid => {
+            graph.op("Sigmoid", "camloc.probabilities", &[&logits], vec![])
+        }
         None => graph.op("Softmax", "camloc.probabilities", &[&logits], vec![build::int("axis", 1)]),
     };
     graph.op("GatherElements", SCORES, &[&probabilities, CLASSES], vec![build::int("axis", 1)]);

@@ -9,6 +9,7 @@ use super::layers::{self, Layer};
 use super::outputs;
 use super::prepare::prepare;
 use super::request::Request;
+use super::probabilities::Link;
 use super::scores::{self, Scores};
 use super::tail::Tail;
 
@@ -44,6 +45,8 @@ pub enum Probabilities {
     Own,
     /// Shares of all classes; of a single class, for or against.
     Softmax,
+    /// Of each class, for or against.
+    Sigmoid,
     /// The values mean something else.
     None,
 }
@@ -118,6 +121,7 @@ impl Plain {
         let probabilities = match (value, &own) {
             (Some(_), _) => Probabilities::None,
             (None, Some(_)) => Probabilities::Own,
+            (None, None) if scores.link == Link::Sigmoid => Probabilities::Sigmoid,
             (None, None) => Probabilities::Softmax,
         };
         let batch = graph.inputs().next().map(|input| input.name().to_owned());

@@ -1,5 +1,6 @@
 //! From what a model says of its classes to probabilities, as [`outputs`](super::outputs) does it within a graph.
 
+use super::bounds;
 use super::walk::back;
 use crate::onnx::graph::Graph;
 use crate::onnx::operators::properties::Properties;
@@ -12,14 +13,21 @@ pub enum Link {
     Identity,
     /// It holds their logarithms.
     Exponential,
-    /// It holds logits.
+    /// It holds logits, of which one class is the case.
     Softmax,
+    /// It holds logits, each of them for or against its own class.
+    Sigmoid,
 }
 
 impl Link {
     /// By what stands before an output, past what hands its values on.
     pub fn of(model: &ModelProto, output: &str) -> Link {
-        Link::behind(&Graph::new(model), output).map_or(Link::Softmax, |(link, _)| link)
+        let graph = Graph::new(model);
+        match Link::behind(&graph, output) {
+            Some((link, _)) => link,
+            None if bounds::is_probability(&graph, output) => Link::Identity,
+            None => Link::Softmax,
+        }
     }
 
     /// The node that makes probabilities, or their logarithms, which an output hands on; `None` where there is none.
@@ -43,6 +51,7 @@ impl Link {
             Link::Identity => scores.to_vec(),
             Link::Exponential => scores.iter().map(|score| score.exp()).collect(),
             Link::Softmax => probabilities(scores),
+            Link::Sigmoid => scores.iter().copied().map(sigmoid).collect(),
         }
     }
 }
@@ -51,12 +60,16 @@ impl Link {
 /// shared out among classes.
 pub fn probabilities(logits: &[f32]) -> Vec<f32> {
     if let [logit] = logits {
-        return vec![1.0 / (1.0 + (-logit).exp())];
+        return vec![sigmoid(*logit)];
     }
     let peak = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weights = logits.iter().map(|logit| f64::from(logit - peak).exp());
     let total: f64 = weights.clone().sum();
     weights.map(|weight| (weight / total) as f32).collect()
+}
+
+fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 #[cfg(test)]
@@ -105,6 +118,7 @@ mod tests {
         assert_eq!(Link::Softmax.probabilities(&[7.0, 7.0]), [0.5, 0.5]);
         assert_eq!(Link::Identity.probabilities(&[0.9, 0.8]), [0.9, 0.8]);
         assert_eq!(Link::Exponential.probabilities(&[0.0, f32::NEG_INFINITY]), [1.0, 0.0]);
+        assert_eq!(Link::Sigmoid.probabilities(&[0.0, f32::NEG_INFINITY, 0.0]), [0.5, 0.0, 0.5]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::method::Method;
+use super::probabilities::Link;
 
 /// What to explain, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Request {
     /// Where in `output`, behind its batch axis, the one value lies that is explained, if it holds no class scores: a
     /// regressor's number, a detector's score of one box. Empty: it holds class scores.
     pub index: Vec<usize>,
+    /// What the output of class scores holds; `None`: what the graph tells of it.
+    pub link: Option<Link>,
     /// The method; `None`: the closed form where the head has one, else Grad-CAM.
     pub method: Option<Method>,
     /// The target layers: names of tensors or nodes, or `-1` for the last, `-2` for the one before; none: the last.

@@ -1,5 +1,6 @@
 //! Finding the class scores: which output holds them, and what stands before its softmax.
 
+use super::bounds;
 use super::error::ExplainError;
 use super::head::{self, Form, Head, Walk};
 use super::probabilities::Link;
@@ -17,6 +18,8 @@ pub struct Scores {
     pub logits: String,
     /// The model's own probabilities, shaped as the logits, if it has them.
     pub probabilities: Option<String>,
+    /// How logits become probabilities, where the model has none of its own.
+    pub link: Link,
     /// How many classes, C: no more than i32 counts, which tells them apart.
     pub classes: usize,
     /// How the scores come from a feature map, where that has a closed form.
@@ -34,7 +37,7 @@ pub(super) fn find(graph: &Graph<'_>, request: &Request) -> Result<Scores, Expla
     let asked = request.output.as_deref();
     let wanted: Vec<&str> =
         names.iter().copied().filter(|name| asked.is_none_or(|asked| asked == *name)).collect();
-    let found = || wanted.iter().map(|output| behind(graph, output));
+    let found = || wanted.iter().map(|output| behind(graph, output, request));
     if let Some(scores) = found().flatten().find(|scores| scores.head.is_some()) {
         return Ok(scores);
     }
@@ -44,7 +47,7 @@ pub(super) fn find(graph: &Graph<'_>, request: &Request) -> Result<Scores, Expla
         output: asked.unwrap_or_default().into(),
         outputs: names.join(", "),
     })?;
-    behind(graph, first)
+    behind(graph, first, request)
 }
 
 /// Whether an output has the shape and type of class scores.
@@ -57,14 +60,32 @@ fn holds_scores(graph: &Graph<'_>, output: &str) -> bool {
     float && column
 }
 
-fn behind(graph: &Graph<'_>, output: &str) -> Result<Scores, ExplainError> {
+/// Refuses an output of more than one value for each class.
+fn check_column(graph: &Graph<'_>, output: &str) -> Result<(), ExplainError> {
+    let Some(shape) = graph.shape(output).filter(|shape| shape.len() > 2) else { return Ok(()) };
+    if shape[2..].iter().all(|size| size.is_none_or(|size| size == 1)) {
+        return Ok(());
+    }
+    let sizes: Vec<String> =
+        shape.iter().map(|size| size.map_or("?".into(), |size| size.to_string())).collect();
+    let middle = shape[1..].iter().map(|size| (size.unwrap_or(1) / 2).to_string());
+    let (shape, example) = (sizes.join("x"), middle.collect::<Vec<_>>().join(","));
+    Err(ExplainError::NotScores { output: output.into(), shape, example })
+}
+
+fn behind(graph: &Graph<'_>, output: &str, request: &Request) -> Result<Scores, ExplainError> {
+    if request.index.is_empty() {
+        check_column(graph, output)?;
+    }
     let walk = Walk { graph };
     let (logits, probabilities) = match Link::behind(graph, output) {
+        _ if matches!(request.link, Some(Link::Softmax | Link::Sigmoid)) => (output, None),
         Some((link, node)) => {
             let own = node.output_at(0).filter(|_| link == Link::Identity);
             (node.input_at(0).unwrap_or(output), own)
         }
-        None => (output, None),
+        None if request.link.is_none() && !bounds::is_probability(graph, output) => (output, None),
+        None => (bounds::softmax_in_pieces(graph, output).unwrap_or(output), Some(output)),
     };
     let head = head::find(graph, logits);
     let classes = head.as_ref().and_then(|head| match &head.form {
@@ -82,6 +103,7 @@ fn behind(graph: &Graph<'_>, output: &str) -> Result<Scores, ExplainError> {
         output: output.into(),
         logits: logits.into(),
         probabilities: probabilities.map(str::to_owned),
+        link: request.link.unwrap_or(Link::Softmax),
         classes: classes.filter(|&classes| classes > 0).ok_or_else(unknown)?,
         head,
     })

@@ -259,6 +259,10 @@ pub(super) fn strides(shape: &[Option<i64>]) -> Vec<Option<i64>> {
 /// An input with room for a picture: its channels, 1, 3 or 4, are in front of rows and columns or behind.
 fn picture<'g>(graph: &'g Graph<'_>, name: &'g str) -> Option<(&'g str, Space)> {
     let shape = graph.shape(name)?;
+    if let [Some(1 | 3 | 4), _, _] = *shape {
+        // Without a batch.
+        return Some((name, Space::planar(1, 2, shape)?));
+    }
     let [_, first, _, last] = *shape else { return None };
     let is_channels = |size: Option<i64>| matches!(size, Some(1 | 3 | 4));
     let (rows, columns) = if !is_channels(first) && is_channels(last) { (1, 2) } else { (2, 3) };

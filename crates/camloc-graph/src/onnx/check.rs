@@ -20,6 +20,15 @@ pub enum CheckError {
         /// What it says.
         version: i64,
     },
+    /// Operators in one kind of processor's own layout.
+    #[error(
+        "ONNX Runtime has optimised this model for one kind of processor ({operator} of {NCHWC}); give the model that it \
+         was made from, or save it at the level \"extended\" (ORT_ENABLE_EXTENDED)"
+    )]
+    ForOneProcessor {
+        /// One of the operators.
+        operator: String,
+    },
     /// An input that nothing makes.
     #[error(
         "node {node:?} uses tensor {tensor:?}, which nothing makes; the model is damaged, export it again"
@@ -87,6 +96,9 @@ pub enum CheckError {
     },
 }
 
+/// Where ONNX Runtime has operators whose channels lie in blocks, as wide as the processor's registers.
+const NCHWC: &str = "com.microsoft.nchwc";
+
 /// The most nodes of a model. What is written for each of them takes about a kilobyte while it is worked on.
 pub const MAX_NODES: usize = 100_000;
 
@@ -122,6 +134,9 @@ pub fn check(model: &mut ModelProto) -> Result<(), CheckError> {
     })?;
     model.functions.iter_mut().try_for_each(check_function)?;
     let Some(graph) = &mut model.graph else { return Ok(()) };
+    if let Some(node) = graph.node.iter().find(|node| node.domain() == NCHWC) {
+        return Err(CheckError::ForOneProcessor { operator: node.op_type().into() });
+    }
     match model.opset_import.iter().find(|opset| is_default_domain(opset.domain())) {
         Some(opset) if opset.version() < 1 => {
             return Err(CheckError::NoSuchOpset { version: opset.version() });

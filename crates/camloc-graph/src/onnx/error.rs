@@ -48,6 +48,14 @@ pub enum OnnxError {
         /// What the decoder stumbled over.
         source: prost::DecodeError,
     },
+    /// ONNX Runtime's own format.
+    #[error(
+        "{file} is in ONNX Runtime's own format (.ort), which only that reads; give the .onnx file that it was made from"
+    )]
+    OrtFormat {
+        /// The model.
+        file: String,
+    },
     /// Decodes, but there is no network in it.
     #[error("{file} is not an ONNX model: it holds no graph; export or download it again")]
     NoGraph {

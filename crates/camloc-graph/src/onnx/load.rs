@@ -114,6 +114,9 @@ fn decode(file: &str, bytes: &[u8]) -> Result<ModelProto, OnnxError> {
     if bytes.is_empty() {
         return Err(OnnxError::Empty { file });
     }
+    if bytes.get(4..8) == Some(b"ORTM") {
+        return Err(OnnxError::OrtFormat { file });
+    }
     let census = Census::of(bytes);
     for (count, what, limit) in
         [(census.nodes, "nodes", MAX_NODES), (census.entries, "names and values", MAX_ENTRIES)]
@@ -192,6 +195,8 @@ mod tests {
         assert!(refusal(&path).contains("is empty"));
         fs::write(&path, "<!DOCTYPE html><html>404</html>").unwrap();
         assert!(refusal(&path).contains("is not an ONNX model"));
+        fs::write(&path, b"\x18\0\0\0ORTM and more").unwrap();
+        assert!(refusal(&path).contains("ONNX Runtime's own format"));
         fs::write(&path, [0x08, 0x08]).unwrap();
         assert!(refusal(&path).contains("holds no graph"));
         assert!(refusal(&folder.path().join("no/model.onnx")).contains("there is no model file"));

@@ -80,7 +80,12 @@ pub(super) fn average(call: &mut Call<'_, '_>, position: usize) -> Answer {
     let (input, output) = (call.input(0)?, call.output()?);
     let (window, sizes) = (Window::of(call)?, call.shape(input)?);
     let kernel: Vec<_> = window.kernel.iter().map(|&size| Some(size)).collect();
-    if sizes.get(2..) == Some(&kernel[..]) && !window.is_padded() && !window.is_dilated() {
+    let hangs = call.node.int_or("ceil_mode", 0) != 0 && call.node.int_or("count_include_pad", 0) == 0;
+    let covers = |map: &[Option<i64>]| {
+        let within = map.iter().zip(&window.kernel).all(|(size, own)| size.is_some_and(|size| size <= *own));
+        map == &kernel[..] || hangs && map.len() == kernel.len() && within
+    };
+    if sizes.get(2..).is_some_and(covers) && !window.is_padded() && !window.is_dilated() {
         return global_average(call, position);
     }
     let (gradient, spread) = call.gradient()?;

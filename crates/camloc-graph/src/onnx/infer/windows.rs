@@ -42,7 +42,11 @@ fn places(call: &Operator<'_>, window: &Window, input: &[Size]) -> Option<Sizes>
                 return size.checked_add(stride - 1).map(|size| size / stride);
             }
             let padded = size.checked_add(begin)?.checked_add(end)?;
-            let room = padded.checked_sub(window.extent(axis, kernel)?).filter(|&room| room >= 0)?;
+            let room = padded.checked_sub(window.extent(axis, kernel)?)?;
+            // Rounded up, a window that is larger than all there is takes all of it.
+            if room < 0 {
+                return (ceil && room > -stride).then_some(1);
+            }
             let exact = !ceil || room % stride == 0;
             let places = room / stride + 1;
             // Of rounding up: the last window must start within the input or the padding before it.
