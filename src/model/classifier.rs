@@ -16,7 +16,7 @@ use crate::assets::{Progress, Store};
 use camloc_graph::onnx::proto::ModelProto;
 
 /// The key of a model's metadata that holds its manifest, as [`Classifier::manifest`] writes it.
-pub const MANIFEST_KEY: &str = "camloc.manifest";
+pub(crate) const MANIFEST_KEY: &str = "camloc.manifest";
 
 /// An image classifier, and how to feed it.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ impl Classifier {
         })
     }
 
-    /// A manifest that says all of this, to go into a model's metadata under [`MANIFEST_KEY`].
+    /// A manifest that says all of this, to go into a model's metadata under `MANIFEST_KEY`.
     pub fn manifest(&self) -> String {
         let preprocessing = &self.preprocessing;
         let (fit, crop, fill) = match preprocessing.fit {
