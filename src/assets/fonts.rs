@@ -22,7 +22,7 @@ pub enum FontScript {
 /// The pinned font that covers a character, by its Unicode block; `None` where no pinned font does.
 ///
 /// Characters that DejaVu Sans has (Latin, Greek, Cyrillic, Hebrew, Arabic, …) are in none of these fonts' blocks.
-pub fn font_for(character: char) -> Option<Asset> {
+pub(crate) fn font_for(character: char) -> Option<Asset> {
     let script = match u32::from(character) {
         0x0900..=0x097F | 0x1CD0..=0x1CFF | 0xA8E0..=0xA8FF => FontScript::Devanagari,
         0x0B80..=0x0BFF => FontScript::Tamil,

@@ -14,7 +14,7 @@ mod store;
 use std::path::PathBuf;
 
 pub use error::AssetError;
-pub use fonts::{FontScript, font_for};
+pub(crate) use fonts::{FontScript, font_for};
 pub use store::Store;
 
 /// Something that a [`Store`] can get.

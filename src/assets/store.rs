@@ -117,7 +117,7 @@ impl Store {
     }
 
     /// What is in the cache and not what was put there, by folder or file: every file is read.
-    pub fn damaged(&self) -> Vec<PathBuf> {
+    pub(crate) fn damaged(&self) -> Vec<PathBuf> {
         let assets = Asset::ALL.into_iter().filter(|&asset| self.own(asset).is_none()).filter_map(|asset| {
             let home = self.home(asset, self.pinned(asset).ok()?.0);
             (home.exists() && self.looked_at(asset, Look::Thorough).is_none()).then_some(home)
@@ -133,7 +133,7 @@ impl Store {
     ///
     /// # Errors
     /// Where the folder can't be removed.
-    pub fn remove(&self, asset: Asset) -> Result<bool, AssetError> {
+    pub(crate) fn remove(&self, asset: Asset) -> Result<bool, AssetError> {
         let home = self.home(asset, self.pinned(asset)?.0);
         let _lock = self.lock(asset.key(), || ()).map_err(|error| self.failed(error))?;
         let there = home.exists();
@@ -160,7 +160,7 @@ impl Store {
     }
 
     /// As [`ffmpeg`](Store::ffmpeg), if it is there; never fetches.
-    pub fn ffmpeg_if_there(&self) -> Option<PathBuf> {
+    pub(crate) fn ffmpeg_if_there(&self) -> Option<PathBuf> {
         self.ffmpeg_on_path().or_else(|| self.cached(Asset::Ffmpeg))
     }
 
@@ -175,7 +175,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of `make`, and [`AssetError`] for those of the cache folder.
-    pub fn derived<E: From<AssetError>>(
+    pub(crate) fn derived<E: From<AssetError>>(
         &self,
         name: &str,
         make: impl FnOnce(&Path) -> Result<(), E>,
@@ -198,7 +198,7 @@ impl Store {
     }
 
     /// The file that [`derived`](Store::derived) keeps under this name, if it is there.
-    pub fn derived_if_cached(&self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn derived_if_cached(&self, name: &str) -> Option<PathBuf> {
         Some(self.derived_place(name)).filter(|file| is_whole(file, Look::Quick))
     }
 

@@ -20,7 +20,7 @@ use super::{Context, assemble, collect, usage};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Teaching")]
 pub(super) struct TeachArgs {
-    /// Hold 1 to 9 in the window to save examples as DIR/<class>/*.jpg, press t to learn from them (docs/collecting.md)
+    /// Hold 1 to 9 in the window to save examples as DIR/CLASS/*.jpg, press t to learn from them (docs/collecting.md)
     #[arg(long, value_name = "DIR", conflicts_with = "coco")]
     teach: Option<PathBuf>,
     /// The classes of the keys 1, 2, …; other folders in DIR follow by name

@@ -169,13 +169,13 @@ impl Explainer {
     }
 
     /// How many pictures a pass can take, up to the [`Options::batch`] it was made with.
-    pub fn batch(&self) -> usize {
+    pub(crate) fn batch(&self) -> usize {
         self.engine.batch()
     }
 
     /// As [`Explainer::explain_into`], for this class instead of the best ones; `None` goes back to those.
     /// [`Explainer::class_scores`] then has what the model says of all classes.
-    pub fn explain_class(
+    pub(crate) fn explain_class(
         &mut self,
         picture: &Picture,
         class: Option<usize>,
@@ -188,7 +188,7 @@ impl Explainer {
 
     /// The probability of a class in `picture`, without any map, 0..1. It costs a plain forward pass where the explainer was
     /// made for [`scoring`](ExplainerBuilder::scoring), or the method is a black box; else a pass with its maps,
-    /// after which [`Explainer::class_scores`] is of this picture.
+    /// after which `Explainer::class_scores` is of this picture.
     ///
     /// # Errors
     /// If the model fails.
@@ -231,12 +231,12 @@ impl Explainer {
 
     /// A score for each class, as the model gives them for the picture explained last: logits or probabilities. `None`
     /// where the model has no output of them, or where several pictures were explained together.
-    pub fn class_scores(&self) -> Option<&[f32]> {
+    pub(crate) fn class_scores(&self) -> Option<&[f32]> {
         self.at_first.as_deref().or_else(|| self.scores_of_pass())
     }
 
     /// Class scores, as [`Explainer::class_scores`] has them, as probabilities, 0..1.
-    pub fn probabilities(&self, scores: &[f32]) -> Vec<f32> {
+    pub(crate) fn probabilities(&self, scores: &[f32]) -> Vec<f32> {
         match &self.engine {
             Engine::Graph(_) => self.link.probabilities(scores),
             // It asks for logits, whatever the model says.
@@ -258,7 +258,7 @@ impl Explainer {
     }
 
     /// The colour (RGB) that becomes 0 in the model's input: what it takes for nothing.
-    pub fn neutral_colour(&self) -> [u8; 3] {
+    pub(crate) fn neutral_colour(&self) -> [u8; 3] {
         self.neutral
     }
 

@@ -29,7 +29,7 @@ pub(crate) enum JournalError {
 
 /// What was found in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// Nothing: the run begins.
     Nothing,
     /// What the very run has done.

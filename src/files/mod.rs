@@ -1,6 +1,6 @@
-//! Files as a run leaves them: [`OutputFile`] and [`AtomicFile`] appear under their names only when they are complete,
-//! devices and pipes are written to and never replaced, and no output replaces what is read ([`check_outputs`]). The
-//! [`Journal`] that an interrupted run goes on from, and how a run is told to [`Stop`].
+//! Files as a run leaves them: `OutputFile` and `AtomicFile` appear under their names only when they are complete,
+//! devices and pipes are written to and never replaced, and no output replaces what is read (`check_outputs`). The
+//! `Journal` that an interrupted run goes on from, and how a run is told to [`Stop`].
 
 mod atomic;
 mod disk;
@@ -16,10 +16,10 @@ pub(crate) use atomic::{AtomicFile, replace};
 pub(crate) use disk::{is_full, reason};
 pub use error::FileError;
 pub(crate) use folder::{FolderDraft, Kept, Listed};
-pub use journal::Found;
+pub(crate) use journal::Found;
 pub(crate) use journal::{Journal, JournalError};
-pub use output::{OutputFile, write_file};
-pub use paths::check_outputs;
+pub(crate) use output::{OutputFile, write_file};
+pub(crate) use paths::check_outputs;
 pub(crate) use paths::{folder_of, make_folder, resolved};
 pub use stop::Stop;
 pub(crate) use sweep::sweep;

@@ -13,7 +13,7 @@ use super::{AtomicFile, FileError, folder_of, sweep};
 /// # Errors
 ///
 /// If the place cannot be written to.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let mut out = OutputFile::open_one(path)?;
     out.write_all(bytes).map_err(|source| out.failed(source))?;
     out.finish().map(|_| ())
@@ -21,7 +21,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 
 /// A result as it is written.
 #[derive(Debug)]
-pub struct OutputFile(Place);
+pub(crate) struct OutputFile(Place);
 
 #[derive(Debug)]
 enum Place {
@@ -40,7 +40,7 @@ impl OutputFile {
     /// # Errors
     ///
     /// If the place cannot be written to.
-    pub fn open(path: &Path) -> Result<OutputFile, FileError> {
+    pub(crate) fn open(path: &Path) -> Result<OutputFile, FileError> {
         let out = OutputFile::open_one(path)?;
         if let Place::File(file) = &out.0 {
             sweep(folder_of(file.get_ref().target()));
@@ -79,7 +79,7 @@ impl OutputFile {
     }
 
     /// The error of writing here.
-    pub fn failed(&self, source: io::Error) -> FileError {
+    pub(crate) fn failed(&self, source: io::Error) -> FileError {
         let closed = source.kind() == io::ErrorKind::BrokenPipe;
         match &self.0 {
             Place::Stdout(_) if closed => FileError::StdoutClosed,
@@ -95,7 +95,7 @@ impl OutputFile {
     /// # Errors
     ///
     /// If that cannot be written.
-    pub fn finish(mut self) -> Result<Option<PathBuf>, FileError> {
+    pub(crate) fn finish(mut self) -> Result<Option<PathBuf>, FileError> {
         if let Err(source) = self.flush() {
             return Err(self.failed(source));
         }

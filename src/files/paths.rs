@@ -15,7 +15,7 @@ const STDOUT: &str = "-";
 ///
 /// # Errors
 /// [`FileError::SameOutput`] or [`FileError::IsInput`].
-pub fn check_outputs(outputs: &[&Path], inputs: &[&Path]) -> Result<(), FileError> {
+pub(crate) fn check_outputs(outputs: &[&Path], inputs: &[&Path]) -> Result<(), FileError> {
     for (i, output) in outputs.iter().enumerate() {
         if outputs[..i].iter().any(|other| same_file(output, other)) {
             return Err(FileError::SameOutput { path: output.to_path_buf() });

@@ -26,7 +26,7 @@ impl BoundingBox {
 }
 
 /// Intersection over union of two boxes with exclusive right and bottom edges, 0..1.
-pub fn iou(a: &BoundingBox, b: &BoundingBox) -> f32 {
+pub(crate) fn iou(a: &BoundingBox, b: &BoundingBox) -> f32 {
     let common =
         BoundingBox { x0: a.x0.max(b.x0), y0: a.y0.max(b.y0), x1: a.x1.min(b.x1), y1: a.y1.min(b.y1) };
     let common = common.area() as f64;
@@ -53,7 +53,7 @@ pub struct Detection {
     pub outline: Vec<(f32, f32)>,
     /// The component's area in source pixels, holes filled.
     pub area: f32,
-    /// Which object this is, over the frames of a video ([`Tracker`](crate::track::Tracker)); `None` where boxes
+    /// Which object this is, over the frames of a video (`Tracker`); `None` where boxes
     /// are not followed.
     pub track: Option<u64>,
 }

@@ -1,8 +1,8 @@
 //! From an activation map to boxes in source pixels.
 //!
-//! A raw map `[h, w]` is upsampled to a working grid of [`GRID`] x [`GRID`] cells over the model's
+//! A raw map `[h, w]` is upsampled to a working grid of `GRID` x `GRID` cells over the model's
 //! [`View`](crate::view::View) and normalised to 0..1 ([`Preset`]), thresholded at a share of its peak, and
-//! the borders of what passes become boxes and outlines ([`Localizer`]), and its pixels masks ([`Segmenter`]). [`wsol`] gives the boxes and the
+//! the borders of what passes become boxes and outlines ([`Localizer`]), and its pixels masks ([`Segmenter`]). `wsol` gives the boxes and the
 //! overlap exactly as the literature's evaluation counts them.
 
 mod borders;
@@ -13,11 +13,13 @@ mod placement;
 mod resize;
 mod runs;
 mod segment;
-pub mod wsol;
+pub(crate) mod wsol;
 
-pub use boxes::{BoundingBox, Detection, iou};
+pub(crate) use boxes::iou;
+pub use boxes::{BoundingBox, Detection};
 pub use localizer::{Components, Localizer, Settings, UnknownComponents};
-pub use normalize::{Normalizer, Preset, UnknownPreset};
+pub(crate) use normalize::Normalizer;
+pub use normalize::{Preset, UnknownPreset};
 pub use runs::Runs;
 pub use segment::{Region, Segmentation, Segmenter};
 
@@ -26,4 +28,4 @@ pub use segment::{Region, Segmentation, Segmenter};
 /// A fixed grid makes the cost independent of model and frame, and 224 is the grid of the literature's
 /// figures. It is laid over the view whatever the view's aspect: upsampling and thresholding commute with
 /// stretching.
-pub const GRID: usize = 224;
+pub(crate) const GRID: usize = 224;

@@ -71,7 +71,7 @@ impl FromStr for Preset {
 
 /// Normalises maps on a grid of a fixed size; keeps its buffers.
 #[derive(Debug)]
-pub struct Normalizer {
+pub(crate) struct Normalizer {
     width: usize,
     height: usize,
     upsampler: Upsampler,
@@ -90,7 +90,7 @@ impl Default for Normalizer {
 
 impl Normalizer {
     /// A normaliser whose maps come out as `[height, width]`.
-    pub fn new(width: usize, height: usize) -> Normalizer {
+    pub(crate) fn new(width: usize, height: usize) -> Normalizer {
         Normalizer {
             width,
             height,
@@ -105,7 +105,7 @@ impl Normalizer {
     ///
     /// `None` where the map says nothing about a place: it holds a NaN or an infinity, is constant, is
     /// nowhere positive (rules that clip at 0), or its size does not fit its values.
-    pub fn normalize(&mut self, map: &ClassMap, preset: Preset) -> Option<&[f32]> {
+    pub(crate) fn normalize(&mut self, map: &ClassMap, preset: Preset) -> Option<&[f32]> {
         let varies = minimum(&map.values) < maximum(&map.values);
         if !varies || !map.values.iter().all(|v| v.is_finite()) {
             return None;

@@ -5,11 +5,11 @@
 //! maps are cut to 8 bits, borders of holes count, right and bottom edges stop at the last column and row, and
 //! overlap is counted with inclusive edges.
 
-use super::Components;
-use super::borders::Borders;
+#[cfg(test)]
+use super::{Components, borders::Borders};
 
 /// A box `[x0, y0, x1, y1]` in pixels of the map.
-pub type WsolBox = [u32; 4];
+pub(crate) type WsolBox = [u32; 4];
 
 /// The boxes of a normalised map (0..1, `width` columns, row by row) at a threshold of 0..1, greatest area
 /// first.
@@ -17,7 +17,8 @@ pub type WsolBox = [u32; 4];
 /// `[0, 0, 0, 0]` alone where nothing passes. [`Components::Largest`] gives MaxBoxAcc's one box,
 /// [`Components::All`] the boxes of MaxBoxAccV2. Of borders of equal area the one scanned last is the largest;
 /// only where one of them is a hole's may OpenCV's list begin with another (1 in 1000 noise maps).
-pub fn boxes(map: &[f32], width: usize, threshold: f64, components: Components) -> Vec<WsolBox> {
+#[cfg(test)]
+pub(crate) fn boxes(map: &[f32], width: usize, threshold: f64, components: Components) -> Vec<WsolBox> {
     let height = map.len().checked_div(width).unwrap_or(0);
     let level = |v: f32| (f64::from(v) * 255.0) as u8;
     let top = map.iter().copied().map(level).max().unwrap_or(0);
@@ -36,7 +37,7 @@ pub fn boxes(map: &[f32], width: usize, threshold: f64, components: Components) 
 }
 
 /// Intersection over union of two boxes whose edges are all inclusive, 0..1.
-pub fn iou(a: WsolBox, b: WsolBox) -> f64 {
+pub(crate) fn iou(a: WsolBox, b: WsolBox) -> f64 {
     let side = |low: u32, high: u32| (f64::from(high) - f64::from(low) + 1.0).max(0.0);
     let area = |[x0, y0, x1, y1]: WsolBox| side(x0, x1) * side(y0, y1);
     let common = area([a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);

@@ -17,7 +17,7 @@ use camloc_graph::explain::{Link, own_side};
 use camloc_graph::onnx::proto::ModelProto;
 
 /// The key of a model's metadata that holds its manifest, as [`Classifier::manifest`] writes it.
-pub const MANIFEST_KEY: &str = "camloc.manifest";
+pub(crate) const MANIFEST_KEY: &str = "camloc.manifest";
 
 /// An image classifier, and how to feed it.
 #[derive(Clone, Debug)]
@@ -125,7 +125,7 @@ impl Classifier {
         })
     }
 
-    /// A manifest that says all of this, to go into a model's metadata under [`MANIFEST_KEY`].
+    /// A manifest that says all of this, to go into a model's metadata under `MANIFEST_KEY`.
     pub fn manifest(&self) -> String {
         let preprocessing = &self.preprocessing;
         let (fit, crop, fill) = match preprocessing.fit {

@@ -10,7 +10,7 @@ use crate::likeness::like;
 const IMAGENET: &str = include_str!("../../models/imagenet.txt");
 
 /// What the class of pictures that show none of the other classes is called.
-pub const BACKGROUND: &str = "background";
+pub(crate) const BACKGROUND: &str = "background";
 
 /// How many names an error offers.
 const OFFERED: usize = 5;

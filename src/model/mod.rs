@@ -23,10 +23,13 @@ mod said;
 mod signature;
 mod torch_pickle;
 
-pub use classifier::{Classifier, MANIFEST_KEY};
+pub use classifier::Classifier;
+pub(crate) use classifier::MANIFEST_KEY;
 pub use error::ModelError;
 pub use fixed_input::{FixedInput, NotAnInput};
-pub use labels::{BACKGROUND, LabelError, Labels};
+pub(crate) use labels::BACKGROUND;
+pub use labels::{LabelError, Labels};
 pub use preprocess::Preprocessor;
 pub use preprocessing::{Channels, Filter, Fit, Layout, Preprocessing};
-pub use said::{FACTS, Kind, Source};
+pub(crate) use said::FACTS;
+pub use said::{Kind, Source};

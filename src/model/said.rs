@@ -36,7 +36,7 @@ pub enum Kind {
 /// What was read of a model, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// What: one of [`FACTS`].
+    /// What: one of `FACTS`.
     pub fact: &'static str,
     /// What kind of source says so.
     pub kind: Kind,
@@ -45,7 +45,7 @@ pub struct Source {
 }
 
 /// What is said of every model, in the order in which it is told.
-pub const FACTS: [&str; 9] =
+pub(crate) const FACTS: [&str; 9] =
     ["size", "layout", "channels", "scale, mean and std", "fit", "filter", "output", "labels", "scores"];
 
 /// What several sources say together: of each fact, what the first source says that says anything; and which it was. Labels

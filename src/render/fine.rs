@@ -11,7 +11,7 @@ const UNSEEN: u8 = 0x30;
 
 /// A map that is made of pixels rather than regions, in greys from 0 (black) to its 99.5th percentile (white), on a
 /// picture of `size` (width, height) of which it covers `view`. Values below 0 and such that are no number are black.
-pub fn fine_map(map: &ClassMap, view: View, size: (u32, u32)) -> Picture {
+pub(crate) fn fine_map(map: &ClassMap, view: View, size: (u32, u32)) -> Picture {
     let top = fine_peak(map);
     let whole = map.width.checked_mul(map.height) == Some(map.values.len()) && !map.values.is_empty();
     let value = |x: usize, y: usize| {
@@ -42,7 +42,7 @@ pub fn fine_map(map: &ClassMap, view: View, size: (u32, u32)) -> Picture {
 }
 
 /// The value that [`fine_map`] draws white; > 0.
-pub fn fine_peak(map: &ClassMap) -> f32 {
+pub(crate) fn fine_peak(map: &ClassMap) -> f32 {
     let mut values: Vec<f32> = map.values.iter().copied().filter(|v| v.is_finite() && *v > 0.0).collect();
     let Some(last) = values.len().checked_sub(1) else { return 1.0 };
     let at = (last as f64 * CLIPPED_FROM).round() as usize;

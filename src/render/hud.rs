@@ -19,7 +19,7 @@ const SIZES: (f32, f32) = (11.0, 56.0);
 ///
 /// Letters grow with the canvas's height, so that they read alike from 640x360 to 4K.
 #[derive(Debug)]
-pub struct Hud<'a> {
+pub(crate) struct Hud<'a> {
     canvas: &'a mut Picture,
     text: &'a mut TextRenderer,
     size: f32,
@@ -27,7 +27,7 @@ pub struct Hud<'a> {
 
 impl<'a> Hud<'a> {
     /// A HUD over `canvas`.
-    pub fn new(canvas: &'a mut Picture, text: &'a mut TextRenderer) -> Hud<'a> {
+    pub(crate) fn new(canvas: &'a mut Picture, text: &'a mut TextRenderer) -> Hud<'a> {
         let size = (canvas.height() as f32 * SIZE).clamp(SIZES.0, SIZES.1).round();
         Hud { canvas, text, size }
     }
@@ -36,7 +36,7 @@ impl<'a> Hud<'a> {
     /// each: a name and a value, for example `("fps", "29.8")`.
     ///
     /// A value that changes is shaped anew, so change it a few times a second rather than every frame.
-    pub fn figures(&mut self, rows: &[(&str, &str)]) {
+    pub(crate) fn figures(&mut self, rows: &[(&str, &str)]) {
         let table = Table::measure(self, rows, self.size);
         let margin = self.size as i32 / 2;
         let top = self.canvas.height() as i32 - table.height as i32 - 2 * margin;
@@ -46,7 +46,7 @@ impl<'a> Hud<'a> {
     /// A table in the middle of the canvas under a title, for example keys and what they do.
     ///
     /// Letters shrink, down to 8 pixels, until every row fits.
-    pub fn table(&mut self, title: &str, rows: &[(&str, &str)]) {
+    pub(crate) fn table(&mut self, title: &str, rows: &[(&str, &str)]) {
         let rows_high = (rows.len() + 4) as f32 * 1.4;
         let size = (1.15 * self.size).min(self.canvas.height() as f32 / rows_high).max(8.0).floor();
         let table = Table::measure(self, rows, size);
@@ -60,7 +60,7 @@ impl<'a> Hud<'a> {
     }
 
     /// A message in the middle of the canvas, wrapped where it is long; `\n` starts a new line.
-    pub fn message(&mut self, message: &str) {
+    pub(crate) fn message(&mut self, message: &str) {
         let style =
             TextStyle::new((1.4 * self.size).round(), TEXT).at_most(self.canvas.width() * 3 / 4).wrapped();
         let (width, height) = self.text.size_of(message, style);
@@ -70,7 +70,7 @@ impl<'a> Hud<'a> {
     }
 
     /// A word in the upper right corner, for example "paused"; a sentence is wrapped.
-    pub fn badge(&mut self, word: &str) {
+    pub(crate) fn badge(&mut self, word: &str) {
         let style =
             TextStyle::new((1.2 * self.size).round(), ACCENT).at_most(self.canvas.width() * 2 / 3).wrapped();
         let (width, height) = self.text.size_of(word, style);
@@ -81,7 +81,7 @@ impl<'a> Hud<'a> {
     }
 
     /// What a part of the canvas shows, in the part's lower right corner.
-    pub fn name(&mut self, part: Rect, name: &str) {
+    pub(crate) fn name(&mut self, part: Rect, name: &str) {
         let style = TextStyle::new(self.size, TEXT).at_most(part.width() / 2);
         let (width, height) = self.text.size_of(name, style);
         let edge = (self.size as i32, self.size as i32 / 2);

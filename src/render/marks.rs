@@ -37,7 +37,7 @@ pub struct Mark<'a> {
 }
 
 /// The colour `[r, g, b]` of a class slot, for example for a legend.
-pub fn class_colour(slot: usize) -> [u8; 3] {
+pub(crate) fn class_colour(slot: usize) -> [u8; 3] {
     COLOURS[slot % COLOURS.len()]
 }
 

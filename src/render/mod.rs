@@ -1,5 +1,5 @@
 //! Draws what was found: heat, boxes and names over a picture ([`Renderer`]), text in any script
-//! ([`TextRenderer`]), contact sheets ([`Sheet`]), and the window's own words ([`Hud`]).
+//! ([`TextRenderer`]), contact sheets (`Sheet`), and the window's own words (`Hud`).
 
 use std::io;
 use std::path::PathBuf;
@@ -22,11 +22,11 @@ mod sheet;
 mod text;
 
 pub use colormap::Colormap;
-pub use fine::{fine_map, fine_peak};
+pub(crate) use fine::{fine_map, fine_peak};
 pub use heat::HeatScale;
-pub use hud::Hud;
-pub use marks::{Mark, class_colour};
-pub use sheet::{Sheet, SheetColumn, Tile};
+pub(crate) use hud::Hud;
+pub use marks::Mark;
+pub(crate) use sheet::{Sheet, SheetColumn, Tile};
 pub use text::TextRenderer;
 
 use field::HeatField;
@@ -159,12 +159,12 @@ impl Renderer {
     }
 
     /// Forgets how hot earlier scenes were: the next one has its own scale.
-    pub fn forget_heat(&mut self) {
+    pub(crate) fn forget_heat(&mut self) {
         self.scale.forget();
     }
 
     /// Writes a line with a name into the lower left corner of a picture.
-    pub fn caption(&mut self, name: &str, line: &str, out: &mut Picture) {
+    pub(crate) fn caption(&mut self, name: &str, line: &str, out: &mut Picture) {
         Hud::new(out, &mut self.text).figures(&[(name, line)]);
     }
 }

@@ -23,7 +23,7 @@ const BAR: (u32, u32) = (160, 12);
 
 /// A contact sheet: what it shows, top to bottom.
 #[derive(Debug)]
-pub struct Sheet<'a> {
+pub(crate) struct Sheet<'a> {
     /// One line, large.
     pub title: &'a str,
     /// Further lines below it.
@@ -42,7 +42,7 @@ pub struct Sheet<'a> {
 
 /// A column of a [`Sheet`].
 #[derive(Debug)]
-pub struct SheetColumn {
+pub(crate) struct SheetColumn {
     /// Its heading.
     pub title: String,
     /// A smaller line below that; may be empty.
@@ -53,7 +53,7 @@ pub struct SheetColumn {
 
 /// A picture with a caption.
 #[derive(Debug)]
-pub struct Tile {
+pub(crate) struct Tile {
     /// The picture of the sheet's tile size, or words in its place.
     pub content: Result<Picture, String>,
     /// A line below it.
@@ -62,7 +62,7 @@ pub struct Tile {
 
 impl Sheet<'_> {
     /// The sheet as a picture. Text that is too long for its place is cut.
-    pub fn draw(&self, text: &mut TextRenderer) -> Picture {
+    pub(crate) fn draw(&self, text: &mut TextRenderer) -> Picture {
         let layout = Layout::of(self, text);
         let mut page = Page { picture: Picture::black(layout.width, layout.height), text };
         if let Some(all) = rect(0, 0, layout.width.into(), layout.height.into()) {

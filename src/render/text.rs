@@ -27,7 +27,7 @@ const DESCENT: f32 = 0.24;
 /// [adds](TextRenderer::add_font_file), and the system's fonts as far as they are needed.
 ///
 /// A character that no font has is never drawn as an empty box: a run of such characters becomes their code
-/// points, "고양이" for example `U+ACE0·C591·C774`. [`TextRenderer::missing`] tells beforehand, so that a program
+/// points, "고양이" for example `U+ACE0·C591·C774`. `TextRenderer::missing` tells beforehand, so that a program
 /// can fetch a font.
 ///
 /// The last 128 texts are kept after drawing, so that a label that stays, or comes back, is not shaped again.
@@ -122,17 +122,17 @@ impl TextRenderer {
     /// The characters of `text`, each once, that no font has: not the built-in one, none added, none installed.
     ///
     /// The first character that needs the system's fonts makes them be read, which takes a moment.
-    pub fn missing(&mut self, text: &str) -> Vec<char> {
+    pub(crate) fn missing(&mut self, text: &str) -> Vec<char> {
         self.fonts.missing(text)
     }
 
     /// Width and height in pixels of a line of text at a font size in pixels.
-    pub fn measure(&mut self, text: &str, size: f32) -> (u32, u32) {
+    pub(crate) fn measure(&mut self, text: &str, size: f32) -> (u32, u32) {
         self.size_of(text, TextStyle::new(size, [255; 3]))
     }
 
     /// Draws a line of text; (x, y) is the upper left corner of the box that [`TextRenderer::measure`] gives.
-    pub fn draw(
+    pub(crate) fn draw(
         &mut self,
         picture: &mut Picture,
         (x, y): (i32, i32),

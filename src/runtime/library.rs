@@ -103,7 +103,7 @@ pub(super) fn environment() -> Result<Environment, RuntimeError> {
 }
 
 /// The version of the loaded library, such as `1.32.0`.
-pub fn version() -> Result<String, RuntimeError> {
+pub(crate) fn version() -> Result<String, RuntimeError> {
     let environment = environment()?;
     // The library tells its version as a property of its own CPU device; nothing else in its
     // interface does once it is loaded.
@@ -132,7 +132,7 @@ fn device_version(device: &ort::device::Device<'_>) -> Option<String> {
 /// The execution providers of the loaded library and of its plugins' devices, best first: `CUDA`, `CPU`, …
 ///
 /// That it has one does not mean that it can use it: CUDA also needs its driver and libraries.
-pub fn providers() -> Result<Vec<String>, RuntimeError> {
+pub(crate) fn providers() -> Result<Vec<String>, RuntimeError> {
     let environment = environment()?;
     let mut names: Vec<String> = built_in()?.iter().map(|name| shown(name)).collect();
     for plugged in environment.devices().filter_map(|device| device.ep().ok().map(shown)) {
@@ -144,7 +144,7 @@ pub fn providers() -> Result<Vec<String>, RuntimeError> {
 }
 
 /// The devices that plugins have found for a provider, as in `GPU of NVIDIA`.
-pub fn devices(provider: Provider) -> Result<Vec<String>, RuntimeError> {
+pub(crate) fn devices(provider: Provider) -> Result<Vec<String>, RuntimeError> {
     let environment = environment()?;
     let found =
         environment.devices().filter(|device| device.ep().is_ok_and(|id| shown(id) == provider.to_string()));

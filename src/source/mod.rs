@@ -28,9 +28,10 @@ pub use camera::{CameraInfo, CameraSource, CameraWish};
 pub use decode::{Encoding, Layout, UnknownEncoding};
 pub use error::SourceError;
 pub use images::ImageSource;
-pub use paced::PacedSource;
-pub use pan::{PanSource, PanWish};
-pub use photo::{decode_photo, read_photo};
+pub(crate) use paced::PacedSource;
+pub(crate) use pan::{PanSource, PanWish};
+pub(crate) use photo::decode_photo;
+pub use photo::read_photo;
 pub use video::VideoSource;
 
 /// Something that yields frames, one after the other.

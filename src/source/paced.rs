@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Event, FrameSource, SourceError, SourceInfo, Stop};
 
 /// Gives each frame of a source when its time has come, none before, and leaves none out.
-pub struct PacedSource {
+pub(crate) struct PacedSource {
     source: Box<dyn FrameSource>,
     stop: Stop,
     /// When the first frame would have come, had all been in time.
@@ -14,7 +14,7 @@ pub struct PacedSource {
 
 impl PacedSource {
     /// Gives the frames of `source` at their own pace. A wait ends early when `stop` is stopped.
-    pub fn new(source: Box<dyn FrameSource>, stop: &Stop) -> PacedSource {
+    pub(crate) fn new(source: Box<dyn FrameSource>, stop: &Stop) -> PacedSource {
         PacedSource { source, stop: stop.clone(), began: None }
     }
 }

@@ -22,7 +22,7 @@ const NARROW_AT: [(f64, f64); 4] = [(0.25, 0.3), (0.8, 0.2), (0.4, 0.6), (0.7, 0
 
 /// What the panning camera is to do.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PanWish {
+pub(crate) struct PanWish {
     /// Width and height of its frames, at least 1.
     pub size: (u32, u32),
     /// Frames a second, > 0.
@@ -41,7 +41,7 @@ impl Default for PanWish {
 }
 
 /// The frames of a slow pan over photos; frame `seq` of given photos is always the same.
-pub struct PanSource {
+pub(crate) struct PanSource {
     info: SourceInfo,
     wish: PanWish,
     photos: Vec<Picture>,
@@ -54,7 +54,7 @@ pub struct PanSource {
 
 impl PanSource {
     /// A camera that pans over `photos`; without any it ends at once. Frames' pictures come from `pool`.
-    pub fn new(photos: Vec<Picture>, wish: PanWish, pool: &PicturePool, stop: &Stop) -> PanSource {
+    pub(crate) fn new(photos: Vec<Picture>, wish: PanWish, pool: &PicturePool, stop: &Stop) -> PanSource {
         let info = SourceInfo {
             name: "demo photos".into(),
             live: wish.live,

@@ -22,10 +22,10 @@ impl Picture {
     }
 }
 
-/// Reads the photo at `path`; `-` is standard input. See [`decode_photo`].
+/// Reads the photo at `path`; `-` is standard input. See `decode_photo`.
 ///
 /// # Errors
-/// As for [`decode_photo`], and if the file can't be read.
+/// As for `decode_photo`, and if the file can't be read.
 pub fn read_photo(path: &Path) -> Result<Picture, SourceError> {
     let is_stdin = path == Path::new("-");
     let name = if is_stdin { "standard input".to_owned() } else { path.to_string_lossy().into_owned() };
@@ -54,7 +54,7 @@ pub fn read_photo(path: &Path) -> Result<Picture, SourceError> {
 /// # Errors
 /// If the bytes are no picture, of an unsupported kind, damaged, cut short, or too large (2 GB to decode, which is
 /// reported with the numbers).
-pub fn decode_photo(bytes: &[u8], name: &str) -> Result<Picture, SourceError> {
+pub(crate) fn decode_photo(bytes: &[u8], name: &str) -> Result<Picture, SourceError> {
     let name = || name.to_owned();
     if bytes.is_empty() {
         return Err(SourceError::Empty { name: name() });

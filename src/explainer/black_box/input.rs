@@ -2,7 +2,7 @@
 
 /// How the values of one picture lie in the model's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Input {
+pub(crate) struct Input {
     /// Rows.
     pub height: usize,
     /// Columns.

@@ -1,8 +1,8 @@
 //! Methods that need no gradient: they ask the network about many variants of one picture, so they work on every
 //! model, and cost as many forward passes as there are variants.
 //!
-//! A [`BlackBox`] holds the network; [`BlackBox::begin`] takes a picture, [`BlackBox::advance`] asks about one batch
-//! of variants, and [`BlackBox::read`] gives the maps at any time: after all variants they are the method's own, before
+//! A `BlackBox` holds the network; `BlackBox::begin` takes a picture, `BlackBox::advance` asks about one batch
+//! of variants, and `BlackBox::read` gives the maps at any time: after all variants they are the method's own, before
 //! that the best that can be said so far, with an estimate of their error. All classes share the passes.
 
 mod ablation_cam;
@@ -24,7 +24,7 @@ mod tests;
 use std::time::Duration;
 
 pub use estimate::Estimate;
-pub use input::Input;
+pub(crate) use input::Input;
 pub use method::Method;
 pub use settings::{Fill, Settings, UnknownFill};
 
@@ -75,12 +75,12 @@ pub enum BlackBoxError {
 ///
 /// # Errors
 /// Where the request does not fit the model.
-pub fn fits(model: &ModelProto, method: Method, request: &Request) -> Result<(), ExplainError> {
+pub(crate) fn fits(model: &ModelProto, method: Method, request: &Request) -> Result<(), ExplainError> {
     Plain::fits(model, method.name(), method.ask(), &request.rewrite(None))
 }
 
 /// A network and one method to ask it.
-pub struct BlackBox {
+pub(crate) struct BlackBox {
     method: Method,
     settings: Settings,
     input: Input,
@@ -116,7 +116,7 @@ impl BlackBox {
     ///
     /// # Errors
     /// Where the request does not fit the model, or ONNX Runtime refuses it.
-    pub fn load(
+    pub(crate) fn load(
         model: ModelProto,
         method: Method,
         request: &Request,
@@ -169,12 +169,12 @@ impl BlackBox {
     }
 
     /// The picture as the model takes it, to be written before [`BlackBox::begin`].
-    pub fn input_mut(&mut self) -> &mut [f32] {
+    pub(crate) fn input_mut(&mut self) -> &mut [f32] {
         &mut self.picture
     }
 
     /// Chooses the classes to explain, as many as the request asked for; `None` takes the class that ranks there.
-    pub fn set_targets(&mut self, targets: &[Option<usize>]) {
+    pub(crate) fn set_targets(&mut self, targets: &[Option<usize>]) {
         self.targets = targets.to_vec();
     }
 
@@ -183,7 +183,7 @@ impl BlackBox {
     ///
     /// # Errors
     /// If the model fails.
-    pub fn logits(&mut self) -> Result<&[f32], RuntimeError> {
+    pub(crate) fn logits(&mut self) -> Result<&[f32], RuntimeError> {
         self.look()?;
         self.whole.row(0)
     }
@@ -192,7 +192,7 @@ impl BlackBox {
     ///
     /// # Errors
     /// If the model fails.
-    pub fn score(&mut self, class: usize) -> Result<f32, RuntimeError> {
+    pub(crate) fn score(&mut self, class: usize) -> Result<f32, RuntimeError> {
         self.look()?;
         let mut scores = Vec::new();
         self.whole.scores(0, &[class], &mut scores)?;
@@ -211,7 +211,7 @@ impl BlackBox {
     ///
     /// # Errors
     /// If the model fails.
-    pub fn begin(&mut self) -> Result<(), RuntimeError> {
+    pub(crate) fn begin(&mut self) -> Result<(), RuntimeError> {
         self.job = None;
         self.look()?;
         let logits = self.whole.row(0)?.to_vec();
@@ -252,7 +252,7 @@ impl BlackBox {
     ///
     /// # Errors
     /// If the model fails.
-    pub fn advance(&mut self) -> Result<bool, RuntimeError> {
+    pub(crate) fn advance(&mut self) -> Result<bool, RuntimeError> {
         let asked = self.tail.as_mut().unwrap_or(&mut self.whole);
         let Some(job) = &mut self.job else { return Ok(false) };
         let variants = job.done..(job.done + asked.batch).min(job.probe.variants());
@@ -274,7 +274,7 @@ impl BlackBox {
     }
 
     /// Fills `maps` with what is known so far, one for each class. The buffers in `maps` are reused.
-    pub fn read(&self, maps: &mut Vec<ClassMap>) {
+    pub(crate) fn read(&self, maps: &mut Vec<ClassMap>) {
         let Some(job) = &self.job else {
             maps.clear();
             return;
@@ -297,17 +297,17 @@ impl BlackBox {
     }
 
     /// How long one picture may take.
-    pub fn budget(&self) -> Option<Duration> {
+    pub(crate) fn budget(&self) -> Option<Duration> {
         self.settings.budget
     }
 
     /// How many variants are asked about, and how many there are.
-    pub fn asked(&self) -> (usize, usize) {
+    pub(crate) fn asked(&self) -> (usize, usize) {
         self.job.as_ref().map_or((0, 0), |job| (job.done, job.probe.variants()))
     }
 
     /// How far the picture is asked about; `None` before the first.
-    pub fn progress(&mut self) -> Option<Estimate> {
+    pub(crate) fn progress(&mut self) -> Option<Estimate> {
         let job = self.job.as_mut()?;
         let (done, of) = (job.done, job.probe.variants());
         let error = if done == of && !job.probe.is_estimate() {
@@ -324,12 +324,12 @@ impl BlackBox {
     }
 
     /// A logit for each class, of the picture itself.
-    pub fn class_scores(&self) -> Option<&[f32]> {
+    pub(crate) fn class_scores(&self) -> Option<&[f32]> {
         self.job.as_ref().map(|job| &job.logits[..])
     }
 
     /// Where the nodes of the network run, and those of its part behind the layer, if that is asked alone.
-    pub fn placement(&self) -> Placement {
+    pub(crate) fn placement(&self) -> Placement {
         let sessions = std::iter::once(&self.whole).chain(&self.tail).map(|asked| asked.session.nodes());
         Placement::count(sessions.flatten().map(|node| node.provider.as_str()))
     }

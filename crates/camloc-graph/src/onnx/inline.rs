@@ -1,5 +1,5 @@
 //! Makes a model flat: calls of its own functions become the functions' nodes, an `If` whose
-//! condition is known becomes its branch, and operators that stand for several are written out ([`fused`]). All that reads models afterwards meets plain operators.
+//! condition is known becomes its branch, and operators that stand for several are written out (`fused`). All that reads models afterwards meets plain operators.
 
 mod branch;
 mod rename;
