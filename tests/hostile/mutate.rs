@@ -2,7 +2,6 @@
 //!
 //! Shared by the bounded test beside this file and by the fuzz target, which finds the bytes that matter.
 
-use camloc::black_box::Settings;
 use camloc::{Method, Request, inspect};
 use camloc_graph::autodiff::operators;
 use camloc_graph::explain::{Fusion, explain, recognise};
@@ -79,7 +78,7 @@ fn request(model: &ModelProto, choices: &mut Choices<'_>) -> Request {
         refine: choices.below(2) == 0,
         fusion: if choices.below(2) == 0 { Fusion::Mean } else { Fusion::Max },
         closer: choices.below(2),
-        black_box: Settings::default(),
+        ..Request::default()
     }
 }
 

@@ -203,7 +203,8 @@ impl<'g> Walk<'g, '_> {
         let hangs = node.int_or("ceil_mode", 0) != 0 && node.int_or("count_include_pad", 0) == 0;
         let covers = |map: Vec<i64>| {
             kernel.is_some_and(|kernel| {
-                let within = map.len() == kernel.len() && map.iter().zip(&kernel).all(|(size, own)| size <= own);
+                let within =
+                    map.len() == kernel.len() && map.iter().zip(&kernel).all(|(size, own)| size <= own);
                 map == kernel || hangs && within
             })
         };

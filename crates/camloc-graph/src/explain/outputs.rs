@@ -1,8 +1,8 @@
 //! What every method adds: the choice of classes, their scores, and the declaration of all outputs.
 
 use super::error::ExplainError;
-use super::request::Request;
 use super::probabilities::Link;
+use super::request::Request;
 use super::scores::Scores;
 use crate::onnx::build::{self, Dim};
 use crate::onnx::edit::GraphEditor;

@@ -8,8 +8,8 @@ use super::feature_map::FeatureMap;
 use super::layers::{self, Layer};
 use super::outputs;
 use super::prepare::prepare;
-use super::request::Request;
 use super::probabilities::Link;
+use super::request::Request;
 use super::scores::{self, Scores};
 use super::tail::Tail;
 
