@@ -91,15 +91,16 @@ fn of_scores(answer: &Answer<'_>) -> Option<Nonsense> {
 }
 
 fn of_maps(answer: &Answer<'_>) -> Option<Nonsense> {
+    type Holds = fn(&ClassMap) -> bool;
     let maps = || answer.maps.iter().filter(|map| !map.values.is_empty());
-    let all = |test: fn(&ClassMap) -> bool| maps().next().is_some() && maps().all(test);
-    let tests: [(Nonsense, fn(&ClassMap) -> bool); 4] = [
+    let all = |holds: Holds| maps().next().is_some() && maps().all(holds);
+    let tests: [(Nonsense, Holds); 4] = [
         (Nonsense::OnePlace, |map| map.values.len() == 1),
         (Nonsense::ZeroMap, |map| map.values.iter().all(|&value| value == 0.0)),
         (Nonsense::EvenMap, |map| map.values.iter().all(|&value| value == map.values[0])),
         (Nonsense::NegativeMap, |map| map.values.iter().all(|&value| value < 0.0)),
     ];
-    tests.into_iter().find(|(_, test)| all(*test)).map(|(nonsense, _)| nonsense)
+    tests.into_iter().find(|(_, holds)| all(*holds)).map(|(nonsense, _)| nonsense)
 }
 
 impl Nonsense {
