@@ -114,7 +114,7 @@ mod tests {
             assert!(is_one_probability(&model, "p"));
             let output = both_sides(&mut model, "p");
             let request = Request { targets: vec![0, 1], output: Some(output), ..Request::default() };
-            assert_eq!(explain(&mut model, &request).unwrap().method, method);
+            assert_eq!(explain(&mut model, &request).unwrap().method.name(), method);
             let mut session = Session::load(&model.encode_to_vec(), None).unwrap();
             session.input_mut().copy_from_slice(&[
                 1., 2., 0., 4., 1., 3., 0., 1., 0., 0., 2., 5., 1., 7., 0., 3., 2., 1., 0., 0.,

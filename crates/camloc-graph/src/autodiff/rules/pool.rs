@@ -10,11 +10,13 @@ use crate::onnx::proto::TensorProto;
 /// The mean over all places. Its gradient is the same everywhere, and stays one value a channel.
 pub(super) fn global_average(call: &mut Call<'_, '_>, _: usize) -> Answer {
     let input = call.input(0)?;
-    let (gradient, _) = call.gradient()?;
+    let (gradient, mut spread) = call.gradient()?;
     let axes: Vec<usize> = (2..call.rank(input)?).collect();
     let places = call.count(input, &axes)?;
     let share = call.op("Div", &[&gradient, &places], vec![]);
-    Ok(Some(Gradient::spread(share, axes)))
+    // It may be the same for all channels, too.
+    spread.extend(axes);
+    Ok(Some(Gradient::spread(share, spread)))
 }
 
 /// The largest of all places: the first of them, where several are.
