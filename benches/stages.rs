@@ -27,7 +27,14 @@ fn picture() -> Picture {
 /// A map like a classifier's: one hill.
 fn map() -> ClassMap {
     let value = |i: i32| (10 - (i % 7 - 3).pow(2) - (i / 7 - 3).pow(2)) as f32;
-    ClassMap { class_id: 0, score: 0.9, height: 7, width: 7, values: (0..49).map(value).collect() }
+    ClassMap {
+        class_id: 0,
+        score: 0.9,
+        height: 7,
+        width: 7,
+        values: (0..49).map(value).collect(),
+        bounds: None,
+    }
 }
 
 fn forward(c: &mut Criterion) {

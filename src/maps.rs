@@ -13,6 +13,9 @@ pub struct ClassMap {
     pub width: usize,
     /// The raw activation map `[h, w]`, row by row, before any normalisation; may hold any float.
     pub values: Vec<f32>,
+    /// Of a detector's detection its box: left, top, right and bottom as shares of the view, 0..1 inside of it. `None` where
+    /// the model has no boxes of its own.
+    pub bounds: Option<[f32; 4]>,
 }
 
 /// What the model says of a picture without the region that a map marks.

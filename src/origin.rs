@@ -15,6 +15,8 @@ pub struct Origin {
     /// What is explained, `output[3,17]`, where it is a value of an output that holds no class scores. Scores are then that
     /// value itself, of any size.
     pub value: Option<String>,
+    /// Whether the model is a detector, and the boxes are its own.
+    pub detector: bool,
 }
 
 impl Origin {
@@ -100,7 +102,8 @@ mod tests {
         assert_eq!(placement.to_string(), "CUDA, 1 of 3 nodes on CPU");
         assert_eq!(Placement::count(["CPU"; 4]).to_string(), "CPU");
         assert_eq!(Placement::count([]).to_string(), "CPU");
-        let origin = Origin { model: "Net".into(), method: "cam".into(), placement, value: None };
+        let origin =
+            Origin { model: "Net".into(), method: "cam".into(), placement, value: None, detector: false };
         assert_eq!(origin.to_string(), "Net · cam · CUDA, 1 of 3 nodes on CPU");
         assert!(!origin.speaks_against());
         assert_eq!(

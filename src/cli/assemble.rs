@@ -297,7 +297,21 @@ pub(super) fn request(settings: &Settings, labels: &Labels, classes: usize) -> R
     let (refine, layers) = (model.refine, model.layers.clone());
     let black_box = black_box(&settings.black_box)?;
     let link = None;
-    Ok(Request { top_k, targets, output, index, link, method, layers, fusion, refine, closer, black_box })
+    let detector = None;
+    Ok(Request {
+        top_k,
+        targets,
+        output,
+        index,
+        detector,
+        link,
+        method,
+        layers,
+        fusion,
+        refine,
+        closer,
+        black_box,
+    })
 }
 
 /// Reads `OUTPUT:INDEX`, the index behind the last colon, as names have colons too.

@@ -10,7 +10,7 @@ const HOSTILE: &str = "</script><script>alert('\"&')</script>";
 fn cell(class_id: usize, side: usize, value: impl Fn(usize) -> f32) -> Cell {
     let values = (0..side * side).map(value).collect();
     Cell {
-        map: ClassMap { class_id, score: 0.5, height: side, width: side, values },
+        map: ClassMap { class_id, score: 0.5, height: side, width: side, values, bounds: None },
         view: View::whole(60, 40),
         time: Duration::from_micros(12_340),
         areas: Some(Areas { deletion: 0.25, insertion: 0.0631 }),

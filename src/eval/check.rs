@@ -271,7 +271,14 @@ impl<'a> Checker<'a> {
         let mut maps = Vec::new();
         let mut explain = |case: &Case<'_>| {
             let view = explainer.explain_class(case.photo, Some(case.class), &mut maps)?;
-            let nothing = ClassMap { class_id: case.class, score: 0.0, height: 0, width: 0, values: vec![] };
+            let nothing = ClassMap {
+                class_id: case.class,
+                score: 0.0,
+                height: 0,
+                width: 0,
+                values: vec![],
+                bounds: None,
+            };
             Ok((maps.first().cloned().unwrap_or(nothing), view))
         };
         let explained =
@@ -311,8 +318,14 @@ impl<'a> Checker<'a> {
     /// A square map for each case.
     fn placed(&self, views: &[View], side: usize, mut values: impl FnMut() -> Vec<f32>) -> Vec<Placed> {
         let map = |(case, view): (&Case<'_>, &View)| {
-            let map =
-                ClassMap { class_id: case.class, score: 0.0, height: side, width: side, values: values() };
+            let map = ClassMap {
+                class_id: case.class,
+                score: 0.0,
+                height: side,
+                width: side,
+                values: values(),
+                bounds: None,
+            };
             (map, *view)
         };
         self.cases.iter().zip(views).map(map).collect()

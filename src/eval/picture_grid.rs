@@ -99,7 +99,7 @@ mod tests {
     fn the_pixels_of_a_region_are_its_cells() {
         // Half of the map is hot; its cells are those above half of the peak.
         let values = (0..49).map(|i| if i % 7 < 3 { 1.0 } else { 0.0 }).collect();
-        let maps = [ClassMap { class_id: 1, score: 1.0, height: 7, width: 7, values }];
+        let maps = [ClassMap { class_id: 1, score: 1.0, height: 7, width: 7, values, bounds: None }];
         let (view, picture) = (View::whole(448, 300), Picture::black(448, 300));
         let settings = Settings { threshold: 0.5, ..Settings::default() };
         let (mut found, mut pixels) = (Vec::new(), Segmentation::default());

@@ -131,6 +131,7 @@ mod tests {
             height: side,
             width: side,
             values: (0..side * side).map(|cell| if cell % side < side / 2 { 2.0 } else { 0.0 }).collect(),
+            bounds: None,
         };
         for side in [2, 7, 224] {
             let grid = on_grid(&map(side), &mut normalizer).unwrap();

@@ -122,7 +122,7 @@ mod tests {
             (left..left + side).contains(&(cell % 28)) && (top..top + side).contains(&(cell / 28))
         };
         let values = (0..28 * 28).map(|cell| if inside(cell) { 6.0 } else { -1.0 }).collect();
-        ClassMap { class_id: 3, score: 0.5, height: 28, width: 28, values }
+        ClassMap { class_id: 3, score: 0.5, height: 28, width: 28, values, bounds: None }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Explainer {
     at_first: Option<Vec<f32>>,
     /// The value that is explained, `output[3,17]`, where it is no class's score.
     value: Option<String>,
+    /// Whether the maps are of a detector's detections.
+    detector: bool,
     sense: Sense,
     /// The plain model, if it was asked for.
     scorer: Option<Scorer>,
@@ -77,7 +79,7 @@ impl Explainer {
             classifier.output.clone_from(output);
         }
         // One value of an output is no class's score, which only the explained graph tells.
-        let plain = scoring && request.index.is_empty();
+        let plain = scoring && request.index.is_empty() && classifier.detector.is_none();
         let scorer = plain.then(|| Scorer::new(&classifier, &options)).transpose()?;
         // Which layer is the last one may be known at this size only.
         classifier.fix_size();
@@ -90,6 +92,8 @@ impl Explainer {
         let run = Run::new(&title, &options, &preprocessing);
         let preprocessor = Preprocessor::new(&preprocessing);
         let value = value_name(&request, &scores);
+        let detector =
+            request.detector.is_some() && request.method.is_none_or(|method| !method.is_black_box());
         let (base, (explanation, engine)) = match is_answered(&model, &request) {
             Some(explanation) => {
                 let engine = Engine::load(&model, &explanation, &request, &run)?;
@@ -117,6 +121,7 @@ impl Explainer {
             aside: None,
             closer: request.closer,
             value,
+            detector,
             sense: Sense::default(),
             second_look: Closer::default(),
             at_first: None,
@@ -298,6 +303,9 @@ impl Explainer {
         self.at_first = self.scores_of_pass().map(<[f32]>::to_vec);
         let mut again = [Vec::new()];
         for map in maps.iter_mut().take(self.closer) {
+            if map.bounds.is_some() {
+                continue;
+            }
             let Some(part) = self.second_look.part(map, view, picture.size()) else { continue };
             self.engine.set_class(Some(map.class_id), asked.len())?;
             self.preprocessor.run_part(picture, part.within(view), self.engine.inputs_mut(1)?);
@@ -358,6 +366,7 @@ impl Explainer {
             method: format!("{}{refined}{closer}", self.explanation.method),
             placement: self.engine.placement(),
             value: self.value.clone(),
+            detector: self.detector,
         }
     }
 

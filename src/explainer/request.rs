@@ -1,6 +1,6 @@
 //! What to explain, and how: [`Request`].
 
-use camloc_graph::explain::{self, Fusion, Link};
+use camloc_graph::explain::{self, Detector, Fusion, Link};
 
 use super::Method;
 use super::black_box;
@@ -18,6 +18,8 @@ pub struct Request {
     /// Where in `output`, behind its batch axis, the one value lies that is explained, if it holds no class scores: a
     /// regressor's number, a detector's score of one box. Empty: it holds class scores.
     pub index: Vec<usize>,
+    /// The detector whose detections are explained; `None`: what the classifier says, where no value at an `index` is asked for.
+    pub detector: Option<Detector>,
     /// What the output of class scores holds; `None`: what the classifier says, or the graph.
     pub link: Option<Link>,
     /// The method; `None`: the closed form where the head has one, else Grad-CAM.
@@ -42,6 +44,7 @@ impl Default for Request {
             targets: Vec::new(),
             output: None,
             index: Vec::new(),
+            detector: None,
             link: None,
             method: None,
             layers: Vec::new(),
@@ -57,7 +60,9 @@ impl Request {
     /// The same request of this classifier: of the output that holds its class scores, unless another is asked for.
     pub fn of(mut self, classifier: &Classifier) -> Request {
         self.link = self.link.or(classifier.link);
-        self.output.get_or_insert_with(|| classifier.output.clone());
+        let output = self.output.get_or_insert_with(|| classifier.output.clone());
+        let detector = classifier.detector.clone().filter(|detector| detector.output == *output);
+        self.detector = self.detector.or(detector).filter(|_| self.index.is_empty());
         self
     }
 
@@ -68,6 +73,7 @@ impl Request {
             targets: self.targets.clone(),
             output: self.output.clone(),
             index: self.index.clone(),
+            detector: self.detector.clone(),
             link: self.link,
             method,
             layers: self.layers.clone(),

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     fn map(values: &[f32], score: f32) -> ClassMap {
-        ClassMap { class_id: 0, score, height: 1, width: values.len(), values: values.to_vec() }
+        ClassMap { class_id: 0, score, height: 1, width: values.len(), values: values.to_vec(), bounds: None }
     }
 
     fn said(sense: &mut Sense, map: ClassMap, scores: &[f32], picture: u64) -> Vec<String> {

@@ -116,7 +116,7 @@ mod tests {
     fn what_a_map_marks_becomes_the_colour_of_nothing() {
         let picture = Picture::from_rgb(70, 70, vec![200; 3 * 4900]).unwrap();
         let values = (0..49).map(|cell| if cell == 24 { 5.0 } else { 0.0 }).collect();
-        let map = ClassMap { class_id: 0, score: 0.01, height: 7, width: 7, values };
+        let map = ClassMap { class_id: 0, score: 0.01, height: 7, width: 7, values, bounds: None };
         let mut eraser = Eraser::default();
         let view = View::whole(70, 70);
         let without = eraser.erase(&picture, view, &map, 0.4, [1, 2, 3]).unwrap();

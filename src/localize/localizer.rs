@@ -114,14 +114,38 @@ impl Localizer {
         let place = Placement { view, frame };
         for (i, map) in maps.iter().enumerate() {
             let repeated = maps[..i].iter().any(|earlier| earlier.class_id == map.class_id);
-            if map.score >= self.settings.min_score && !repeated {
-                self.locate_class(map, place, out);
+            match map.bounds {
+                _ if map.score < self.settings.min_score => {}
+                Some(bounds) => out.extend(self.detected(map, bounds, place)),
+                None if !repeated => self.locate_class(map, place, out),
+                None => {}
             }
         }
         out.sort_by(|a, b| b.score.total_cmp(&a.score));
         if let Some(limit) = self.settings.merge_overlap {
             self.merge(out, limit);
         }
+    }
+
+    /// A detector's own detection, of which the map only says why.
+    fn detected(&mut self, map: &ClassMap, bounds: [f32; 4], place: Placement) -> Option<Detection> {
+        let bbox = place.shares(bounds)?;
+        let grid = self.normalizer.normalize(map, self.settings.preset);
+        let centre = ((bbox.x0 + bbox.x1) / 2, (bbox.y0 + bbox.y1) / 2);
+        let peak = grid.map_or(centre, |grid| place.highest(grid, &bbox));
+        let mut outline = self.spare.pop().unwrap_or_default();
+        outline.clear();
+        let [x0, y0, x1, y1] = [bbox.x0, bbox.y0, bbox.x1, bbox.y1].map(|edge| edge as f32);
+        outline.extend([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]);
+        Some(Detection {
+            class_id: map.class_id,
+            score: map.score,
+            bbox,
+            peak,
+            outline,
+            area: (x1 - x0) * (y1 - y0),
+            track: None,
+        })
     }
 
     fn locate_class(&mut self, map: &ClassMap, place: Placement, out: &mut Vec<Detection>) {
@@ -218,7 +242,14 @@ mod tests {
 
     /// A class map `[h, w]`.
     fn map(class_id: usize, score: f32, rows: &[&[f32]]) -> ClassMap {
-        ClassMap { class_id, score, height: rows.len(), width: rows[0].len(), values: rows.concat() }
+        ClassMap {
+            class_id,
+            score,
+            height: rows.len(),
+            width: rows[0].len(),
+            values: rows.concat(),
+            bounds: None,
+        }
     }
 
     fn locate(settings: Settings, maps: &[ClassMap], view: View, frame: (u32, u32)) -> Vec<Detection> {
@@ -236,7 +267,7 @@ mod tests {
     fn spot(class_id: usize, score: f32) -> ClassMap {
         let mut values = vec![0.0; 49];
         values[2 * 7 + 3] = 5.0;
-        ClassMap { class_id, score, height: 7, width: 7, values }
+        ClassMap { class_id, score, height: 7, width: 7, values, bounds: None }
     }
 
     /// A larger spot to the left, a smaller one to the right.
@@ -363,6 +394,7 @@ mod tests {
                 height,
                 width,
                 values,
+                bounds: None,
             })
         })
     }

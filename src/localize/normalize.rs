@@ -215,7 +215,14 @@ mod tests {
     ];
 
     fn map(width: usize, values: &[f32]) -> ClassMap {
-        ClassMap { class_id: 0, score: 1.0, height: values.len() / width, width, values: values.to_vec() }
+        ClassMap {
+            class_id: 0,
+            score: 1.0,
+            height: values.len() / width,
+            width,
+            values: values.to_vec(),
+            bounds: None,
+        }
     }
 
     #[test]

@@ -101,6 +101,30 @@ impl Placement {
         Some(BoundingBox { x0, y0, x1, y1 })
     }
 
+    /// The box of these edges, left, top, right and bottom as shares of the view, inside the frame. `None` where it has no
+    /// size, or lies outside.
+    pub(super) fn shares(&self, edges: [f32; 4]) -> Option<BoundingBox> {
+        let [x0, y0, x1, y1] = edges.map(f64::from);
+        let (low, high) = (self.view.to_source(x0, y0), self.view.to_source(x1, y1));
+        let side = |low: f64, high: f64, frame: u32| {
+            let inside = high > low && high > 0.0 && low < f64::from(frame);
+            let first = inside.then(|| (low.max(0.0) as u32).min(frame.saturating_sub(1)))?;
+            Some((first, (high.round() as u32).clamp(first + 1, frame.max(first + 1))))
+        };
+        let ((x0, x1), (y0, y1)) = (side(low.0, high.0, self.frame.0)?, side(low.1, high.1, self.frame.1)?);
+        Some(BoundingBox { x0, y0, x1, y1 })
+    }
+
+    /// The pixel of a box at which the grid is highest.
+    pub(super) fn highest(&self, grid: &[f32], bbox: &BoundingBox) -> (u32, u32) {
+        let first = self.cell((bbox.x0 as f32, bbox.y0 as f32));
+        let last = self.cell((bbox.x1 as f32, bbox.y1 as f32));
+        let cells = (first.1..=last.1).flat_map(|y| (first.0..=last.0).map(move |x| (x, y)));
+        let value = |&(x, y): &Cell| grid[y as usize * GRID + x as usize];
+        let best = cells.max_by(|a, b| value(a).total_cmp(&value(b))).unwrap_or(first);
+        self.pixel(best, bbox)
+    }
+
     /// The centre of a cell in source pixels, inside the frame.
     pub(super) fn point(&self, (x, y): Cell) -> (f32, f32) {
         let (x, y) = self.source(f64::from(x) + 0.5, f64::from(y) + 0.5);

@@ -13,7 +13,7 @@ use super::preprocessing::{Fit, Preprocessing};
 use super::said::{self, Source};
 use super::signature;
 use crate::assets::{Progress, Store};
-use camloc_graph::explain::{Link, own_side};
+use camloc_graph::explain::{Detector, Link, own_side};
 use camloc_graph::onnx::proto::ModelProto;
 
 /// The key of a model's metadata that holds its manifest, as [`Classifier::manifest`] writes it.
@@ -34,6 +34,8 @@ pub struct Classifier {
     pub input: String,
     /// The name of the output that holds a score for each class.
     pub output: String,
+    /// What is known of its boxes, where it is a detector: its classes are then those of the boxes.
+    pub detector: Option<Detector>,
     /// What that output holds, where that is said; else the graph tells.
     pub link: Option<Link>,
     /// Where what is known of it was read.
@@ -84,6 +86,8 @@ impl Classifier {
         // What is written down of tensors in between may hold sizes that follow from the old one.
         self.model.graph.iter_mut().for_each(|graph| graph.value_info.clear());
         self.declare_size(true);
+        let size = (height as usize, width as usize);
+        self.detector = Detector::find(&self.model, size, &[self.labels.names().len()]);
     }
 
     /// Declares the size that pictures are prepared to where the model leaves it open, so that the size of every feature

@@ -16,7 +16,7 @@ use super::neighbours::{self, Place, custom_vision, file, ultralytics};
 use super::resolve::{preprocessing, scores};
 use super::said::{Kind, Said, Source, together};
 use super::signature::Signature;
-use camloc_graph::explain::{Link, both_sides, is_one_probability, uncover};
+use camloc_graph::explain::{Detector, Link, both_sides, is_one_probability, uncover};
 use camloc_graph::onnx::load::load;
 use camloc_graph::onnx::proto::ModelProto;
 
@@ -123,6 +123,14 @@ impl Parts {
             if counts.is_empty() { labels.iter().map(|named| named.names.len()).collect() } else { counts };
         let (output, classes) =
             scores(&mut model, &signature, manifest.output.as_deref(), (&counts, &file), &mut notes)?;
+        let size = (preprocessing.height as usize, preprocessing.width as usize);
+        let detector = Detector::find(&model, size, &counts);
+        let detector =
+            detector.filter(|found| manifest.output.as_ref().is_none_or(|name| *name == found.output));
+        let (output, classes) = match &detector {
+            Some(found) => (found.output.clone(), Some(found.classes)),
+            None => (output, classes),
+        };
         let link = link(&model, &output, &manifest, written.as_ref());
         // One number for or against is one of two classes, unless there is one name for it.
         let two = counts.contains(&2) || !counts.contains(&1) && is_one_probability(&model, &output);
@@ -152,6 +160,7 @@ impl Parts {
             title,
             input,
             output,
+            detector,
             link,
             sources: found,
             assumed,

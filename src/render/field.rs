@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn field(width: usize, height: usize, values: &[f32], scale: f32) -> HeatField {
-        let map = ClassMap { class_id: 0, score: 1.0, height, width, values: values.to_vec() };
+        let map = ClassMap { class_id: 0, score: 1.0, height, width, values: values.to_vec(), bounds: None };
         let mut field = HeatField::default();
         field.add(&map, scale);
         field
@@ -161,7 +161,10 @@ mod tests {
     #[test]
     fn the_hotter_of_two_maps_counts() {
         let mut field = field(2, 1, &[1.0, 0.0], 2.0);
-        field.add(&ClassMap { class_id: 1, score: 1.0, height: 1, width: 2, values: vec![0.0, 3.0] }, 3.0);
+        field.add(
+            &ClassMap { class_id: 1, score: 1.0, height: 1, width: 2, values: vec![0.0, 3.0], bounds: None },
+            3.0,
+        );
         let samples = row(&mut field, 0.5);
         assert_eq!(samples.first(), Some(&0.5));
         assert_eq!(samples.last(), Some(&1.0));
@@ -170,10 +173,17 @@ mod tests {
     #[test]
     fn a_map_of_another_size_or_a_broken_one_is_left_out() {
         let mut field = field(2, 1, &[0.5, 0.5], 1.0);
-        field.add(&ClassMap { class_id: 1, score: 1.0, height: 2, width: 2, values: vec![1.0; 4] }, 1.0);
-        field.add(&ClassMap { class_id: 2, score: 1.0, height: 1, width: 2, values: vec![1.0; 7] }, 1.0);
+        field.add(
+            &ClassMap { class_id: 1, score: 1.0, height: 2, width: 2, values: vec![1.0; 4], bounds: None },
+            1.0,
+        );
+        field.add(
+            &ClassMap { class_id: 2, score: 1.0, height: 1, width: 2, values: vec![1.0; 7], bounds: None },
+            1.0,
+        );
         assert!(row(&mut field, 0.5).iter().all(|heat| *heat == 0.5));
-        let huge = ClassMap { class_id: 3, score: 1.0, height: usize::MAX, width: 2, values: vec![] };
+        let huge =
+            ClassMap { class_id: 3, score: 1.0, height: usize::MAX, width: 2, values: vec![], bounds: None };
         let mut empty = HeatField::default();
         empty.add(&huge, 1.0);
         assert!(empty.is_empty() && row(&mut empty, 0.5).is_empty());

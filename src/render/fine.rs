@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     fn map(width: usize, height: usize, values: Vec<f32>) -> ClassMap {
-        ClassMap { class_id: 0, score: 1.0, height, width, values }
+        ClassMap { class_id: 0, score: 1.0, height, width, values, bounds: None }
     }
 
     fn greys(picture: &Picture) -> Vec<u8> {

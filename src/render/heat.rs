@@ -104,7 +104,14 @@ mod tests {
     const FRAME: Duration = Duration::from_millis(33);
 
     fn map(class_id: usize, peak: f32) -> ClassMap {
-        ClassMap { class_id, score: 0.5, height: 1, width: 3, values: vec![-1.0, peak, f32::NAN] }
+        ClassMap {
+            class_id,
+            score: 0.5,
+            height: 1,
+            width: 3,
+            values: vec![-1.0, peak, f32::NAN],
+            bounds: None,
+        }
     }
 
     /// Runs `frames` frames of one peak and returns the last scale and the time after them.

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn map(height: usize, width: usize, values: Vec<f32>) -> ClassMap {
-        ClassMap { class_id: 3, score: 0.5, height, width, values }
+        ClassMap { class_id: 3, score: 0.5, height, width, values, bounds: None }
     }
 
     /// A 7x7 map with its one peak in column 5 of row 2.

@@ -6,6 +6,8 @@ use crate::maps::ClassMap;
 const CLASSES: &str = "camloc.classes";
 const SCORES: &str = "camloc.scores";
 const MAPS: &str = "camloc.maps";
+/// Of a detector only.
+const BOXES: &str = "camloc.boxes";
 
 /// A session of a model that [`camloc_graph::explain`] has rewritten: it looks at pictures, one or a few in a pass, and says of
 /// each, for K classes, how sure it is and where it looked.
@@ -60,6 +62,7 @@ impl ExplainedSession {
         self.session.run()?;
         let explained = read(&self.session, maps.len())?;
         let area = explained.height * explained.width;
+        let mut bounds = self.session.floats(BOXES).map_or(&[][..], |(_, boxes)| boxes).chunks_exact(4);
         let mut found = explained.classes.iter().zip(explained.scores).zip(explained.maps.chunks(area));
         for maps in maps {
             maps.resize_with(explained.count, empty_map);
@@ -69,6 +72,7 @@ impl ExplainedSession {
                 map.score = score;
                 map.height = explained.height;
                 map.width = explained.width;
+                map.bounds = bounds.next().and_then(|bounds| bounds.try_into().ok());
                 map.values.clear();
                 map.values.extend_from_slice(values);
             }
@@ -112,7 +116,7 @@ fn read(session: &Session, pictures: usize) -> Result<Explained<'_>, RuntimeErro
 }
 
 fn empty_map() -> ClassMap {
-    ClassMap { class_id: 0, score: 0.0, height: 0, width: 0, values: Vec::new() }
+    ClassMap { class_id: 0, score: 0.0, height: 0, width: 0, values: Vec::new(), bounds: None }
 }
 
 #[cfg(test)]

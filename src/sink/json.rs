@@ -95,14 +95,16 @@ struct Line<'a> {
 struct MadeBy<'a> {
     model: &'a str,
     method: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     provider: &'a str,
     nodes: BTreeMap<&'a str, usize>,
 }
 
 impl<'a> MadeBy<'a> {
-    fn new(Origin { model, method, placement, .. }: &'a Origin) -> MadeBy<'a> {
+    fn new(Origin { model, method, placement, detector, .. }: &'a Origin) -> MadeBy<'a> {
         let nodes = placement.counts().iter().map(|(provider, nodes)| (provider.as_str(), *nodes)).collect();
-        MadeBy { model, method, provider: placement.provider(), nodes }
+        MadeBy { model, method, kind: detector.then_some("detector"), provider: placement.provider(), nodes }
     }
 }
 

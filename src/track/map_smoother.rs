@@ -70,7 +70,8 @@ impl MapSmoother {
         while let Some(old) = self.classes.iter().position(|known| age(known.seen) > KEEP) {
             self.spare.push(self.classes.swap_remove(old).values);
         }
-        for map in maps {
+        // Several maps of a detector may be of one class: which goes with which is not known here.
+        for map in maps.iter_mut().filter(|map| map.bounds.is_none()) {
             let shape = (map.height, map.width);
             match self.classes.iter_mut().find(|known| known.class_id == map.class_id) {
                 Some(known) if known.shape == shape => known.follow(map, age(known.seen)),
@@ -157,7 +158,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn map(class_id: usize, values: &[f32]) -> ClassMap {
-        ClassMap { class_id, score: 0.5, height: 1, width: values.len(), values: values.to_vec() }
+        ClassMap {
+            class_id,
+            score: 0.5,
+            height: 1,
+            width: values.len(),
+            values: values.to_vec(),
+            bounds: None,
+        }
     }
 
     fn at(seconds: f64) -> Duration {
@@ -273,7 +281,7 @@ mod tests {
             for (maps, millis) in frames {
                 let mut maps: Vec<ClassMap> = maps
                     .into_iter()
-                    .map(|(class_id, height, values)| ClassMap { class_id, score: f32::NAN, height, width: 3, values })
+                    .map(|(class_id, height, values)| ClassMap { class_id, score: f32::NAN, height, width: 3, values, bounds: None })
                     .collect();
                 smoother.smooth(&mut maps, Duration::from_millis(millis));
             }

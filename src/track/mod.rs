@@ -79,7 +79,7 @@ mod tests {
     fn hot(class_id: usize, x: usize, y: usize, side: usize) -> Vec<ClassMap> {
         let inside = |cell: usize| (x..x + side).contains(&(cell % 7)) && (y..y + side).contains(&(cell / 7));
         let values = (0..49).map(|cell| if inside(cell) { 5.0 } else { 0.2 }).collect();
-        vec![ClassMap { class_id, score: 0.6, height: 7, width: 7, values }]
+        vec![ClassMap { class_id, score: 0.6, height: 7, width: 7, values, bounds: None }]
     }
 
     /// The one box in the maps of a frame.

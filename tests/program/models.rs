@@ -158,3 +158,76 @@ fn the_bench_measures_a_model_whose_size_is_open() {
         assert!(figures[key].as_f64().unwrap() > 0.0, "{key} in {figures}");
     }
 }
+
+/// A detector as ultralytics writes it, of a 32 x 32 picture: 16 + 4 + 1 boxes of two classes. The scores of each place are how
+/// blue it is and how red, its box is its cell.
+fn detector() -> ModelProto {
+    let cell = |stride: usize| {
+        let side = 32 / stride;
+        (0..side * side).map(move |at| {
+            [(at % side) as f32 + 0.5, (at / side) as f32 + 0.5, 1.0, 1.0].map(|edge| edge * stride as f32)
+        })
+    };
+    let cells: Vec<[f32; 4]> = [8, 16, 32].into_iter().flat_map(cell).collect();
+    let cells: Vec<f32> = (0..4).flat_map(|edge| cells.iter().map(move |cell| cell[edge])).collect();
+    let pool = |stride: i64, from: &str, to: &str| {
+        let size = vec![build::ints("kernel_shape", &[stride; 2]), build::ints("strides", &[stride; 2])];
+        build::node("AveragePool", to, &[from], &[to], size)
+    };
+    let head = |from: &str, to: &str| build::node("Conv", to, &[from, "weight"], &[to], vec![]);
+    let flat = |from: &str, to: &str| build::node("Reshape", to, &[from, "flat"], &[to], vec![]);
+    let join = |from: &[&str], to: &str, axis| {
+        build::node("Concat", to, from, &[to], vec![build::int("axis", axis)])
+    };
+    let nodes = vec![
+        pool(8, "image", "p3"),
+        pool(2, "p3", "p4"),
+        pool(2, "p4", "p5"),
+        head("p3", "y3"),
+        head("p4", "y4"),
+        head("p5", "y5"),
+        flat("y3", "f3"),
+        flat("y4", "f4"),
+        flat("y5", "f5"),
+        join(&["f3", "f4", "f5"], "raw", 2),
+        build::node("Sigmoid", "scores", &["raw"], &["scores"], vec![]),
+        join(&["cells", "scores"], "output0", 1),
+    ];
+    let constants = vec![
+        build::f32_tensor("weight", &[2, 3, 1, 1], &[-5.0, -5.0, 5.0, 5.0, -5.0, -5.0]),
+        build::f32_tensor("cells", &[1, 4, 21], &cells),
+        build::i64_tensor("flat", &[3], &[0, 0, -1]),
+    ];
+    let image = build::value_info("image", DataType::Float, &[1, 3, 32, 32].map(Dim::Fixed));
+    let output = build::value_info("output0", DataType::Float, &[1, 6, 21].map(Dim::Fixed));
+    let mut model = build::model(build::graph("detector", vec![image], vec![output], constants, nodes));
+    let said = [("task", "detect"), ("imgsz", "[32, 32]"), ("names", "{0: 'blue thing', 1: 'red thing'}")];
+    model.metadata_props = said
+        .map(|(key, value)| StringStringEntryProto { key: Some(key.into()), value: Some(value.into()) })
+        .to_vec();
+    model
+}
+
+#[test]
+fn a_detectors_own_boxes_are_explained_and_exported() {
+    let folder = folder();
+    let model = save(folder.path(), &detector());
+    // One red cell of 8 x 8 in black.
+    let red = |x, y| {
+        image::Rgb(if (16..24).contains(&x) && (8..16).contains(&y) { [255, 0, 0] } else { [0, 0, 0] })
+    };
+    let photo = folder.path().join("red.png");
+    image::RgbImage::from_fn(32, 32, red).save(&photo).unwrap();
+    let exported = folder.path().join("explained.onnx");
+    stdout(&run(["export", text(&model), "-o", text(&exported), "--top-k", "1"]));
+    for model in [&model, &exported] {
+        let output = run(["image", text(&photo), "--model", text(model), "--top-k", "1", "--json", "-"]);
+        let line = &json_lines(&stdout(&output))[0];
+        assert_eq!(line["made_by"]["kind"], "detector", "{line}");
+        let found = &line["detections"][0];
+        assert_eq!((&found["label"], &found["class_id"]), (&"red thing".into(), &1.into()));
+        assert_eq!(found["box"], serde_json::json!([16, 8, 24, 16]));
+        // The sigmoid of 5.
+        assert_eq!(found["score"], serde_json::json!(0.9933));
+    }
+}

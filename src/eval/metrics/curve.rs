@@ -200,7 +200,7 @@ mod tests {
     fn noise(cells: usize, seed: u64) -> ClassMap {
         let mut random = fastrand::Rng::with_seed(seed);
         let values = (0..cells * cells).map(|_| random.f32()).collect();
-        ClassMap { class_id: 0, score: 1.0, height: cells, width: cells, values }
+        ClassMap { class_id: 0, score: 1.0, height: cells, width: cells, values, bounds: None }
     }
 
     proptest! {
@@ -218,7 +218,7 @@ mod tests {
     /// A map `[7, 7]` of these values, the thresholds that are looked at, and the true boxes.
     fn golden(value: impl Fn(usize) -> usize) -> (Vec<f64>, Vec<f64>) {
         let values = (0..49).map(|i| value(i) as f32).collect();
-        let map = ClassMap { class_id: 0, score: 1.0, height: 7, width: 7, values };
+        let map = ClassMap { class_id: 0, score: 1.0, height: 7, width: 7, values, bounds: None };
         let curve = CurveScanner::default().raw(&map, &[[30, 50, 140, 200], [120, 10, 200, 90]]);
         let at = [0, 25, 51, 76, 102, 127, 153, 178, 204, 229, 254];
         (at.map(|k| curve.largest(k)).to_vec(), at.map(|k| curve.best(k)).to_vec())
@@ -261,7 +261,8 @@ mod tests {
     fn a_map_that_says_nothing_has_the_empty_box_at_each_threshold() {
         let mut scanner = CurveScanner::default();
         let truth = [[0, 0, 1, 1]];
-        let flat = ClassMap { class_id: 0, score: 1.0, height: 1, width: 2, values: vec![0.5, 0.5] };
+        let flat =
+            ClassMap { class_id: 0, score: 1.0, height: 1, width: 2, values: vec![0.5, 0.5], bounds: None };
         let nan = ClassMap { values: vec![f32::NAN, 0.5], ..flat.clone() };
         let misfit = ClassMap { values: vec![0.1], ..flat.clone() };
         for map in [flat, nan, misfit] {

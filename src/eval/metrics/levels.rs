@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn every_level_is_opencvs() {
         let values = (0..49u16).map(|i| f32::from((i * 37 + 11) % 101)).collect();
-        let map = ClassMap { class_id: 0, score: 1.0, height: 7, width: 7, values };
+        let map = ClassMap { class_id: 0, score: 1.0, height: 7, width: 7, values, bounds: None };
         let mut leveller = Leveller::default();
         let levels = leveller.raw(&map);
         assert_eq!(levels.iter().map(|&level| u64::from(level)).sum::<u64>(), 6_451_284);

@@ -286,6 +286,7 @@ impl BlackBox {
             height: 0,
             width: 0,
             values: Vec::new(),
+            bounds: None,
         });
         let classes = job.classes.iter().zip(&job.before).enumerate();
         for (map, (slot, (&class_id, before))) in maps.iter_mut().zip(classes) {

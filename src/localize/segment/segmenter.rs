@@ -163,7 +163,7 @@ mod tests {
         heat: impl Fn(usize, usize) -> f32,
     ) -> ClassMap {
         let values = (0..width * height).map(|at| heat(at % width, at / width)).collect();
-        ClassMap { class_id, score, height, width, values }
+        ClassMap { class_id, score, height, width, values, bounds: None }
     }
 
     /// The block of a map of 7 x 7 cells.
@@ -278,7 +278,14 @@ mod tests {
         let value = prop_oneof![8 => -10.0..10.0f32, 1 => Just(f32::NAN)];
         let one = (1usize..9, 1usize..9, 0usize..4).prop_flat_map(move |(width, height, class_id)| {
             let values = prop::collection::vec(value.clone(), width * height);
-            values.prop_map(move |values| ClassMap { class_id, score: 0.9, height, width, values })
+            values.prop_map(move |values| ClassMap {
+                class_id,
+                score: 0.9,
+                height,
+                width,
+                values,
+                bounds: None,
+            })
         });
         prop::collection::vec(one, 0..4)
     }

@@ -7,6 +7,8 @@
 //! | `camloc.scores` | f32 `[N, K]` | their probabilities |
 //! | `camloc.maps` | f32 `[N, K, h, w]` | raw maps at feature resolution |
 //!
+//! Of a [`Detector`], each is a detection, and `camloc.boxes`, f32 `[N, K, 4]`, has its box.
+//!
 //! The input `camloc.targets`, i64 `[K]`, may be left out: it locks classes, -1 stands for "by rank".
 //!
 //! ```
@@ -42,6 +44,7 @@ mod bounds;
 mod class_output;
 mod cut;
 mod demand;
+mod detector;
 mod error;
 mod explanation;
 mod extent;
@@ -76,6 +79,7 @@ mod walk;
 pub use both_sides::{both_sides, is_one_probability, own_side};
 pub use class_output::{ClassOutput, class_outputs};
 pub use cut::{Cut, FEATURES, cut};
+pub use detector::{BOXES, Detector};
 pub use error::ExplainError;
 pub use explanation::Explanation;
 pub use feature_map::FeatureMap;

@@ -130,7 +130,7 @@ pub(super) fn place(graph: &Graph<'_>, output: &str, index: &[usize]) -> Result<
 }
 
 /// An input that may be left out needs file format 4.
-fn add_targets(graph: &mut GraphEditor<'_>, targets: &[i64]) {
+pub(super) fn add_targets(graph: &mut GraphEditor<'_>, targets: &[i64]) {
     graph.raise_ir_version(4);
     let count = targets.len() as i64;
     graph.add_initializer(build::i64_tensor(TARGETS, &[count], targets));

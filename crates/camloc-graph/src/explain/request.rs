@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::detector::Detector;
 use super::method::Method;
 use super::probabilities::Link;
 
@@ -18,6 +19,9 @@ pub struct Request {
     /// Where in `output`, behind its batch axis, the one value lies that is explained, if it holds no class scores: a
     /// regressor's number, a detector's score of one box. Empty: it holds class scores.
     pub index: Vec<usize>,
+    /// The detector that the model is: its best detections are explained in place of the best classes, and of a class asked for
+    /// its best detection. Their maps are not refined.
+    pub detector: Option<Detector>,
     /// What the output of class scores holds; `None`: what the graph tells of it.
     pub link: Option<Link>,
     /// The method; `None`: the closed form where the head has one, else Grad-CAM.

@@ -1,5 +1,6 @@
 //! The rewrite: a classifier gets the branch that outputs its maps.
 
+use super::detector::Detector;
 use super::error::ExplainError;
 use super::explanation::Explanation;
 use super::extent::Extent;
@@ -34,6 +35,13 @@ pub(super) const GRADIENT_OPSET: i64 = 16;
 /// too old. The model then computes what it did, in an operator set that may have been raised.
 pub fn explain(model: &mut ModelProto, request: &Request) -> Result<Explanation, ExplainError> {
     prepare(model)?;
+    if let Some(detector) = &request.detector {
+        outputs::check(&Graph::new(model), request, detector.classes)?;
+        opset::raise(model, GRADIENT_OPSET)?;
+        let before = Extent::of(model);
+        let done = append_detector(model, request, detector);
+        return keep(model, before, done);
+    }
     let graph = Graph::new(model);
     let scores = scores::find(&graph, request)?;
     outputs::check(&graph, request, scores.classes)?;
@@ -46,6 +54,15 @@ pub fn explain(model: &mut ModelProto, request: &Request) -> Result<Explanation,
     opset::raise(model, opset)?;
     let before = Extent::of(model);
     let done = append(model, request, scores, closed);
+    keep(model, before, done)
+}
+
+/// Takes away what was appended in vain.
+fn keep(
+    model: &mut ModelProto,
+    before: Extent,
+    done: Result<Explanation, ExplainError>,
+) -> Result<Explanation, ExplainError> {
     match done {
         // A method may have begun what it then had no use for.
         Ok(_) => before.prune(model),
@@ -106,6 +123,38 @@ fn append(
     Ok(Explanation { method, layer, logits, classes, count: choice.count, map_size, guides, unrefined })
 }
 
+/// Appends the maps of a detector's detections.
+fn append_detector(
+    model: &mut ModelProto,
+    request: &Request,
+    detector: &Detector,
+) -> Result<Explanation, ExplainError> {
+    if request.method == Some(Method::Cam) {
+        return Err(ExplainError::NoClosedForm { output: detector.output.clone() });
+    }
+    let mut graph = GraphEditor::new(model);
+    let scores = detector.scores(&mut graph);
+    let choice = detector.choose(&mut graph, &scores, request);
+    let (method, layer, maps) = append_method(&mut graph, request, &scores, &choice)?;
+    let map_size = fusion::finish(&mut graph, &maps, request.fusion, MAPS);
+    outputs::declare(&mut graph, &detector.output, &choice, map_size);
+    graph.set_metadata(METHOD_KEY, method.name());
+    graph.set_metadata(LAYER_KEY, &layer);
+    graph.set_metadata(CLASSES_KEY, &detector.classes.to_string());
+    graph.set_metadata("camloc.version", env!("CARGO_PKG_VERSION"));
+    let (logits, classes, count) = (scores.logits, detector.classes, choice.count);
+    Ok(Explanation {
+        method,
+        layer,
+        logits,
+        classes,
+        count,
+        map_size,
+        guides: String::new(),
+        unrefined: None,
+    })
+}
+
 /// How maps are made, of which layers, and the maps of each.
 type Appended = (MadeBy, String, Vec<Maps>);
 
@@ -117,7 +166,10 @@ fn append_method(
     choice: &Choice,
 ) -> Result<Appended, ExplainError> {
     let method = request.method.unwrap_or(Method::GradCam);
-    let layers = layers::select(graph, &scores.logits, &request.layers)?;
+    let layers = match &request.detector {
+        Some(_) if request.layers.is_empty() => Detector::layer(graph, scores)?,
+        _ => layers::select(graph, &scores.logits, &request.layers)?,
+    };
     let layers = if method.has_layer() { &layers[..] } else { &layers[..layers.len().min(1)] };
     let mut maps: Vec<Maps> = Vec::new();
     for layer in layers {

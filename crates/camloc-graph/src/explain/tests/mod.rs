@@ -4,6 +4,7 @@
 //! rectified picture. Height and width differ, so that a swapped axis shows.
 
 mod damage;
+mod detector;
 mod heads;
 mod old_models;
 mod outputs;
