@@ -10,6 +10,8 @@ pub struct Origin {
     pub model: String,
     /// The method, `cam refined` where its maps are refined.
     pub method: String,
+    /// Whether the maps mark what speaks against their class, and not for it.
+    pub against: bool,
     /// Where the model's nodes ran.
     pub placement: Placement,
     /// What is explained, `output[3,17]`, where it is a value of an output that holds no class scores. Scores are then that
@@ -20,15 +22,10 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Whether the maps mark what speaks against their class, and not for it.
-    pub fn speaks_against(&self) -> bool {
-        self.method.split(' ').next() == Some("counterfactual")
-    }
-
     /// What stands beside a box of a class: `tiger cat 83 %`, or `against tiger cat 83 %`, with a `score` of 0..1. Of a value
     /// that is no class's score: `output[3,17] -4.25`.
     pub fn tag(&self, name: &str, score: f32) -> String {
-        let against = if self.speaks_against() { "against " } else { "" };
+        let against = if self.against { "against " } else { "" };
         if let Some(value) = &self.value {
             return format!("{against}{value} {score:.4}");
         }
@@ -102,15 +99,13 @@ mod tests {
         assert_eq!(placement.to_string(), "CUDA, 1 of 3 nodes on CPU");
         assert_eq!(Placement::count(["CPU"; 4]).to_string(), "CPU");
         assert_eq!(Placement::count([]).to_string(), "CPU");
-        let origin =
-            Origin { model: "Net".into(), method: "cam".into(), placement, value: None, detector: false };
+        let origin = Origin { model: "Net".into(), method: "cam".into(), placement, ..Origin::default() };
         assert_eq!(origin.to_string(), "Net · cam · CUDA, 1 of 3 nodes on CPU");
-        assert!(!origin.speaks_against());
         assert_eq!(
             [0.834, 0.006, 0.004].map(|score| origin.tag("cat", score)),
             ["cat 83 %", "cat 1 %", "cat < 1 %"]
         );
-        let against = Origin { method: "counterfactual refined".into(), ..origin };
+        let against = Origin { against: true, ..origin };
         assert_eq!(against.tag("cat", 0.5), "against cat 50 %");
         let value = Origin { value: Some("boxes[3,17]".into()), ..Origin::default() };
         assert_eq!(value.tag("class 17", -4.25), "boxes[3,17] -4.2500");

@@ -83,7 +83,7 @@ enum Found {
 
 impl Found {
     fn write(&self, out: &mut impl Write) -> Result<()> {
-        let Inspection { scores, head, layers, methods } = match self {
+        let Inspection { scores, head, layers, default_layer, methods } = match self {
             Found::Itself(Explanation { method, layer, .. }) => {
                 return Ok(writeln!(out, "explains itself: {method} at {layer}")?);
             }
@@ -91,7 +91,7 @@ impl Found {
         };
         writeln!(out, "scores\n  {} classes in {}", scores.classes, scores.logits)?;
         writeln!(out, "head\n  {head}")?;
-        writeln!(out, "layers (--layer NAME, -1, -2, ...; -1 is the default)")?;
+        writeln!(out, "layers (--layer NAME, -1, -2, ...; -{} is the default)", default_layer + 1)?;
         let width = layers.iter().map(|layer| layer.tensor.len()).max().unwrap_or_default();
         for (layer, place) in layers.iter().zip(1..) {
             writeln!(out, "{:>5}  {:width$}  {}", format!("-{place}"), layer.tensor, shape(layer))?;
@@ -111,11 +111,12 @@ impl Found {
             Found::Itself(Explanation { method, layer, classes, .. }) => {
                 json!({"itself": {"method": method.name(), "layer": layer, "classes": classes}})
             }
-            Found::Offers(Inspection { scores, head, layers, methods }) => json!({
+            Found::Offers(Inspection { scores, head, layers, default_layer, methods }) => json!({
                 "classes": scores.classes,
                 "logits": scores.logits,
                 "head": head,
                 "layers": layers.iter().map(layer_json).collect::<Vec<_>>(),
+                "default_layer": layers.get(*default_layer).map(|layer| &layer.tensor),
                 "methods": methods.iter().map(|(method, found)| json!({
                     "name": method.name(),
                     "available": found.is_ok(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use camloc_graph::explain::{self, Link};
+use camloc_graph::explain::{self, Link, MadeBy, Method};
 use camloc_graph::onnx::proto::ModelProto;
 
 use super::black_box::Estimate;
@@ -364,6 +364,7 @@ impl Explainer {
         Origin {
             model: self.title.clone(),
             method: format!("{}{refined}{closer}", self.explanation.method),
+            against: self.explanation.method == MadeBy::By(Method::Counterfactual),
             placement: self.engine.placement(),
             value: self.value.clone(),
             detector: self.detector,

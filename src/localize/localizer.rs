@@ -114,11 +114,11 @@ impl Localizer {
         let place = Placement { view, frame };
         for (i, map) in maps.iter().enumerate() {
             let repeated = maps[..i].iter().any(|earlier| earlier.class_id == map.class_id);
+            let believed = map.score >= self.settings.min_score;
             match map.bounds {
-                _ if map.score < self.settings.min_score => {}
-                Some(bounds) => out.extend(self.detected(map, bounds, place)),
-                None if !repeated => self.locate_class(map, place, out),
-                None => {}
+                Some(bounds) if believed => out.extend(self.detected(map, bounds, place)),
+                None if believed && !repeated => self.locate_class(map, place, out),
+                _ => {}
             }
         }
         out.sort_by(|a, b| b.score.total_cmp(&a.score));

@@ -5,6 +5,7 @@
 //! as most models want it, and [`Classifier::assumptions`] says so.
 
 mod classifier;
+mod detector_input;
 mod embed;
 mod error;
 mod fixed_input;

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::classifier::{Classifier, MANIFEST_KEY};
+use super::detector_input;
 use super::embed;
 use super::error::ModelError;
 use super::fixed_input::FixedInput;
@@ -103,8 +104,13 @@ impl Parts {
         if let Some(Written { manifest, name, .. }) = &written {
             sources.insert(0, Said::new(Kind::Manifest, name.clone(), manifest.clone()));
         }
-        let (manifest, mut found) = together(&sources);
+        let (mut manifest, mut found) = together(&sources);
         let mut assumed = Vec::new();
+        if let ((_, Some(height), Some(width)), None) = (signature.axes(layout), &written)
+            && let Some(detector) = Detector::find(&model, (height, width), &[])
+        {
+            detector_input::assume(&detector, &mut manifest, &mut assumed);
+        }
         let preprocessing =
             preprocessing(&signature, &manifest, written.is_some(), &mut assumed).map_err(|said| {
                 ModelError::Contradiction {

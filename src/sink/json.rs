@@ -164,7 +164,7 @@ impl<'a> Object<'a> {
         Object {
             class_id: found.class_id,
             label: shown.label(found.class_id),
-            against: shown.made_by.speaks_against(),
+            against: shown.made_by.against,
             score: rounded(found.score),
             r#box: [corners.x0, corners.y0, corners.x1, corners.y1],
             peak: [found.peak.0, found.peak.1],

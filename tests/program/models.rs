@@ -231,3 +231,22 @@ fn a_detectors_own_boxes_are_explained_and_exported() {
         assert_eq!(found["score"], serde_json::json!(0.9933));
     }
 }
+
+#[test]
+fn a_detector_is_inspected_as_one_and_what_it_is_fed_is_assumed_as_its_makers_have_it() {
+    let folder = folder();
+    let mut model = detector();
+    model.metadata_props.clear();
+    let output = run(["inspect", text(&save(folder.path(), &model)), "--json"]);
+    let inspected: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let explains = &inspected["explains"];
+    // The finest grid's pooling feeds the others, too.
+    assert_eq!((&explains["classes"], &explains["default_layer"]), (&2.into(), &"p3".into()), "{explains}");
+    let by = |name: &str| {
+        let methods = explains["methods"].as_array().unwrap();
+        methods.iter().find(|method| method["name"] == name).unwrap()["available"].clone()
+    };
+    assert_eq!((by("gradcam"), by("cam")), (true.into(), false.into()));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("a detector's letterbox, pixels of 0..1"), "{said}");
+}

@@ -1,11 +1,9 @@
 //! What ultralytics writes into a model's metadata: `task`, `imgsz`, `names`.
 
+use super::super::detector_input::FILL;
 use super::super::manifest::{FitName, LabelSource, Manifest, PerChannel, Size};
 use super::super::names;
 use super::super::preprocessing::Filter;
-
-/// The grey around the pictures of a detector.
-const FILL: [u8; 3] = [114; 3];
 
 /// From the metadata; nothing where they are not ultralytics'.
 pub(in crate::model) fn metadata<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Manifest {

@@ -46,6 +46,9 @@ impl Log {
         let (mut lines, mut line) = (BufReader::new(stderr), Vec::new());
         while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
             let text = String::from_utf8_lossy(&line);
+            // The filter writes its lines in pieces, and an error of another thread of ffmpeg's may come between them, without a
+            // line or a level of its own.
+            log.cut |= is_of(&text, filter) && says_cut(&text);
             match LogLine::parse(&text, filter) {
                 LogLine::TimeBase(over, under) => tick = Some((over, under)),
                 LogLine::Frame { ticks, time, width, height } => {
@@ -57,7 +60,6 @@ impl Log {
                         announced = header_to.send(log.header.clone()).is_ok();
                     }
                     let _ = marks.send(Mark { time, size: (width, height) });
-                    log.cut |= says_cut(behind_frame(&text));
                 }
                 LogLine::Error(text) => log.add_error(text),
                 LogLine::Output => in_output = true,
@@ -110,11 +112,10 @@ fn says_cut(error: &str) -> bool {
     ["partial file", "prematurely", "truncated"].iter().any(|sign| error.contains(sign))
 }
 
-/// What stands in a frame's line after its last word, `type:P`: the filter writes the line in pieces, and an error of
-/// another thread of ffmpeg's may come between them, without a line or a level of its own.
-fn behind_frame(line: &str) -> &str {
-    let behind = line.rsplit_once(" type:").and_then(|(_, rest)| rest.split_once(' '));
-    behind.map_or("", |(_, rest)| rest)
+/// Whether the filter of this name wrote a line, or began it: `[filter @ 0x…] [info] …`.
+fn is_of(line: &str, filter: &str) -> bool {
+    let behind = line.strip_prefix('[').and_then(|line| line.strip_prefix(filter));
+    behind.is_some_and(|rest| rest.starts_with(" @ "))
 }
 
 /// When and how large the next frame on stdout is.
@@ -145,11 +146,10 @@ enum LogLine<'a> {
 }
 
 impl LogLine<'_> {
-    /// Reads one line. What the filter of this name says, it alone says: `[filter @ 0x…] [info] …`.
+    /// Reads one line. What the filter of this name says, it alone says.
     fn parse<'a>(line: &'a str, filter: &str) -> LogLine<'a> {
         let (level, text) = split_level(line.trim_end());
-        let of_filter = line.strip_prefix('[').and_then(|line| line.strip_prefix(filter));
-        if of_filter.is_some_and(|rest| rest.starts_with(" @ ")) {
+        if is_of(line, filter) {
             let own = if text.starts_with("n:") { frame(text) } else { time_base(text) };
             return own.unwrap_or(LogLine::Other);
         }
@@ -267,15 +267,22 @@ mod tests {
     #[test]
     fn an_error_within_a_frames_line_is_heard_and_the_frame_kept() {
         let read = |behind: &str| {
-            let line = format!(
-                "[showinfo@secret @ 0x7] [info] n: 1 pts: 1 pts_time:0.1 s:320x240 i:P iskey:0 type:P {behind}\n"
-            );
+            let frame = "n: 1 pts: 1 pts_time:0.1 s:320x240 i:P iskey:0 type:P ";
+            let (first, second) = behind.split_once('|').unwrap_or((behind, ""));
+            let prefix = "[showinfo@secret @ 0x7] [info]";
+            let line =
+                format!("{prefix} {frame}{first}\n{prefix} color_range:tv{second}\n color_space:bt709\n");
             let ((header, _header), (marks, marked)) = (bounded(1), bounded(4));
             let log = Log::read(line.as_bytes(), FILTER, &header, &marks);
             (log.cut, marked.len())
         };
         assert_eq!(read(""), (false, 1));
         assert_eq!(read("stream 0, offset 0x3e5f: partial file"), (true, 1));
+        assert_eq!(
+            read("|stream 0, offset 0x3e5f: partial file"),
+            (true, 1),
+            "between the line of its colours"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::prepare::prepare;
 use super::request::Request;
 use super::rewrite::{CLOSED_FORM_OPSET, GRADIENT_OPSET, REFINE_OPSET, explain};
 use super::scores::{self, Scores};
+use crate::onnx::edit::GraphEditor;
 use crate::onnx::graph::Graph;
 use crate::onnx::opset;
 use crate::onnx::outline::outline;
@@ -17,12 +18,14 @@ use crate::onnx::proto::ModelProto;
 /// What a model offers.
 #[derive(Debug)]
 pub struct Inspection {
-    /// The class scores and what they were found from.
+    /// The class scores and what they were found from; of a detector, as many as it has classes.
     pub scores: Scores,
     /// What makes the scores, in words.
     pub head: String,
-    /// The layers that a map can be made of; the first is what is taken by default.
+    /// The layers that a map can be made of, the last first.
     pub layers: Vec<Layer>,
+    /// Which of them is taken by default: the first; of a detector the first that feeds all of its grids.
+    pub default_layer: usize,
     /// Every method, and whether it can be had at the layers asked for, or why not.
     pub methods: Vec<(Method, Result<(), ExplainError>)>,
 }
@@ -41,10 +44,26 @@ pub fn inspect(model: &ModelProto, request: &Request) -> Result<Inspection, Expl
     for version in [CLOSED_FORM_OPSET, REFINE_OPSET, GRADIENT_OPSET] {
         let _ = opset::raise(model, version);
     }
-    let graph = Graph::new(model);
-    let scores = scores::find(&graph, request)?;
-    let layers = layers::candidates(&graph, &scores.logits);
-    let head = describe(scores.head.as_ref());
+    let (scores, layers, default_layer, head) = match &request.detector {
+        Some(detector) => {
+            let before = Extent::of(model);
+            let (scores, layers, usual) = detector.offers(&mut GraphEditor::new(model));
+            before.restore(model);
+            (
+                scores,
+                layers,
+                usual,
+                "boxes and their scores; each detection's map comes from gradients".to_owned(),
+            )
+        }
+        None => {
+            let graph = Graph::new(model);
+            let scores = scores::find(&graph, request)?;
+            let layers = layers::candidates(&graph, &scores.logits);
+            let head = describe(scores.head.as_ref());
+            (scores, layers, 0, head)
+        }
+    };
     let tried = |method: Method| {
         let before = Extent::of(model);
         let done = explain(model, &Request { method: Some(method), ..request.clone() });
@@ -52,7 +71,7 @@ pub fn inspect(model: &ModelProto, request: &Request) -> Result<Inspection, Expl
         (method, done.map(|_| ()))
     };
     let methods = Method::all().map(tried).collect();
-    Ok(Inspection { scores, head, layers, methods })
+    Ok(Inspection { scores, head, layers, default_layer, methods })
 }
 
 fn describe(head: Option<&Head>) -> String {
