@@ -30,6 +30,7 @@ use super::arguments::{ExplainArgs, results_file};
 use super::assemble::Needs;
 use super::report::Report;
 use super::run::Job;
+use super::terminal::Lines;
 use super::{Context, assemble};
 
 #[derive(Debug, clap::Args)]
@@ -142,7 +143,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         write_file(path, (serde_json::to_string_pretty(&figures)? + "\n").as_bytes())?;
     }
     if args.json.as_deref() != Some(Path::new("-")) {
-        print(&figures, &mut std::io::stdout().lock())?;
+        print(&figures, &mut Lines(std::io::stdout().lock()))?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use anyhow::{Result, anyhow, bail};
 
 use super::arguments::{BlackBoxArgs, ModelArgs, results_file};
 use super::report::count;
+use super::terminal::Lines;
 use super::{Context, assemble, compare, offered, usage};
 
 #[derive(Debug, clap::Args)]
@@ -92,7 +93,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         write_file(path, (serde_json::to_string_pretty(&checked)? + "\n").as_bytes())?;
     }
     if args.json.as_deref() != Some(Path::new("-")) {
-        print(&checked, &mut io::stdout().lock())?;
+        print(&checked, &mut Lines(io::stdout().lock()))?;
     }
     compare::say_if_stopped(&stop, checked.methods.len(), plan.methods.len())
 }
@@ -135,7 +136,8 @@ fn print(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
     }
     for method in &checked.methods {
         if let Some(reason) = &method.refused {
-            writeln!(out, "\n{}: {reason}", method.method)?;
+            writeln!(out)?;
+            writeln!(out, "{}: {reason}", method.method)?;
         }
     }
     Ok(())
@@ -148,11 +150,13 @@ fn print_forgetting(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     if checked.shuffled.is_empty() {
-        return writeln!(out, "\nno layer has weights that can be shuffled: nothing can be made to forget");
+        writeln!(out)?;
+        return writeln!(out, "no layer has weights that can be shuffled: nothing can be made to forget");
     }
+    writeln!(out)?;
     writeln!(
         out,
-        "\nForgetting: the weights of the top layers are shuffled; rank correlation with the true map (SSIM)"
+        "Forgetting: the weights of the top layers are shuffled; rank correlation with the true map (SSIM)"
     )?;
     write!(out, "{:width$}", "layers shuffled")?;
     for count in &checked.shuffled {
@@ -190,9 +194,10 @@ fn print_areas(
     if checked.steps == 0 {
         return Ok(());
     }
+    writeln!(out)?;
     writeln!(
         out,
-        "\nFaithfulness: area under the class's probability while the hottest pixels go or come first ({} steps)",
+        "Faithfulness: area under the class's probability while the hottest pixels go or come first ({} steps)",
         checked.steps
     )?;
     writeln!(out, "{:width$} {:>14} {:>15}", "", "deletion (low)", "insertion (high)")?;
@@ -225,7 +230,8 @@ fn against(areas: Option<Areas>, checked: &Checked) -> String {
 }
 
 fn print_agreement(checked: &Checked, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\nAgreement: rank correlation between the methods' maps")?;
+    writeln!(out)?;
+    writeln!(out, "Agreement: rank correlation between the methods' maps")?;
     let named = || checked.methods.iter().enumerate().filter(|(_, method)| method.refused.is_none());
     write!(out, "{:width$}", "")?;
     for (_, number) in named().zip(1..) {

@@ -1,6 +1,6 @@
 //! `camloc image`: photos in, overlays and boxes out.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::files::FileError;
@@ -15,7 +15,7 @@ use super::arguments::{ExplainArgs, is_picture};
 use super::masks::MaskArgs;
 use super::report::count;
 use super::run::{Job, ResultArgs};
-use super::{Context, assemble, usage};
+use super::{Context, assemble, terminal, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -60,7 +60,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     sinks.extend(masks.map(|masks| Box::new(masks) as Box<dyn Sink>));
     if !args.results.on_stdout() && !context.report.is_quiet() {
         let min_score = assemble::localize(&settings)?.min_score;
-        sinks.push(Box::new(Lines { frames: 0, min_score }));
+        sinks.push(Box::new(Lines { frames: 0, min_score, lost: None }));
     }
     let job = Job {
         scale: HeatScale::still(),
@@ -94,6 +94,8 @@ struct Lines {
     frames: u64,
     /// Classes less probable than this are not looked for.
     min_score: f32,
+    /// Why a line could not be said. The pictures, which are the work, go on.
+    lost: Option<io::Error>,
 }
 
 impl Lines {
@@ -119,13 +121,9 @@ impl Sink for Lines {
 
     fn write(&mut self, shown: &Shown<'_>) -> Result<(), SinkError> {
         self.frames += 1;
-        let mut out = std::io::stdout().lock();
-        let source = shown.source.display();
-        let mut say = |line: String| {
-            writeln!(out, "{source}: {line}").map_err(|_| SinkError::File(FileError::StdoutClosed))
-        };
+        let mut lines = Vec::new();
         if shown.detections.is_empty() {
-            say(self.nothing(shown))?;
+            lines.push(self.nothing(shown));
         }
         if let Some(what_if) = shown.what_if {
             let change = |change: &Change| {
@@ -134,15 +132,23 @@ impl Sink for Lines {
             };
             let changes: Vec<String> = what_if.changes.iter().map(change).collect();
             let share = 100.0 * what_if.share;
-            say(format!("without this region ({share:.0} % of the photo): {}", changes.join(", ")))?;
+            lines.push(format!("without this region ({share:.0} % of the photo): {}", changes.join(", ")));
         }
-        shown.detections.iter().try_for_each(|found| {
+        lines.extend(shown.detections.iter().map(|found| {
             let (tag, at) = (shown.made_by.tag(&shown.label(found.class_id), found.score), found.bbox);
-            say(format!("{tag} at {},{} to {},{}", at.x0, at.y0, at.x1, at.y1))
-        })
+            format!("{tag} at {},{} to {},{}", at.x0, at.y0, at.x1, at.y1)
+        }));
+        let (mut out, source) = (terminal::Lines(io::stdout().lock()), shown.source.display());
+        let said = lines.iter().try_for_each(|line| writeln!(out, "{source}: {line}"));
+        self.lost = self.lost.take().or(said.err());
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<Finished, SinkError> {
-        Ok(Finished { path: None, frames: self.frames })
+        match self.lost {
+            Some(source) if source.kind() == io::ErrorKind::BrokenPipe => Err(FileError::StdoutClosed.into()),
+            Some(source) => Err(FileError::writing(Path::new("standard output"), source).into()),
+            None => Ok(Finished { path: None, frames: self.frames }),
+        }
     }
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{ModelArgs, set_path};
 use super::reading::{self, Row};
+use super::terminal::Lines;
 use super::{Context, assemble};
 
 #[derive(Debug, clap::Args)]
@@ -34,7 +35,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
         set_path(&mut settings.model, file);
     }
     let mut classifier = assemble::classifier(&settings, &assemble::store()?, &context.report)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Lines(std::io::stdout().lock());
     let (opset, nodes) = {
         let graph = Graph::new(&classifier.model);
         (graph.opset(), graph.nodes().len())

@@ -25,6 +25,7 @@ mod run;
 mod settings;
 mod setup;
 mod teach;
+mod terminal;
 mod train;
 mod video;
 

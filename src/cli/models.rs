@@ -7,6 +7,7 @@ use crate::model::Classifier;
 use anyhow::Result;
 use camloc_graph::explain::{self, ExplainError, Request};
 
+use super::terminal::Lines;
 use super::{Context, assemble};
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +17,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Lines(std::io::stdout().lock());
     let files = if args.files.is_empty() {
         let store = assemble::store()?;
         let model = assemble::default_classifier(&store, &context.report)?;
@@ -34,7 +35,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
                 describe(&mut out, model)?;
             }
             Err(error) => {
-                writeln!(out, "{}\n  {error}", file.display())?;
+                writeln!(out, "{}", file.display())?;
+                writeln!(out, "  {error}")?;
                 first_error.get_or_insert(error);
             }
         }

@@ -1,7 +1,7 @@
 //! What a person reads on the terminal: notes, progress and errors. All of it goes to standard error,
 //! so that standard output holds nothing but results.
 
-use std::fmt::Display;
+use std::fmt::{self, Debug, Display};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -9,7 +9,12 @@ use crate::files::FileError;
 use crate::pipeline::{PipelineError, StageFigures, Stats};
 use crate::sink::SinkError;
 use indicatif::{ProgressBar, ProgressStyle};
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+
+use super::terminal::{Lines, visible};
 
 /// Tells the user what happens, unless told to be quiet.
 pub(super) struct Report {
@@ -30,7 +35,7 @@ impl Report {
 
     /// A line about the result on standard output, for a person; who wants errors only gets none.
     pub(super) fn result(&self, line: impl Display) -> io::Result<()> {
-        if self.quiet { Ok(()) } else { writeln!(io::stdout(), "{line}") }
+        if self.quiet { Ok(()) } else { writeln!(Lines(io::stdout()), "{line}") }
     }
 
     /// Whether only errors are said.
@@ -82,7 +87,7 @@ impl Report {
             Some(_) => "fetching {msg}  {bar:30} {bytes}/{total_bytes}",
             None => "fetching {msg}  {spinner} {bytes}",
         };
-        self.bar(total).with_style(style(template)).with_message(what.to_owned())
+        self.bar(total).with_style(style(template)).with_message(visible(what).into_owned())
     }
 
     fn bar(&self, total: Option<u64>) -> ProgressBar {
@@ -115,9 +120,19 @@ pub(super) fn start_log(verbose: u8, quiet: bool) {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        .fmt_fields(debug_fn(field).delimited(" "))
         .without_time()
         .with_target(verbose > 1)
         .init();
+}
+
+/// A field of a log line; the line itself is the field `message`.
+fn field(out: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    match field.name() {
+        "message" => out.write_str(&visible(&value)),
+        name => write!(out, "{name}={}", visible(&value)),
+    }
 }
 
 /// The error on one line; its causes below it with `-v`.
@@ -139,8 +154,8 @@ pub(super) fn count<N: Display + PartialEq + From<u8>>(number: N, one: &str) -> 
 }
 
 /// A closed standard error is nobody's loss: there is nobody to tell.
-fn print_line(line: std::fmt::Arguments) {
-    let _ = writeln!(io::stderr(), "{line}");
+fn print_line(line: fmt::Arguments) {
+    let _ = writeln!(Lines(io::stderr()), "{line}");
 }
 
 fn one_line(message: impl Display) -> String {

@@ -78,6 +78,20 @@ pub enum ModelError {
         /// Its shape, `?` for open sizes.
         shape: String,
     },
+    /// The input is larger than any picture is brought to.
+    #[error(
+        "{file} wants pictures of {width}x{height} pixels, camloc prepares at most {most} a side: export it with a smaller input"
+    )]
+    LargeInput {
+        /// The model.
+        file: String,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The most pixels of a side.
+        most: u32,
+    },
     /// The output is not there.
     #[error("{file} has no output '{output}', it has {}", found.join(", "))]
     NoOutput {

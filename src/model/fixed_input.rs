@@ -152,6 +152,41 @@ fn read(_: &Path, _: &str) -> Result<TensorProto, String> {
     Err("this build of camloc reads no arrays of NumPy: its feature npy is off".into())
 }
 
+/// Whether the header of an array file is short, and its brackets nest little, as in those of numbers: its reader takes
+/// twice as long for each further one.
+#[cfg(feature = "npy")]
+fn is_flat(file: &mut (impl std::io::Read + std::io::Seek)) -> std::io::Result<bool> {
+    use std::io::Read;
+
+    const DEEPEST: usize = 4;
+    // More than any header of numbers has.
+    const LONGEST: usize = 1 << 12;
+    // The magic number, the version, and the header's length, which is of two bytes in version 1.
+    let mut start = [0; 12];
+    file.read_exact(&mut start)?;
+    let length = match start[6] {
+        1 => usize::from(u16::from_le_bytes([start[8], start[9]])),
+        _ => u32::from_le_bytes([start[8], start[9], start[10], start[11]]) as usize,
+    };
+    file.rewind()?;
+    if length > LONGEST {
+        return Ok(false);
+    }
+    let mut header = Vec::new();
+    file.by_ref().take(12 + length as u64).read_to_end(&mut header)?;
+    file.rewind()?;
+    let mut depth = 0_usize;
+    let deepest = header.iter().map(|byte| {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth
+    });
+    Ok(deepest.max().is_none_or(|deepest| deepest <= DEEPEST))
+}
+
 /// Reads an array file of NumPy.
 #[cfg(feature = "npy")]
 fn read(path: &Path, name: &str) -> Result<TensorProto, String> {
@@ -161,7 +196,20 @@ fn read(path: &Path, name: &str) -> Result<TensorProto, String> {
     use npyz::{DType, NpyFile, TypeChar};
 
     let plain = |error: std::io::Error| error.to_string();
-    let file = NpyFile::new(BufReader::new(File::open(path).map_err(plain)?)).map_err(plain)?;
+    let about = std::fs::metadata(path).map_err(plain)?;
+    // Before it is opened: opening a pipe would wait for whoever writes to it.
+    if !about.is_file() {
+        return Err("it is no regular file".into());
+    }
+    let mut input = BufReader::new(File::open(path).map_err(plain)?);
+    if !is_flat(&mut input).map_err(plain)? {
+        return Err("its header is none that NumPy writes".into());
+    }
+    let file = NpyFile::new(input).map_err(plain)?;
+    let bytes = file.shape().iter().try_fold(1_u64, |bytes, &size| bytes.checked_mul(size));
+    if bytes.is_none_or(|least| least > about.len()) {
+        return Err("it is cut short: it holds fewer numbers than its header says".into());
+    }
     let dims: Vec<i64> = file.shape().iter().map(|&size| size as i64).collect();
     if file.order() != npyz::Order::C {
         return Err("it is stored column by column; save it with numpy.ascontiguousarray".into());
@@ -248,6 +296,12 @@ mod tests {
         let file = npy("<f4", "(1, 3)", &[0; 12]);
         let error = fix(&format!("question={}", file.display())).unwrap_err().to_string();
         assert!(error.contains("Int64 [?, 2]"), "{error}");
+        let deep = format!("{}2{}", "(".repeat(40), ")".repeat(40));
+        for (shape, words) in [(deep.as_str(), "header"), ("(1, 1000000000000000)", "cut short")] {
+            let file = npy("<i8", shape, &[0; 16]);
+            let error = fix(&format!("question={}", file.display())).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        }
         let error = fix("question=nowhere.npy").unwrap_err().to_string();
         assert!(error.contains("nowhere.npy") && error.lines().count() == 1, "{error}");
     }

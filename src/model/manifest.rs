@@ -8,14 +8,16 @@ use serde::{Deserialize, Serialize};
 use super::error::ModelError;
 use super::preprocessing::{Channels, Filter, Fit, Layout};
 
+/// The smallest such share: of less no picture has a pixel.
+const LEAST_CROP: f64 = 0.01;
 /// The share of the short side that a crop takes unless told otherwise: 224 of 256, torchvision's.
 pub(super) const CROP: f64 = 0.875;
 
 /// The colour around a letterboxed picture unless told otherwise.
 const FILL: [u8; 3] = [128; 3];
 
-/// The largest side of an input that a manifest may ask for.
-const MOST_PIXELS: u32 = 4096;
+/// The largest side of an input, whether a manifest asks for it or the graph.
+pub(super) const MOST_PIXELS: u32 = 4096;
 
 /// Every key, for the hint on a misspelt one.
 const KEYS: [&str; 14] = [
@@ -174,8 +176,8 @@ impl Manifest {
         if !(1..=MOST_PIXELS).contains(&height) || !(1..=MOST_PIXELS).contains(&width) {
             return Some(format!("size must be from 1 to {MOST_PIXELS} pixels"));
         }
-        if self.crop.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
-            return Some("crop is a share of the short side, over 0 and at most 1, such as 0.875".to_owned());
+        if self.crop.is_some_and(|share| !(LEAST_CROP..=1.0).contains(&share)) {
+            return Some(format!("crop is a share of the short side, from {LEAST_CROP} to 1, such as 0.875"));
         }
         if self.crop.is_some() && !matches!(self.fit, None | Some(FitName::Crop | FitName::Stretch)) {
             return Some("crop goes only with fit = \"crop\" or \"stretch\"".to_owned());

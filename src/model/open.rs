@@ -11,7 +11,7 @@ use super::error::ModelError;
 use super::fixed_input::FixedInput;
 use super::front::Front;
 use super::labels::Labels;
-use super::manifest::{LabelSource, Manifest, ScoresAre};
+use super::manifest::{LabelSource, MOST_PIXELS, Manifest, ScoresAre};
 use super::names;
 use super::neighbours::{self, Place, custom_vision, file, ultralytics};
 use super::resolve::{preprocessing, scores};
@@ -120,6 +120,10 @@ impl Parts {
                     shape: signature.shape_text(),
                 }
             })?;
+        if preprocessing.width.max(preprocessing.height) > MOST_PIXELS {
+            let (width, height) = (preprocessing.width, preprocessing.height);
+            return Err(ModelError::LargeInput { file, width, height, most: MOST_PIXELS });
+        }
         notes.extend(front.and_then(|front| front.contradiction(&preprocessing)));
         let counts: Vec<usize> = match &written {
             Some(written) => written.names()?.map(|(names, _)| names.len()).into_iter().collect(),

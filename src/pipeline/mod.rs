@@ -117,8 +117,8 @@ impl Pipeline {
     /// must be on the main thread on macOS).
     ///
     /// # Errors
-    /// The first thing that failed. When a source failed or was cut short, what came before it is written
-    /// and the outputs are complete; when an output failed, that output leaves nothing behind.
+    /// The first thing that failed. What came before it is written, and the outputs are complete; an output that failed
+    /// leaves nothing behind, and ends the run only if there is no other.
     pub(crate) fn run(
         self,
         output: &mut Output<'_>,
@@ -170,8 +170,8 @@ impl Pipeline {
             Summary { interrupted, ..summary }
         });
         match failure.into_result() {
-            // What was read before the cut is worth keeping.
-            Err(error @ PipelineError::Source(_)) => {
+            // What was done before is worth keeping; where nothing was, an older file is.
+            Err(error) if summary.frames > 0 || matches!(error, PipelineError::Source(_)) => {
                 output.finish().map_err(PipelineError::from).and(Err(error))
             }
             Err(error) => Err(error),

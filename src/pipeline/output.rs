@@ -10,7 +10,7 @@ use super::drawing::in_words;
 use super::stages::Drawn;
 use super::{Controls, News, PipelineError, Stage, Stats, Summary};
 use crate::display::{Command, Display};
-use crate::files::Stop;
+use crate::files::{FileError, Stop};
 use crate::frame::Frame;
 use crate::sink::{Finished, Shown, Sink, SinkError};
 use crate::source::{Notice, SourceInfo};
@@ -47,6 +47,8 @@ pub(crate) struct Output<'a> {
     pub display: Option<Box<dyn Display>>,
     /// What is done there beyond looking.
     pub extension: Option<&'a mut (dyn Extension + 'static)>,
+    /// Why sinks failed that the others outlive; none at first.
+    pub failed: Vec<SinkError>,
 }
 
 /// What the outputs need to know of the run around them.
@@ -178,11 +180,49 @@ impl Output<'_> {
         }
     }
 
-    /// Closes every sink. Files that are complete stay also when a later one fails.
+    /// Closes every sink. Files that are complete stay also when another fails; what failed is said here, but for a
+    /// reader of standard output who had enough.
     pub(super) fn finish(&mut self) -> Result<Vec<Finished>, SinkError> {
-        let sinks = self.sinks.drain(..).chain(self.of_stream.drain(..).flatten());
-        let finished: Vec<_> = sinks.map(Sink::finish).collect();
-        finished.into_iter().collect()
+        let mut finished = Vec::new();
+        for sink in self.sinks.drain(..).chain(self.of_stream.drain(..).flatten()) {
+            match sink.finish() {
+                Ok(written) => finished.push(written),
+                Err(error) => self.failed.push(error),
+            }
+        }
+        self.failed.retain(|error| !is_closed(error));
+        self.first_failure().map_or(Ok(finished), Err)
+    }
+
+    /// The first failure, that of a closed standard output only if there is no other; those after it are logged.
+    fn first_failure(&mut self) -> Option<SinkError> {
+        self.failed.sort_by_key(is_closed);
+        let mut failed = self.failed.drain(..);
+        let first = failed.next();
+        failed.filter(|error| !is_closed(error)).for_each(|error| tracing::error!("{error}"));
+        first
+    }
+
+    /// Hands a frame to the sinks of its stream. One that fails is done with; it ends the run only if nothing is left that
+    /// the run is for.
+    fn write(&mut self, stream: usize, shown: &Shown<'_>) -> Result<(), SinkError> {
+        let (failed, display) = (&mut self.failed, &mut self.display);
+        let mut takes = |sink: &mut Box<dyn Sink>| {
+            let Err(error) = sink.write(shown) else { return true };
+            if let Some(display) = display.as_mut().filter(|_| !is_closed(&error)) {
+                display.notify(&error.to_string());
+            }
+            failed.push(error);
+            false
+        };
+        self.sinks.retain_mut(&mut takes);
+        if let Some(own) = self.of_stream.get_mut(stream) {
+            own.retain_mut(&mut takes);
+        }
+        if self.failed.is_empty() || self.display.is_some() || self.all().next().is_some() {
+            return Ok(());
+        }
+        self.first_failure().map_or(Ok(()), Err)
     }
 
     fn take(&mut self, frame: Drawn, around: &Around) -> Result<(), SinkError> {
@@ -203,8 +243,7 @@ impl Output<'_> {
             still: photo.is_some(),
         };
         if !again {
-            let own = self.of_stream.get_mut(stream).into_iter().flatten();
-            self.sinks.iter_mut().chain(own).try_for_each(|sink| sink.write(&shown))?;
+            self.write(stream, &shown)?;
             if let Some(extension) = &mut self.extension {
                 extension.shown(&frame);
             }
@@ -263,6 +302,11 @@ impl Output<'_> {
         let said: Vec<&str> = troubles.iter().flatten().map(String::as_str).collect();
         display.panels().message = (!said.is_empty()).then(|| said.join("\n"));
     }
+}
+
+/// Whether only the reader of standard output went away, as `| head` does.
+fn is_closed(error: &SinkError) -> bool {
+    matches!(error, SinkError::File(FileError::StdoutClosed))
 }
 
 /// Files, one after the other.

@@ -177,10 +177,13 @@ impl Sink for VideoSink {
             return Ok(finished);
         };
         encoder.finish().map_err(|failure| self.encoder_failed(failure))?;
-        let sounding = match &self.options.sound {
-            Some(source) => self.with_sound(source, first, last + step)?,
-            None => None,
-        };
+        // The frames are finished: they stay, sound or none.
+        let sounding = self.options.sound.as_ref().and_then(|source| {
+            self.with_sound(source, first, last + step).unwrap_or_else(|error| {
+                tracing::warn!("{} has no sound: {error}", self.path.display());
+                None
+            })
+        });
         sounding.unwrap_or(self.part).finish()?;
         Ok(finished)
     }

@@ -13,6 +13,7 @@ mod compare;
 mod demo;
 mod eval;
 mod export;
+mod faults;
 mod images;
 mod interrupted;
 mod label;

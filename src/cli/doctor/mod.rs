@@ -10,6 +10,7 @@ use crate::runtime::Provider;
 use crate::{runtime, source};
 use anyhow::{Result, bail};
 
+use super::terminal::Lines;
 use super::{Context, providers};
 
 mod provider;
@@ -70,7 +71,7 @@ pub(super) fn run(args: Args, _context: &Context) -> Result<()> {
     if let (Some(provider), Ok(store)) = (wish, &store) {
         findings.extend(provider::check(provider, store));
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = Lines(std::io::stdout().lock());
     for Finding { what, detail, .. } in &findings {
         let (mark, detail) = match detail {
             Ok(detail) => ("ok", detail),

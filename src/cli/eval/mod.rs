@@ -29,6 +29,7 @@ use super::arguments::{BlackBoxArgs, LocalizeArgs, ModelArgs, TrackArgs, results
 use super::masks::MaskArgs;
 use super::report::count;
 use super::settings::Settings;
+use super::terminal::Lines;
 use super::{Context, assemble, usage};
 
 #[derive(Debug, clap::Args)]
@@ -132,12 +133,12 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
     for path in &args.datasets {
         let evaluated = evaluation.dataset(path)?;
         if !evaluation.to_stdout() {
-            table::print(&evaluated, &mut std::io::stdout().lock())?;
+            table::print(&evaluated, &mut Lines(std::io::stdout().lock()))?;
         }
         all.push(evaluated);
     }
     if let (true, false) = (all.len() > 1, evaluation.to_stdout()) {
-        table::print_lines(&all, &mut std::io::stdout().lock())?;
+        table::print_lines(&all, &mut Lines(std::io::stdout().lock()))?;
     }
     out.map_or(Ok(()), |out| evaluation.write_json(&all, out))
 }

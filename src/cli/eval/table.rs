@@ -33,16 +33,18 @@ pub(super) fn print(evaluated: &Evaluated, out: &mut dyn Write) -> io::Result<()
     let pictures = count(outcome.records.len(), "picture");
     writeln!(out, "{}: {pictures}{videos}", subject.dataset)?;
     writeln!(out, "{} · {} at {}", subject.model, subject.method, subject.layer)?;
+    writeln!(out)?;
     writeln!(
         out,
-        "\n{:<27} {:>6}  {:<15} {:>6}  {:>6} {:>6} {:>6}",
+        "{:<27} {:>6}  {:<15} {:>6}  {:>6} {:>6} {:>6}",
         "per cent", "", "95 % interval", "n", "centre", "full", "point"
     )?;
     for metric in &summary.metrics {
         print_metric(metric, out)?;
     }
     if let Some(comparison) = comparison {
-        writeln!(out, "\nagainst {}, on the {} pictures of both", comparison.against, comparison.pairs)?;
+        writeln!(out)?;
+        writeln!(out, "against {}, on the {} pictures of both", comparison.against, comparison.pairs)?;
         for (key, found) in &comparison.metrics.0 {
             let sure = found.difference.low > 0.0 || found.difference.high < 0.0;
             let verdict = match sure {
@@ -85,9 +87,10 @@ fn print_videos(evaluated: &Evaluated, out: &mut dyn Write) -> io::Result<()> {
     if summary.per_sequence.is_empty() {
         return Ok(());
     }
+    writeln!(out)?;
     writeln!(
         out,
-        "\n{:<27} {:>6} {:>13} {:>8} {:>9} {:>7}",
+        "{:<27} {:>6} {:>13} {:>8} {:>9} {:>7}",
         "video", "frames", "GT-known Loc", "box IoU", "pointing", "jitter"
     )?;
     for (name, part) in &summary.per_sequence {
