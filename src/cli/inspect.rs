@@ -17,6 +17,9 @@ use super::reading::{self, Row};
 use super::terminal::Lines;
 use super::{Context, assemble};
 
+/// The widest column of names, in characters.
+const WIDEST_NAME: usize = 100;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// An ONNX image classifier, or a folder with one [default: EfficientNet-Lite0]
@@ -93,7 +96,9 @@ impl Found {
         writeln!(out, "scores\n  {} classes in {}", scores.classes, scores.logits)?;
         writeln!(out, "head\n  {head}")?;
         writeln!(out, "layers (--layer NAME, -1, -2, ...; -{} is the default)", default_layer + 1)?;
-        let width = layers.iter().map(|layer| layer.tensor.len()).max().unwrap_or_default();
+        // A name may be longer than any width that can be asked for; what follows it then stands further right.
+        let longest = layers.iter().map(|layer| layer.tensor.chars().count()).max().unwrap_or_default();
+        let width = longest.min(WIDEST_NAME);
         for (layer, place) in layers.iter().zip(1..) {
             writeln!(out, "{:>5}  {:width$}  {}", format!("-{place}"), layer.tensor, shape(layer))?;
         }

@@ -254,3 +254,105 @@ fn time_grows_with_the_size() {
         }
     }
 }
+
+/// The most memory that this process has held at once, in bytes.
+#[cfg(target_os = "linux")]
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells of every process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak is told");
+    let number = line.trim().trim_end_matches(" kB").parse::<usize>().expect("in kB");
+    number * 1024
+}
+
+/// As [`with_nodes`], for pictures of this side.
+#[cfg(target_os = "linux")]
+fn of_side(side: i64, middle: Vec<NodeProto>, constants: Vec<TensorProto>) -> ModelProto {
+    let mut model = with_nodes(middle);
+    let sizes = [Dim::Fixed(1), Dim::Fixed(3), Dim::Fixed(side), Dim::Fixed(side)];
+    graph_of(&mut model).input[0] = value_info("x", DataType::Float, &sizes);
+    graph_of(&mut model).initializer.extend(constants);
+    model
+}
+
+/// What a file only says of sizes costs nothing: each of these would take gigabytes written out. In a process of its own,
+/// for the other tests take memory at the same time.
+#[cfg(target_os = "linux")]
+#[test]
+fn sizes_that_are_only_claimed_take_no_memory() {
+    const ALONE: &str = "CAMLOC_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        let name = "large::sizes_that_are_only_claimed_take_no_memory";
+        let mut alone = std::process::Command::new(std::env::current_exe().expect("this test is a file"));
+        let done = alone.args(["--exact", name]).env(ALONE, "1").output().expect("it runs again");
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    const SIDES: [i64; 3] = [1024, 2048, 1 << 18];
+    const ROOM: usize = 256 << 20;
+    const LIMIT: Duration = Duration::from_secs(10);
+    let long = |name: &str, values: &[i64]| i64_tensor(name, &[values.len() as i64], values);
+    let middle = |side: i64| -> Vec<(&str, Vec<NodeProto>, Vec<TensorProto>)> {
+        let far = [1, 6, side, side];
+        // A part that is computed from claimed sizes, taken together and added to the network's own.
+        let joined = |made: Vec<NodeProto>| {
+            let all = node("ReduceMax", "", &["made"], &["most"], vec![int("keepdims", 0)]);
+            let added = node("Add", "", &["a", "most"], &["b"], vec![]);
+            made.into_iter().chain([all, added]).collect::<Vec<_>>()
+        };
+        let one =
+            |op: &str, inputs: &[&str], attributes| joined(vec![node(op, "", inputs, &["made"], attributes)]);
+        vec![
+            ("alone", vec![], vec![]),
+            ("ReduceSum", one("ReduceSum", &["a"], vec![]), vec![]),
+            ("ReduceProd", one("ReduceProd", &["a"], vec![]), vec![]),
+            ("MaxPool", one("MaxPool", &["a"], vec![ints("kernel_shape", &[2, 2])]), vec![]),
+            ("AveragePool", one("AveragePool", &["a"], vec![ints("kernel_shape", &[side, side])]), vec![]),
+            ("Expand", one("Expand", &["number", "far"], vec![]), vec![long("far", &far)]),
+            ("ConstantOfShape", one("ConstantOfShape", &["far"], vec![]), vec![long("far", &far)]),
+            ("Tile", one("Tile", &["a", "far"], vec![]), vec![long("far", &[1, 1, 2, 2])]),
+            (
+                "Pad",
+                one("Pad", &["a", "far"], vec![]),
+                vec![long("far", &[0, 0, side, side, 0, 0, side, side])],
+            ),
+            ("Resize", one("Resize", &["a", "", "", "far"], vec![]), vec![long("far", &far)]),
+            ("Concat", one("Concat", &["a", "a"], vec![int("axis", 1)]), vec![]),
+            ("Where", one("Where", &["never", "a", "number"], vec![]), vec![long("never", &[0])]),
+            (
+                "Range",
+                joined(vec![
+                    node("Range", "", &["zero", "many", "step"], &["range"], vec![]),
+                    node("Cast", "", &["range"], &["made"], vec![int("to", 1)]),
+                ]),
+                vec![
+                    i64_tensor("zero", &[], &[0]),
+                    i64_tensor("many", &[], &[side * side]),
+                    i64_tensor("step", &[], &[1]),
+                ],
+            ),
+            (
+                "OneHot",
+                one("OneHot", &["places", "many", "off_on"], vec![]),
+                vec![
+                    long("places", &[0, 1]),
+                    i64_tensor("many", &[], &[side * side]),
+                    f32_tensor("off_on", &[2], &[0.0, 1.0]),
+                ],
+            ),
+        ]
+    };
+    let before = peak();
+    for side in SIDES {
+        for (name, nodes, constants) in middle(side) {
+            let model = of_side(side, nodes, constants);
+            let start = ThreadTime::now();
+            for method in Method::all() {
+                let request = Request { top_k: 1, method: Some(method), refine: true, ..Request::default() };
+                let _ = explain(&mut model.clone(), &request);
+            }
+            assert!(start.elapsed() < LIMIT, "{name} of {side} took {:?}", start.elapsed());
+            assert!(peak() < before + ROOM, "{name} of {side} took {} MB", (peak() - before) >> 20);
+        }
+    }
+}

@@ -78,6 +78,27 @@ fn the_classifier_itself_is_fine() {
 }
 
 #[test]
+fn a_name_may_be_of_any_length() {
+    let folder = folder();
+    let file = folder.path().join("model.onnx");
+    let long = "n".repeat(70_000);
+    let renamed = |name: &mut String| {
+        if name == "b" {
+            name.clone_from(&long);
+        }
+    };
+    let model = changed(|graph| {
+        graph
+            .node
+            .iter_mut()
+            .flat_map(|node| node.input.iter_mut().chain(&mut node.output))
+            .for_each(renamed);
+    });
+    fs::write(&file, encode(&model).unwrap()).unwrap();
+    assert!(stdout(&run(["inspect", text(&file)])).contains(&format!("-1  {long}  ")));
+}
+
+#[test]
 fn files_that_are_no_model() {
     let noise: Vec<u8> =
         (0..50_000_u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
