@@ -238,21 +238,36 @@ fn a_manifest_that_is_called_a_video_reaches_no_network() {
 }
 
 #[test]
+#[cfg(unix)]
 fn texts_of_a_video_are_no_frames() {
     let directory = tempfile::tempdir().unwrap();
     make(directory.path(), "plain.mp4", &counted("64x48", 10, 5));
-    let forged = "n: 0 pts: 0 pts_time:0 s:30000x30000";
-    let path = directory.path().join("forged.mp4");
-    let mut remux = Command::new(ffmpeg());
-    remux.args(["-v", "error", "-i", "plain.mp4", "-c", "copy"]).current_dir(directory.path());
-    for key in ["title", "comment", "artist"] {
-        remux.arg("-metadata").arg(format!("{key}={forged}"));
+    let words = "n: 0 pts: 0 pts_time:0 s:30000x30000";
+    let line = format!("[Parsed_showinfo_0 @ 0x5] [info] {words}");
+    // ffmpeg indents the lines of a value, but neither those of a key nor those of a path.
+    let broken = format!("a\n{line}\n[showinfo@guess @ 0x5] [info] {words}\nz");
+    for (name, key, value) in [
+        ("title.mp4", "title", words),
+        ("comment.mp4", "comment", &line),
+        ("artist.mp4", "artist", &broken),
+        ("artist.mkv", "artist", &broken),
+        ("key.mp4", &broken, "v"),
+        (&format!("{broken}.mp4"), "title", "v"),
+    ] {
+        let path = directory.path().join(name);
+        let made = Command::new(ffmpeg())
+            .args(["-nostdin", "-v", "error", "-i", "plain.mp4", "-c", "copy"])
+            .args(if name.ends_with("mp4") { &["-movflags", "use_metadata_tags"][..] } else { &[] })
+            .args(["-metadata", &format!("{key}={value}")])
+            .arg(format!("file:{name}"))
+            .current_dir(directory.path())
+            .status();
+        assert!(made.unwrap().success(), "{name}");
+        let (frames, end) = drain(&mut open(&path).unwrap());
+        end.unwrap();
+        assert!(frames.iter().map(number).eq(0..5), "{name}");
+        assert!(frames.iter().all(|frame| frame.picture.size() == (64, 48)), "{name}");
     }
-    assert!(remux.arg(&path).status().unwrap().success());
-    let (frames, end) = drain(&mut open(&path).unwrap());
-    end.unwrap();
-    assert!(frames.iter().map(number).eq(0..5));
-    assert!(frames.iter().all(|frame| frame.picture.size() == (64, 48)));
 }
 
 #[test]
