@@ -62,7 +62,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<()> {
             "reading": model,
             "explains": found.json(),
         });
-        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?);
+        // JSON writes out itself what else would begin a line.
+        return Ok(out.write_all((serde_json::to_string_pretty(&all)? + "\n").as_bytes())?);
     }
     writeln!(out, "operator set {opset}, {nodes} nodes")?;
     for (title, role) in [("inputs", "input"), ("outputs", "output")] {
@@ -93,8 +94,10 @@ impl Found {
             }
             Found::Offers(offers) => offers,
         };
-        writeln!(out, "scores\n  {} classes in {}", scores.classes, scores.logits)?;
-        writeln!(out, "head\n  {head}")?;
+        writeln!(out, "scores")?;
+        writeln!(out, "  {} classes in {}", scores.classes, scores.logits)?;
+        writeln!(out, "head")?;
+        writeln!(out, "  {head}")?;
         writeln!(out, "layers (--layer NAME, -1, -2, ...; -{} is the default)", default_layer + 1)?;
         // A name may be longer than any width that can be asked for; what follows it then stands further right.
         let longest = layers.iter().map(|layer| layer.tensor.chars().count()).max().unwrap_or_default();
