@@ -86,6 +86,7 @@ mod workers;
 pub use explainer::black_box;
 pub use explainer::{
     Class, Explainer, ExplainerBuilder, ExplainerError, Explanation, Heatmap, Inspection, Method, Request,
-    UnknownMethod, inspect,
+    inspect,
 };
 pub use frame::Picture;
+pub use likeness::UnknownName;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::RenderError;
+use crate::likeness::{self, UnknownName};
 
 /// How heat becomes colour, from cold to hot.
 ///
@@ -90,13 +90,11 @@ impl fmt::Display for Colormap {
 }
 
 impl FromStr for Colormap {
-    type Err = RenderError;
+    type Err = UnknownName;
 
-    fn from_str(name: &str) -> Result<Colormap, RenderError> {
-        Colormap::ALL
-            .into_iter()
-            .find(|map| map.name().eq_ignore_ascii_case(name.trim()))
-            .ok_or_else(|| RenderError::UnknownColormap { name: name.to_owned() })
+    fn from_str(text: &str) -> Result<Colormap, UnknownName> {
+        let plain = |name: &str| name.trim().to_lowercase();
+        likeness::find("colour map", text, Colormap::ALL, |map| map.name(), plain)
     }
 }
 
