@@ -86,7 +86,6 @@ mod workers;
 pub use explainer::black_box;
 pub use explainer::{
     Class, Explainer, ExplainerBuilder, ExplainerError, Explanation, Heatmap, Inspection, Method, Request,
-    inspect,
+    UnknownMethod, inspect,
 };
 pub use frame::Picture;
-pub use likeness::UnknownName;

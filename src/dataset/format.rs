@@ -6,7 +6,6 @@ use std::str::FromStr;
 
 use super::names::{first_folder, has_files, walk};
 use super::{DatasetError, coco, csv, masks, yolo};
-use crate::likeness::{self, UnknownName};
 
 /// A format of ground truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,11 +49,16 @@ impl fmt::Display for Format {
     }
 }
 
-impl FromStr for Format {
-    type Err = UnknownName;
+/// There is no format of this name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("there is no format \"{0}\": use csv, voc, coco, yolo or masks")]
+pub(crate) struct UnknownFormat(String);
 
-    fn from_str(text: &str) -> Result<Format, UnknownName> {
-        likeness::find("format", text, Format::ALL, |format| format.name(), str::to_owned)
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Format, UnknownFormat> {
+        Format::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| UnknownFormat(name.into()))
     }
 }
 

@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use super::{Object, Part, coco, voc, yolo};
 use crate::files::{FileError, FolderDraft};
-use crate::likeness::{self, UnknownName};
 
 /// A format that detectors are trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +37,17 @@ impl fmt::Display for DetectorFormat {
     }
 }
 
-impl FromStr for DetectorFormat {
-    type Err = UnknownName;
+/// There is no format of this name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("there is no format \"{0}\": use yolo, coco or voc")]
+pub(crate) struct UnknownDetectorFormat(String);
 
-    fn from_str(text: &str) -> Result<DetectorFormat, UnknownName> {
-        likeness::find("format", text, DetectorFormat::ALL, |format| format.name(), str::to_owned)
+impl FromStr for DetectorFormat {
+    type Err = UnknownDetectorFormat;
+
+    fn from_str(name: &str) -> Result<DetectorFormat, UnknownDetectorFormat> {
+        let found = DetectorFormat::ALL.into_iter().find(|format| format.name() == name);
+        found.ok_or_else(|| UnknownDetectorFormat(name.into()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use camloc_graph::explain;
 
 use super::black_box;
-use crate::likeness::{self, UnknownName};
+use crate::likeness::like;
 
 /// A way to make maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,13 +77,31 @@ impl fmt::Display for Method {
     }
 }
 
+/// No method has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no method \"{name}\"{}; all: {all}", nearest.map(|nearest| format!("; the nearest is \"{nearest}\"")).unwrap_or_default())]
+pub struct UnknownMethod {
+    name: String,
+    nearest: Option<&'static str>,
+    all: String,
+}
+
 impl FromStr for Method {
-    type Err = UnknownName;
+    type Err = UnknownMethod;
 
     /// Reads a method's name: upper or lower case, with or without dashes, `++` for `pp`.
-    fn from_str(text: &str) -> Result<Method, UnknownName> {
+    fn from_str(text: &str) -> Result<Method, UnknownMethod> {
         let plain = |name: &str| name.to_lowercase().replace("++", "pp").replace(['-', '_', ' '], "");
-        likeness::find("method", text, Method::all(), |method| method.name(), plain)
+        let wanted = plain(text);
+        if let Some(found) = Method::all().find(|method| plain(method.name()) == wanted) {
+            return Ok(found);
+        }
+        let like = like(&wanted, Method::all(), |method| plain(method.name()));
+        Err(UnknownMethod {
+            name: text.into(),
+            nearest: like.first().map(|method| method.name()),
+            all: Method::all().map(Method::name).collect::<Vec<_>>().join(", "),
+        })
     }
 }
 

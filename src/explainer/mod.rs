@@ -22,7 +22,7 @@ pub use error::ExplainerError;
 pub use explainer::Explainer;
 pub use explanation::{Class, Explanation, Heatmap};
 pub use inspect::{Inspection, inspect};
-pub use method::Method;
+pub use method::{Method, UnknownMethod};
 pub use request::Request;
 pub(crate) use scorer::Scorer;
 pub(crate) use what_if::Eraser;

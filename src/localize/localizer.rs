@@ -7,7 +7,6 @@ use super::borders::{Border, Borders, Cell, corners, encloses};
 use super::boxes::{Detection, iou};
 use super::normalize::{Normalizer, Preset, maximum};
 use super::placement::Placement;
-use crate::likeness::{self, UnknownName};
 use crate::maps::ClassMap;
 use crate::view::View;
 
@@ -31,12 +30,20 @@ impl Components {
     }
 }
 
-impl FromStr for Components {
-    type Err = UnknownName;
+/// No way to choose components has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no \"{0}\": use all or largest")]
+pub struct UnknownComponents(String);
 
-    fn from_str(text: &str) -> Result<Components, UnknownName> {
-        let names = [("all", Components::All), ("largest", Components::Largest)];
-        Ok(likeness::find("choice of components", text, names, |(name, _)| name, str::to_owned)?.1)
+impl FromStr for Components {
+    type Err = UnknownComponents;
+
+    fn from_str(name: &str) -> Result<Components, UnknownComponents> {
+        match name {
+            "all" => Ok(Components::All),
+            "largest" => Ok(Components::Largest),
+            other => Err(UnknownComponents(other.to_owned())),
+        }
     }
 }
 

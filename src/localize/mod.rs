@@ -17,9 +17,9 @@ pub(crate) mod wsol;
 
 pub(crate) use boxes::iou;
 pub use boxes::{BoundingBox, Detection};
-pub use localizer::{Components, Localizer, Settings};
+pub use localizer::{Components, Localizer, Settings, UnknownComponents};
 pub(crate) use normalize::Normalizer;
-pub use normalize::Preset;
+pub use normalize::{Preset, UnknownPreset};
 pub use runs::Runs;
 pub use segment::{Region, Segmentation, Segmenter};
 

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use thiserror::Error;
+
 use super::GRID;
 use super::resize::{Interpolation, Upsampler};
-use crate::likeness::{self, UnknownName};
 use crate::maps::ClassMap;
 
 /// The rule that turns a raw activation map into a heat map of 0..1.
@@ -55,11 +56,16 @@ impl fmt::Display for Preset {
     }
 }
 
-impl FromStr for Preset {
-    type Err = UnknownName;
+/// A preset's name that there is not.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("unknown preset \"{0}\": choose one of pytorch-grad-cam, torch-cam, wsol, max, pas, ivr")]
+pub struct UnknownPreset(String);
 
-    fn from_str(text: &str) -> Result<Preset, UnknownName> {
-        likeness::find("preset", text, Preset::ALL, |preset| preset.name(), str::to_owned)
+impl FromStr for Preset {
+    type Err = UnknownPreset;
+
+    fn from_str(name: &str) -> Result<Preset, UnknownPreset> {
+        Preset::ALL.into_iter().find(|p| p.name() == name).ok_or_else(|| UnknownPreset(name.to_owned()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::likeness::{self, UnknownName};
+use super::RenderError;
 
 /// How heat becomes colour, from cold to hot.
 ///
@@ -90,11 +90,13 @@ impl fmt::Display for Colormap {
 }
 
 impl FromStr for Colormap {
-    type Err = UnknownName;
+    type Err = RenderError;
 
-    fn from_str(text: &str) -> Result<Colormap, UnknownName> {
-        let plain = |name: &str| name.trim().to_lowercase();
-        likeness::find("colour map", text, Colormap::ALL, |map| map.name(), plain)
+    fn from_str(name: &str) -> Result<Colormap, RenderError> {
+        Colormap::ALL
+            .into_iter()
+            .find(|map| map.name().eq_ignore_ascii_case(name.trim()))
+            .ok_or_else(|| RenderError::UnknownColormap { name: name.to_owned() })
     }
 }
 

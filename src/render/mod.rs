@@ -36,6 +36,12 @@ use overlay::Overlay;
 /// What can go wrong before drawing; drawing itself cannot fail.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
+    /// No colour map has this name.
+    #[error("there is no colour map \"{name}\": use turbo, jet, viridis, inferno, magma, plasma or cividis")]
+    UnknownColormap {
+        /// What was asked for.
+        name: String,
+    },
     /// A font file cannot be read.
     #[error("the font {} cannot be read: check that the file exists and may be read", path.display())]
     UnreadableFont {

@@ -24,7 +24,7 @@ pub(crate) use library::is_loaded;
 pub use library::{add_plugin, init};
 pub(crate) use library::{devices, providers, version};
 pub use nodes::Node;
-pub use provider::Provider;
+pub use provider::{Provider, UnknownProvider};
 pub use session::{Options, Session};
 
 /// Loads the ONNX Runtime that the tests use: the program's own.

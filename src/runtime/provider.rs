@@ -12,7 +12,6 @@ use prost::Message;
 
 use super::RuntimeError;
 use super::library::built_in;
-use crate::likeness::{self, UnknownName};
 use camloc_graph::onnx::proto::{ModelProto, NodeProto};
 
 /// What of ONNX Runtime runs a model.
@@ -187,11 +186,17 @@ impl fmt::Display for Provider {
     }
 }
 
-impl FromStr for Provider {
-    type Err = UnknownName;
+/// No provider has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no execution provider \"{0}\": use auto, cpu, cuda, tensorrt, coreml, directml, openvino or webgpu")]
+pub struct UnknownProvider(String);
 
-    fn from_str(text: &str) -> Result<Provider, UnknownName> {
-        likeness::find("execution provider", text, Provider::ALL, |provider| provider.name(), str::to_owned)
+impl FromStr for Provider {
+    type Err = UnknownProvider;
+
+    fn from_str(name: &str) -> Result<Provider, UnknownProvider> {
+        let known = Provider::ALL.into_iter().find(|provider| provider.name() == name);
+        known.ok_or_else(|| UnknownProvider(name.to_owned()))
     }
 }
 

@@ -14,7 +14,6 @@ use super::palette::PaletteFolder;
 use super::{Finished, Shown, Sink, SinkError};
 use crate::dataset::coco::Annotation;
 use crate::files::{check_outputs, make_folder};
-use crate::likeness::{self, UnknownName};
 use crate::localize::{Region, Segmentation};
 
 /// How masks are written.
@@ -30,27 +29,29 @@ pub(crate) enum MaskFormat {
 
 impl MaskFormat {
     const ALL: [MaskFormat; 3] = [MaskFormat::Png, MaskFormat::Rle, MaskFormat::Polygons];
-
-    fn name(self) -> &'static str {
-        match self {
-            MaskFormat::Png => "png",
-            MaskFormat::Rle => "rle",
-            MaskFormat::Polygons => "polygons",
-        }
-    }
 }
 
 impl fmt::Display for MaskFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        f.pad(match self {
+            MaskFormat::Png => "png",
+            MaskFormat::Rle => "rle",
+            MaskFormat::Polygons => "polygons",
+        })
     }
 }
 
-impl FromStr for MaskFormat {
-    type Err = UnknownName;
+/// No format of masks has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("masks are not written as \"{0}\": use png, rle or polygons")]
+pub(crate) struct UnknownMaskFormat(String);
 
-    fn from_str(text: &str) -> Result<MaskFormat, UnknownName> {
-        likeness::find("format of masks", text, MaskFormat::ALL, |format| format.name(), str::to_owned)
+impl FromStr for MaskFormat {
+    type Err = UnknownMaskFormat;
+
+    fn from_str(name: &str) -> Result<MaskFormat, UnknownMaskFormat> {
+        let found = MaskFormat::ALL.into_iter().find(|format| format.to_string() == name);
+        found.ok_or_else(|| UnknownMaskFormat(name.to_owned()))
     }
 }
 

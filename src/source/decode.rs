@@ -10,7 +10,6 @@ use zune_jpeg::JpegDecoder;
 
 use super::jpeg;
 use crate::frame::{Picture, PicturePool};
-use crate::likeness::{self, UnknownName};
 
 /// How a camera packs its pixels, in the order of preference at equal size and rate: the cheaper to decode, or the
 /// better, comes first.
@@ -43,31 +42,25 @@ impl Encoding {
         Encoding::Mjpeg,
         Encoding::Grey,
     ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Encoding::Yuyv => "YUYV",
-            Encoding::Uyvy => "UYVY",
-            Encoding::Nv12 => "NV12",
-            Encoding::Rgb => "RGB",
-            Encoding::Bgr => "BGR",
-            Encoding::Mjpeg => "MJPEG",
-            Encoding::Grey => "GREY",
-        }
-    }
 }
 
 impl std::fmt::Display for Encoding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
+        f.pad(&format!("{self:?}").to_uppercase())
     }
 }
 
-impl std::str::FromStr for Encoding {
-    type Err = UnknownName;
+/// An encoding's name that there is not.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("unknown encoding \"{0}\": choose one of yuyv, uyvy, nv12, rgb, bgr, mjpeg, grey")]
+pub struct UnknownEncoding(String);
 
-    fn from_str(text: &str) -> Result<Encoding, UnknownName> {
-        likeness::find("encoding", text, Encoding::ALL, |encoding| encoding.name(), str::to_uppercase)
+impl std::str::FromStr for Encoding {
+    type Err = UnknownEncoding;
+
+    fn from_str(name: &str) -> Result<Encoding, UnknownEncoding> {
+        let same = |encoding: &Encoding| encoding.to_string().eq_ignore_ascii_case(name);
+        Encoding::ALL.into_iter().find(same).ok_or_else(|| UnknownEncoding(name.to_owned()))
     }
 }
 

@@ -25,7 +25,7 @@ mod video;
 use crate::files::Stop;
 #[cfg(feature = "camera")]
 pub use camera::{CameraInfo, CameraSource, CameraWish};
-pub use decode::{Encoding, Layout};
+pub use decode::{Encoding, Layout, UnknownEncoding};
 pub use error::SourceError;
 pub use images::ImageSource;
 pub(crate) use paced::PacedSource;

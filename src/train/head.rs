@@ -10,7 +10,6 @@ use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::{loss, ops};
 
 use super::patches::{TAPS, patches};
-use crate::likeness::{self, UnknownName};
 
 /// Which head is put on the backbone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,11 +39,17 @@ impl fmt::Display for HeadKind {
     }
 }
 
-impl FromStr for HeadKind {
-    type Err = UnknownName;
+/// There is no such head.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no head {0:?}: take acol, cam or linear")]
+pub(crate) struct UnknownHead(String);
 
-    fn from_str(text: &str) -> std::result::Result<HeadKind, UnknownName> {
-        likeness::find("head", text, HeadKind::ALL, |(_, name)| name, str::to_lowercase).map(|(kind, _)| kind)
+impl FromStr for HeadKind {
+    type Err = UnknownHead;
+
+    fn from_str(text: &str) -> std::result::Result<HeadKind, UnknownHead> {
+        let found = HeadKind::ALL.iter().find(|(_, name)| *name == text.to_lowercase());
+        found.map(|(kind, _)| *kind).ok_or_else(|| UnknownHead(text.into()))
     }
 }
 

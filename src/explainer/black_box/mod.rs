@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use estimate::Estimate;
 pub(crate) use input::Input;
 pub use method::Method;
-pub use settings::{Fill, Settings};
+pub use settings::{Fill, Settings, UnknownFill};
 
 use camloc_graph::explain::{CUT, ExplainError, Explanation, FeatureMap, Plain};
 use camloc_graph::onnx::load::OnnxError;

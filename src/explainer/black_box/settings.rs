@@ -4,7 +4,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::input::Input;
-use crate::likeness::{self, UnknownName};
 
 /// How the black-box methods ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,13 +72,21 @@ pub enum Fill {
     Mean,
 }
 
-impl FromStr for Fill {
-    type Err = UnknownName;
+/// No fill has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no \"{0}\": use grey, blur or mean")]
+pub struct UnknownFill(String);
 
-    /// Reads `grey` (or `gray`), `blur`, `mean`.
-    fn from_str(text: &str) -> Result<Fill, UnknownName> {
-        let names = [("grey", Fill::Grey), ("blur", Fill::Blur), ("mean", Fill::Mean)];
-        Ok(likeness::find("fill", text, names, |(name, _)| name, |name| name.replace("gray", "grey"))?.1)
+impl FromStr for Fill {
+    type Err = UnknownFill;
+
+    fn from_str(name: &str) -> Result<Fill, UnknownFill> {
+        match name {
+            "grey" | "gray" => Ok(Fill::Grey),
+            "blur" => Ok(Fill::Blur),
+            "mean" => Ok(Fill::Mean),
+            other => Err(UnknownFill(other.to_owned())),
+        }
     }
 }
 
